@@ -1,0 +1,75 @@
+package model
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Agent is a host's agent as it introduced itself: Neutron's agent record.
+type Agent struct {
+	ID       string   `json:"id"`
+	Host     string   `json:"host"`
+	Instance string   `json:"instance"` // the agent's own lasting identity, tells two claimants of one host name apart
+	Version  string   `json:"version"`
+	Roles    []string `json:"roles"`
+	// BridgeMappings is physical network → bridge.
+	BridgeMappings map[string]string `json:"bridge_mappings,omitempty"`
+	TunnelTypes    []NetworkType     `json:"tunnel_types,omitempty"`
+	TunnelIP       netip.Addr        `json:"tunnel_ip,omitzero"`
+	// VXLANPort is the UDP destination port of VXLAN, 4789 unless told.
+	VXLANPort         int       `json:"vxlan_port,omitempty"`
+	IntegrationBridge string    `json:"integration_bridge,omitempty"`
+	DatapathType      string    `json:"datapath_type,omitempty"`
+	AdminStateUp      bool      `json:"admin_state_up"`
+	Description       string    `json:"description,omitempty"`
+	AvailabilityZone  string    `json:"availability_zone,omitempty"`
+	CreatedAt         time.Time `json:"created_at"`
+	StartedAt         time.Time `json:"started_at"`
+	HeartbeatAt       time.Time `json:"heartbeat_at"`
+	// Problems are what the agent cannot do at the moment, one sentence each:
+	// a bridge mapping to a missing bridge, an interface with an unknown
+	// iface-id, a MAC that differs from the record.
+	Problems []Problem `json:"problems,omitempty"`
+	// Ports and InSync describe the last report.
+	Devices int  `json:"devices,omitempty"`
+	InSync  bool `json:"in_sync,omitempty"`
+}
+
+// Problem is one thing that a host cannot realise, and since when.
+type Problem struct {
+	// Object names the thing: "port <id>", "bridge br-phys", "interface tap…".
+	Object string    `json:"object"`
+	Text   string    `json:"text"`
+	Since  time.Time `json:"since"`
+}
+
+// Endpoint is another host's end of the tunnels.
+type Endpoint struct {
+	Host  string        `json:"host"`
+	IP    netip.Addr    `json:"ip"`
+	Types []NetworkType `json:"types"`
+	// VXLANPort is the UDP port that host listens on.
+	VXLANPort int `json:"vxlan_port,omitempty"`
+}
+
+// PortState is what a host made of a port.
+type PortState string
+
+// The states of a port on its host.
+const (
+	PortDown   PortState = "DOWN"   // not plugged, or admin_state_up false
+	PortActive PortState = "ACTIVE" // its flows are in the switch
+	PortError  PortState = "ERROR"  // plugged, but cannot be wired; Error says why
+)
+
+// PortStatus is a host's report on a port. It is a record of its own, so that
+// a report never changes the port that the API user wrote.
+type PortStatus struct {
+	PortID string    `json:"port_id"`
+	Host   string    `json:"host"`
+	State  PortState `json:"state"`
+	// Revision is the port's revision that the host has realised.
+	Revision int64     `json:"revision"`
+	Error    string    `json:"error,omitempty"`
+	Since    time.Time `json:"since"`
+}
