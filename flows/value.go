@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 )
@@ -83,3 +84,33 @@ func (v Value) IsZero() bool { return v.Hi|v.Lo == 0 }
 
 // Less orders values as unsigned numbers.
 func (v Value) Less(w Value) bool { return v.Hi < w.Hi || v.Hi == w.Hi && v.Lo < w.Lo }
+
+// Compare orders values as unsigned numbers: -1, 0 or 1.
+func (v Value) Compare(w Value) int { return cmp.Or(cmp.Compare(v.Hi, w.Hi), cmp.Compare(v.Lo, w.Lo)) }
+
+// Addr gives the IPv4 address (bits 32) or IPv6 address (bits 128) in v.
+func (v Value) Addr(bits int) netip.Addr {
+	if bits == 32 {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(v.Lo))
+		return netip.AddrFrom4(b)
+	}
+	return netip.AddrFrom16(v.As16())
+}
+
+// As16 gives the 16 bytes of v, most significant first.
+func (v Value) As16() (b [16]byte) {
+	binary.BigEndian.PutUint64(b[:8], v.Hi)
+	binary.BigEndian.PutUint64(b[8:], v.Lo)
+	return b
+}
+
+// FromBytes reads a value of at most 16 bytes, most significant first.
+func FromBytes(b []byte) Value {
+	var v Value
+	for _, x := range b {
+		v = v.Shl(8)
+		v.Lo |= uint64(x)
+	}
+	return v
+}
