@@ -1,0 +1,295 @@
+// Package config is the agent's configuration: its keys, defaults and checks.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lepton-sdn/lepton/config"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// Config is the content of lepton-agent's configuration file.
+type Config struct {
+	// Host is the name under which ports are bound to this machine
+	// (binding:host_id). Default: the machine's name.
+	Host       string     `yaml:"host"`
+	Controller Controller `yaml:"controller"`
+	// Roles are l2, l3, dhcp, metadata.
+	Roles    []string `yaml:"roles"`
+	StateDir string   `yaml:"state_dir"`
+	RunDir   string   `yaml:"run_dir"`
+	OVS      OVS      `yaml:"ovs"`
+	Tunnel   Tunnel   `yaml:"tunnel"`
+	L2       L2       `yaml:"l2"`
+	Metrics  Metrics  `yaml:"metrics"`
+	Log      Log      `yaml:"log"`
+	// AvailabilityZone is the zone that the agent reports.
+	AvailabilityZone string `yaml:"availability_zone"`
+}
+
+// Controller says where the controllers listen for agents.
+type Controller struct {
+	Address   string   `yaml:"address"`
+	Addresses []string `yaml:"addresses"`
+	TLS       TLS      `yaml:"tls"`
+}
+
+// All gives every configured address.
+func (c Controller) All() []string {
+	if c.Address != "" {
+		return append([]string{c.Address}, c.Addresses...)
+	}
+	return c.Addresses
+}
+
+// TLS names PEM files: the agent's certificate, its key, and the CA of the
+// controllers. Empty: no TLS, for loopback only.
+type TLS struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+	CA   string `yaml:"ca"`
+}
+
+// Enabled reports whether any file is named.
+func (t TLS) Enabled() bool { return t.Cert != "" || t.Key != "" || t.CA != "" }
+
+// OVS says how Open vSwitch is reached and which bridges are used.
+type OVS struct {
+	// DB is the OVSDB server: unix:PATH or tcp:HOST:PORT.
+	DB string `yaml:"db"`
+	// RunDir holds the bridges' management sockets, BRIDGE.mgmt.
+	RunDir string `yaml:"run_dir"`
+	// OpenFlowListen is the bridges' controller address.
+	OpenFlowListen    string `yaml:"openflow_listen"`
+	DatapathType      string `yaml:"datapath_type"`
+	IntegrationBridge string `yaml:"integration_bridge"`
+	TunnelBridge      string `yaml:"tunnel_bridge"`
+	// BridgeMappings is physical network → bridge.
+	BridgeMappings map[string]string `yaml:"bridge_mappings"`
+}
+
+// Tunnel describes this host's end of the tunnels.
+type Tunnel struct {
+	Types     []string   `yaml:"types"`
+	LocalIP   netip.Addr `yaml:"local_ip"`
+	VXLANPort int        `yaml:"vxlan_port"`
+	CSUM      bool       `yaml:"csum"`
+	DF        bool       `yaml:"df"`
+}
+
+// ModelTypes gives the tunnel types as network types.
+func (t Tunnel) ModelTypes() []model.NetworkType {
+	out := make([]model.NetworkType, 0, len(t.Types))
+	for _, s := range t.Types {
+		out = append(out, model.NetworkType(s))
+	}
+	return out
+}
+
+// L2 holds switches of the layer-2 pipeline.
+type L2 struct {
+	ARPResponder bool `yaml:"arp_responder"`
+}
+
+// Metrics says where Prometheus metrics and health are served; empty: nowhere.
+type Metrics struct {
+	Listen string `yaml:"listen"`
+}
+
+// Log sets the level: debug, info, warn, error.
+type Log struct {
+	Level string `yaml:"level"`
+}
+
+// Default gives the configuration of a host on which nothing was said.
+func Default() *Config {
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return &Config{
+		Host:     host,
+		Roles:    []string{"l2"},
+		StateDir: "/var/lib/lepton/agent",
+		RunDir:   "/run/lepton",
+		OVS: OVS{
+			DB:                "unix:/var/run/openvswitch/db.sock",
+			RunDir:            "/var/run/openvswitch",
+			OpenFlowListen:    "127.0.0.1:6633",
+			IntegrationBridge: "br-int",
+			TunnelBridge:      "br-tun",
+		},
+		Tunnel:  Tunnel{VXLANPort: 4789, DF: true},
+		L2:      L2{ARPResponder: true},
+		Metrics: Metrics{Listen: "127.0.0.1:9699"},
+		Log:     Log{Level: "info"},
+	}
+}
+
+// Load reads and checks the file; an empty path means the defaults.
+func Load(path string) (*Config, error) {
+	c := Default()
+	if path != "" {
+		if err := config.Load(path, c); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.Controller.All()) == 0 {
+		c.Controller.Address = "127.0.0.1:9797"
+	}
+	if err := c.Validate(); err != nil {
+		if path == "" {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Validate names each key whose value cannot be used.
+func (c *Config) Validate() error {
+	var e config.Errors
+	if c.Host == "" || len(c.Host) > 255 || strings.ContainsAny(c.Host, " \t\n/") {
+		e.Add("host", "%q is not a host name", c.Host)
+	}
+	c.checkController(&e)
+	roles := []string{"l2", "l3", "dhcp", "metadata"}
+	for _, r := range c.Roles {
+		if !slices.Contains(roles, r) {
+			e.Add("roles", "%q is none of %s", r, strings.Join(roles, ", "))
+		}
+	}
+	for key, dir := range map[string]string{"state_dir": c.StateDir, "run_dir": c.RunDir, "ovs.run_dir": c.OVS.RunDir} {
+		if !filepath.IsAbs(dir) {
+			e.Add(key, "%q is not an absolute path", dir)
+		}
+	}
+	c.checkOVS(&e)
+	c.checkTunnel(&e)
+	if c.Metrics.Listen != "" {
+		checkListen(&e, "metrics.listen", c.Metrics.Listen)
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		e.Add("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
+	}
+	return e.Err()
+}
+
+func (c *Config) checkController(e *config.Errors) {
+	tls := c.Controller.TLS
+	if tls.Enabled() && (tls.Cert == "" || tls.Key == "" || tls.CA == "") {
+		e.Add("controller.tls", "cert, key and ca are needed together")
+	}
+	for _, a := range c.Controller.All() {
+		host, _, err := splitHostPort(a)
+		if err != nil {
+			e.Add("controller.address", "%q: %v", a, err)
+			continue
+		}
+		if !tls.Enabled() && !loopback(host) {
+			e.Add("controller.tls", "missing: a controller at %s, which is not on loopback, is reached with mutual TLS only", a)
+		}
+	}
+}
+
+func (c *Config) checkOVS(e *config.Errors) {
+	switch {
+	case strings.HasPrefix(c.OVS.DB, "unix:/"):
+	case strings.HasPrefix(c.OVS.DB, "tcp:"):
+		if _, _, err := splitHostPort(strings.TrimPrefix(c.OVS.DB, "tcp:")); err != nil {
+			e.Add("ovs.db", "%q: %v", c.OVS.DB, err)
+		}
+	default:
+		e.Add("ovs.db", "%q is neither unix:/PATH nor tcp:HOST:PORT", c.OVS.DB)
+	}
+	checkListen(e, "ovs.openflow_listen", c.OVS.OpenFlowListen)
+	if t := c.OVS.DatapathType; t != "" && t != "system" && t != "netdev" {
+		e.Add("ovs.datapath_type", "%q is neither empty, system nor netdev", t)
+	}
+	seen := map[string]string{}
+	for _, b := range []struct{ key, name string }{
+		{"ovs.integration_bridge", c.OVS.IntegrationBridge},
+		{"ovs.tunnel_bridge", c.OVS.TunnelBridge},
+	} {
+		checkBridge(e, b.key, b.name, seen)
+	}
+	for _, physnet := range sortedKeys(c.OVS.BridgeMappings) {
+		key := "ovs.bridge_mappings." + physnet
+		if physnet == "" || len(physnet) > 64 {
+			e.Add("ovs.bridge_mappings", "%q is not the name of a physical network", physnet)
+		}
+		checkBridge(e, key, c.OVS.BridgeMappings[physnet], seen)
+	}
+}
+
+// checkBridge refuses names that no Linux interface can have, and one bridge
+// in two parts.
+func checkBridge(e *config.Errors, key, name string, seen map[string]string) {
+	if name == "" || len(name) > 15 || strings.ContainsAny(name, "/ \t\n:") {
+		e.Add(key, "%q is not the name of a bridge (1 to 15 characters)", name)
+		return
+	}
+	if other, ok := seen[name]; ok {
+		e.Add(key, "bridge %s is already used by %s", name, other)
+	}
+	seen[name] = key
+}
+
+func (c *Config) checkTunnel(e *config.Errors) {
+	for _, t := range c.Tunnel.Types {
+		if !model.NetworkType(t).Tunneled() {
+			e.Add("tunnel.types", "%q is none of vxlan, gre, geneve", t)
+		}
+	}
+	if len(c.Tunnel.Types) > 0 && !c.Tunnel.LocalIP.IsValid() {
+		e.Add("tunnel.local_ip", "missing: tunnels of type %s need this host's address", strings.Join(c.Tunnel.Types, ", "))
+	}
+	if ip := c.Tunnel.LocalIP; ip.IsValid() && (ip.IsMulticast() || ip.IsUnspecified() || ip.IsLoopback()) {
+		e.Add("tunnel.local_ip", "%s is not the address of an interface", ip)
+	}
+	if c.Tunnel.VXLANPort < 1 || c.Tunnel.VXLANPort > 65535 {
+		e.Add("tunnel.vxlan_port", "%d is not a UDP port", c.Tunnel.VXLANPort)
+	}
+}
+
+func checkListen(e *config.Errors, key, addr string) {
+	if _, _, err := splitHostPort(addr); err != nil {
+		e.Add(key, "%q: %v", addr, err)
+	}
+}
+
+func splitHostPort(addr string) (host string, port int, err error) {
+	h, p, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, fmt.Errorf("not HOST:PORT")
+	}
+	port, err = strconv.Atoi(p)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("%q is not a port", p)
+	}
+	return h, port, nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
