@@ -1,0 +1,179 @@
+package session
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/rpc/pb"
+)
+
+// outbox is what the agent has to say, coalesced: the latest status per port,
+// the latest acknowledged revision, the latest heartbeat. It outlives streams
+// and is safe for concurrent use.
+type outbox struct {
+	wake chan struct{} // holds one token when something may be waiting
+
+	mu       sync.Mutex
+	statuses map[string]*pending
+	unsent   []string // ports, each once, in the order they were first reported
+	sequence uint64
+
+	acked, ackSent int64
+
+	problems, rejected []model.Problem
+	devices            int
+	inSync             bool
+	beat               bool // the heartbeat has changed since it was sent
+}
+
+// pending is a status that no controller has stored yet.
+type pending struct {
+	status model.PortStatus
+	sent   uint64 // sequence of the report that carried it, 0: waits in unsent
+}
+
+func newOutbox() *outbox {
+	return &outbox{wake: make(chan struct{}, 1), statuses: map[string]*pending{}}
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outbox) report(statuses []model.PortStatus) {
+	if len(statuses) == 0 {
+		return
+	}
+	o.mu.Lock()
+	for _, st := range statuses {
+		p := o.statuses[st.PortID]
+		if p == nil {
+			p = &pending{}
+			o.statuses[st.PortID] = p
+			o.unsent = append(o.unsent, st.PortID)
+		} else if p.sent != 0 {
+			p.sent = 0
+			o.unsent = append(o.unsent, st.PortID)
+		}
+		p.status = st
+	}
+	o.mu.Unlock()
+	o.signal()
+}
+
+func (o *outbox) ack(revision int64) {
+	o.mu.Lock()
+	o.acked = revision
+	o.mu.Unlock()
+	o.signal()
+}
+
+func (o *outbox) setProblems(p []model.Problem) {
+	o.change(func() bool {
+		if slices.Equal(o.problems, p) {
+			return false
+		}
+		o.problems = slices.Clone(p)
+		return true
+	})
+}
+
+// setRejected replaces the problems that the stream itself has found.
+func (o *outbox) setRejected(p []model.Problem) {
+	o.change(func() bool { o.rejected = p; return true })
+}
+
+func (o *outbox) setDevices(n int, inSync bool) {
+	o.change(func() bool {
+		same := o.devices == n && o.inSync == inSync
+		o.devices, o.inSync = n, inSync
+		return !same
+	})
+}
+
+func (o *outbox) change(f func() bool) {
+	o.mu.Lock()
+	changed := f()
+	o.beat = o.beat || changed
+	o.mu.Unlock()
+	if changed {
+		o.signal()
+	}
+}
+
+// rewind prepares for a new stream: everything unstored goes out again.
+func (o *outbox) rewind() {
+	o.mu.Lock()
+	for id, p := range o.statuses {
+		if p.sent != 0 {
+			p.sent = 0
+			o.unsent = append(o.unsent, id)
+		}
+	}
+	o.acked, o.ackSent, o.beat = 0, 0, true
+	o.mu.Unlock()
+	o.signal()
+}
+
+// next gives the next message other than a heartbeat, nil when there is none.
+func (o *outbox) next() *pb.AgentMessage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.unsent) > 0 {
+		return &pb.AgentMessage{Body: &pb.AgentMessage_Report{Report: o.nextReport()}}
+	}
+	if o.acked != o.ackSent {
+		o.ackSent = o.acked
+		return &pb.AgentMessage{Body: &pb.AgentMessage_Ack{Ack: &pb.Ack{Revision: o.acked}}}
+	}
+	return nil
+}
+
+func (o *outbox) nextReport() *pb.Report {
+	o.sequence++
+	n := min(len(o.unsent), rpc.MaxStatuses)
+	r := &pb.Report{Sequence: o.sequence, Statuses: make([]*pb.PortStatus, 0, n)}
+	for _, id := range o.unsent[:n] {
+		p := o.statuses[id]
+		p.sent = o.sequence
+		r.Statuses = append(r.Statuses, rpc.EncodeStatus(&p.status))
+	}
+	o.unsent = o.unsent[n:]
+	if len(o.unsent) == 0 {
+		o.unsent = nil
+	}
+	return r
+}
+
+// stored drops the statuses that the controller has stored, unless they have
+// changed since.
+func (o *outbox) stored(sequence uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, p := range o.statuses {
+		if p.sent == sequence {
+			delete(o.statuses, id)
+		}
+	}
+}
+
+// changed reports whether the heartbeat differs from the last one sent.
+func (o *outbox) changed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.beat
+}
+
+// heartbeat gives the heartbeat as it is now.
+func (o *outbox) heartbeat() *pb.AgentMessage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.beat = false
+	h := rpc.EncodeHeartbeat(slices.Concat(o.problems, o.rejected), o.devices, o.inSync)
+	return &pb.AgentMessage{Body: &pb.AgentMessage_Heartbeat{Heartbeat: h}}
+}
