@@ -1,0 +1,77 @@
+package records
+
+import (
+	"net/netip"
+
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// declared collects the declarations below while the package's variables are
+// initialised; nothing changes it afterwards.
+var declared schema
+
+// The tables. The name is the first element of the record's key in the store.
+var (
+	Networks           = newTable("networks", func(n *model.Network) string { return n.ID })
+	Subnets            = newTable("subnets", func(s *model.Subnet) string { return s.ID })
+	Ports              = newTable("ports", func(p *model.Port) string { return p.ID })
+	SecurityGroups     = newTable("security-groups", func(g *model.SecurityGroup) string { return g.ID })
+	SecurityGroupRules = newTable("security-group-rules", func(r *model.SecurityGroupRule) string { return r.ID })
+	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
+	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
+)
+
+// The indexes: records of a table by something that they hold. A record whose
+// value is empty is not in the index.
+var (
+	NetworksByProject = newIndex(Networks, one(func(n *model.Network) string { return n.ProjectID }))
+	NetworksByName    = newIndex(Networks, one(func(n *model.Network) string { return n.Name }))
+
+	SubnetsByNetwork = newIndex(Subnets, one(func(s *model.Subnet) string { return s.NetworkID }))
+	SubnetsByProject = newIndex(Subnets, one(func(s *model.Subnet) string { return s.ProjectID }))
+	SubnetsByName    = newIndex(Subnets, one(func(s *model.Subnet) string { return s.Name }))
+
+	PortsByNetwork = newIndex(Ports, one(func(p *model.Port) string { return p.NetworkID }))
+	PortsByProject = newIndex(Ports, one(func(p *model.Port) string { return p.ProjectID }))
+	PortsByName    = newIndex(Ports, one(func(p *model.Port) string { return p.Name }))
+	PortsByHost    = newIndex(Ports, one(func(p *model.Port) string { return p.Host }))
+	PortsByDevice  = newIndex(Ports, one(func(p *model.Port) string { return p.DeviceID }))
+	// PortsByMAC has the text form of the address, colons and lower case.
+	PortsByMAC    = newIndex(Ports, one(func(p *model.Port) string { return p.MAC.String() }))
+	PortsBySubnet = newIndex(Ports, func(p *model.Port, emit func(string)) {
+		for _, f := range p.FixedIPs {
+			emit(f.SubnetID)
+		}
+	})
+	// PortsByIP has the fixed addresses, in the form of AddressKey.
+	PortsByIP = newIndex(Ports, func(p *model.Port, emit func(string)) {
+		for _, f := range p.FixedIPs {
+			emit(AddressKey(f.IP))
+		}
+	})
+	PortsBySecurityGroup = newIndex(Ports, func(p *model.Port, emit func(string)) {
+		for _, g := range p.SecurityGroups {
+			emit(g)
+		}
+	})
+
+	GroupsByProject = newIndex(SecurityGroups, one(func(g *model.SecurityGroup) string { return g.ProjectID }))
+	GroupsByName    = newIndex(SecurityGroups, one(func(g *model.SecurityGroup) string { return g.Name }))
+
+	RulesByGroup       = newIndex(SecurityGroupRules, one(func(r *model.SecurityGroupRule) string { return r.SecurityGroupID }))
+	RulesByRemoteGroup = newIndex(SecurityGroupRules, one(func(r *model.SecurityGroupRule) string { return r.RemoteGroupID }))
+	RulesByProject     = newIndex(SecurityGroupRules, one(func(r *model.SecurityGroupRule) string { return r.ProjectID }))
+
+	AgentsByHost = newIndex(Agents, one(func(a *model.Agent) string { return a.Host }))
+
+	PortStatusesByHost = newIndex(PortStatuses, one(func(s *model.PortStatus) string { return s.Host }))
+)
+
+// AddressKey is an address as PortsByIP holds it: its 4 or 16 bytes, "" for
+// none.
+func AddressKey(a netip.Addr) string { return string(a.Unmap().AsSlice()) }
+
+// one makes an index function of one that gives a single value.
+func one[T any](of func(*T) string) func(*T, func(string)) {
+	return func(rec *T, emit func(string)) { emit(of(rec)) }
+}
