@@ -1,0 +1,133 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/lepton-sdn/lepton/store"
+)
+
+// Sizes of an embedded server. It has one member and one client, so it needs
+// neither long logs for followers nor a long history for watchers.
+const (
+	embeddedMaxTxnOps    = 100_000
+	embeddedMaxRequest   = 10 << 20
+	embeddedQuota        = 8 << 30
+	embeddedSnapshot     = 5_000 // transactions kept in memory and in the log
+	embeddedCatchUp      = 100
+	embeddedDefragMiB    = 100 // free space at start that is worth a rewrite
+	embeddedCompact      = time.Minute
+	embeddedStartTimeout = 30 * time.Second
+)
+
+// Embedded says where an embedded server keeps its data.
+type Embedded struct {
+	// Dir is made when it does not exist. One program at a time may use it.
+	Dir string
+	// Root is the prefix of all keys; "" is DefaultRoot.
+	Root string
+	Log  *zap.Logger
+}
+
+// OpenEmbedded starts an etcd inside this program. It listens on no socket. It
+// fails when another program uses the directory, and when the server is not
+// ready within 30 s.
+func OpenEmbedded(ctx context.Context, cfg Embedded) (*Store, error) {
+	name := "embedded etcd in " + cfg.Dir
+	lock, err := lockDir(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	quiet := newQuiet(cfg.Log)
+	server, err := startEmbedded(ctx, embeddedConfig(cfg.Dir, quiet), quiet)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", name, err), lock.Close())
+	}
+	client := v3client.New(server.Server)
+	return newStore(client, settings{
+		root:         cfg.Root,
+		name:         name,
+		log:          cfg.Log,
+		compactEvery: embeddedCompact,
+		shutdown: func() error {
+			quiet.mute()
+			// The client has no connection; only its watches are closed here.
+			if err := client.Close(); err != nil && !errors.Is(err, context.Canceled) {
+				cfg.Log.Debug("close the embedded client", zap.Error(err))
+			}
+			server.Close()
+			return lock.Close()
+		},
+	}), nil
+}
+
+func embeddedConfig(dir string, quiet *quiet) *embed.Config {
+	c := embed.NewConfig()
+	c.Name = "lepton"
+	c.Dir = filepath.Join(dir, "etcd")
+	c.InitialCluster = c.InitialClusterFromName(c.Name)
+	c.ListenPeerUrls, c.ListenClientUrls = nil, nil
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(quiet.logger())
+	c.MaxTxnOps = embeddedMaxTxnOps
+	c.MaxRequestBytes = embeddedMaxRequest
+	c.QuotaBackendBytes = embeddedQuota
+	c.SnapshotCount = embeddedSnapshot
+	c.SnapshotCatchUpEntries = embeddedCatchUp
+	c.MaxSnapFiles, c.MaxWalFiles = 1, 1
+	c.BootstrapDefragThresholdMegabytes = embeddedDefragMiB
+	return c
+}
+
+func startEmbedded(ctx context.Context, c *embed.Config, quiet *quiet) (*embed.Etcd, error) {
+	server, err := embed.StartEtcd(c)
+	if err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(embeddedStartTimeout)
+	defer timer.Stop()
+	var cause error
+	select {
+	case <-server.Server.ReadyNotify():
+		return server, nil
+	case <-server.Server.StopNotify():
+		cause = errors.New("the server stopped")
+	case err := <-server.Err():
+		cause = err
+	case <-timer.C:
+		cause = fmt.Errorf("not ready within %s", embeddedStartTimeout)
+	case <-ctx.Done():
+		cause = ctx.Err()
+	}
+	quiet.mute()
+	server.Close()
+	return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, cause)
+}
+
+// lockDir makes the directory and takes it for this program; closing the file
+// gives it back. etcd itself would wait for another program without a word.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make directory: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.New("another program uses the directory")
+		}
+		return nil, fmt.Errorf("lock directory: %w", err)
+	}
+	return f, nil
+}

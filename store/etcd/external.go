@@ -1,0 +1,88 @@
+package etcd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+)
+
+// Bounds of the connection to an external cluster.
+const (
+	dialTimeout      = 3 * time.Second
+	keepAliveTime    = 5 * time.Second
+	keepAliveTimeout = 3 * time.Second
+	externalCompact  = 5 * time.Minute
+)
+
+// External says where a cluster is. The cluster's --max-txn-ops bounds how many
+// ports one API request may create: its default of 128 is enough for about 20.
+type External struct {
+	// Endpoints are URLs, http, https or unix, or host:port.
+	Endpoints []string
+	TLS       *TLS
+	// Root is the prefix of all keys; "" is DefaultRoot.
+	Root string
+	Log  *zap.Logger
+}
+
+// TLS names PEM files. Cert and Key are read again at every handshake, so that
+// they can be replaced while the program runs.
+type TLS struct{ Cert, Key, CA string }
+
+// OpenExternal connects to a cluster. It fails, naming the endpoints, when none
+// of them answers within 5 s.
+func OpenExternal(ctx context.Context, cfg External) (*Store, error) {
+	if len(cfg.Endpoints) == 0 {
+		return nil, errors.New("open store: no endpoints")
+	}
+	name := "etcd at " + strings.Join(cfg.Endpoints, ", ")
+	tlsConfig, err := cfg.TLS.config()
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints:            cfg.Endpoints,
+		TLS:                  tlsConfig,
+		DialTimeout:          dialTimeout,
+		DialKeepAliveTime:    keepAliveTime,
+		DialKeepAliveTimeout: keepAliveTimeout,
+		PermitWithoutStream:  true,
+		MaxCallSendMsgSize:   math.MaxInt32,
+		Logger:               newQuiet(cfg.Log).logger(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	s := newStore(client, settings{
+		root:          cfg.Root,
+		name:          name,
+		log:           cfg.Log,
+		requireLeader: true,
+		compactEvery:  externalCompact,
+		shutdown:      client.Close,
+	})
+	if _, err := s.Head(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (t *TLS) config() (*tls.Config, error) {
+	if t == nil {
+		return nil, nil
+	}
+	info := transport.TLSInfo{CertFile: t.Cert, KeyFile: t.Key, TrustedCAFile: t.CA}
+	c, err := info.ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("load tls files: %w", err)
+	}
+	return c, nil
+}
