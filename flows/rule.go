@@ -77,9 +77,9 @@ type (
 	// Controller sends the packet to the controller: CONTROLLER:maxlen or
 	// controller(...).
 	Controller struct {
-		MaxLen   uint16
+		MaxLen   uint16 // bytes of the packet to send, 65535: all
 		ID       uint16
-		Reason   uint8
+		Reason   uint8 // ReasonAction; 0 means the same
 		Userdata []byte
 		Pause    bool
 		MeterID  uint32 // 0: none
@@ -161,6 +161,20 @@ type (
 
 // NoTable is the table of a CT action that does not recirculate.
 const NoTable = 0xff
+
+// currentTable is the table of a Resubmit that stays in the current one.
+const currentTable = 0xff
+
+// ReasonAction is the usual reason of a packet sent to the controller,
+// OFPR_ACTION. Open vSwitch uses the numbers of OpenFlow 1.4 (section 7.4.1).
+const ReasonAction = 1
+
+// The flags of a Learn action (ovs-actions(7), "learn"). That there is a
+// ResultDst needs no flag here.
+const (
+	LearnSendFlowRem   uint16 = 1 << 0
+	LearnDeleteLearned uint16 = 1 << 1
+)
 
 // NAT is the nat(...) part of a CT action.
 type NAT struct {

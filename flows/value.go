@@ -3,6 +3,7 @@ package flows
 import (
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 )
 
@@ -114,3 +115,6 @@ func FromBytes(b []byte) Value {
 	}
 	return v
 }
+
+// OnesCount is the number of bits set.
+func (v Value) OnesCount() int { return bits.OnesCount64(v.Hi) + bits.OnesCount64(v.Lo) }
