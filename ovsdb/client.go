@@ -186,17 +186,16 @@ func (c *Client) serve(ctx context.Context) (loaded bool, err error) {
 	}
 	s := newSession(conn, func(_ string, params json.RawMessage) error { return c.copy.apply(params) })
 	defer s.close()
-	params := []any{database, monitorID, monitorRequests()}
-	if _, err := s.call(dialCtx, "monitor", params, c.copy.load); err != nil {
+	defer c.setSession(nil)
+	// Whoever sees the new copy can use the connection: it is set first.
+	take := func(result json.RawMessage) error { c.setSession(s); return c.copy.load(result) }
+	if _, err := s.call(dialCtx, "monitor", []any{database, monitorID, monitorRequests()}, take); err != nil {
 		return false, err
 	}
-	c.setSession(s)
 	c.log.Info("connected to the database", zap.String("endpoint", c.endpoint))
 	c.readyOnce.Do(func() { close(c.ready) })
-	err = c.watchOver(ctx, s)
-	c.setSession(nil)
-	c.copy.lost()
-	return true, err
+	defer c.copy.lost()
+	return true, c.watchOver(ctx, s)
 }
 
 // watchOver asks the server from time to time whether it lives, until it does

@@ -143,7 +143,7 @@ func (c *Client) commit(ctx context.Context, ops []Op, wait bool) (int, error) {
 
 // opResult is the result of one operation (RFC 7047, section 5.2).
 type opResult struct {
-	Count   *int             `json:"count"`
+	Count   int              `json:"count"`
 	Error   string           `json:"error"`
 	Details string           `json:"details"`
 	Rows    []map[string]any `json:"rows"`
@@ -193,7 +193,7 @@ func (e *encoder) judge(ops []Op, results []opResult) error {
 	failed := &CommitError{Applied: true}
 	seen := map[int]bool{}
 	for _, i := range e.must {
-		if n := results[i].Count; n != nil && *n == 0 && !seen[e.owner[i]] {
+		if results[i].Count == 0 && !seen[e.owner[i]] {
 			seen[e.owner[i]] = true
 			failed.Failed = append(failed.Failed, OpError{Op: ops[e.owner[i]], Err: ErrNoRow})
 		}

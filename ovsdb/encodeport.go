@@ -2,6 +2,7 @@ package ovsdb
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 
 	wire "github.com/ovn-kubernetes/libovsdb/ovsdb"
@@ -9,6 +10,9 @@ import (
 
 func (o EnsurePort) encode(e *encoder) error {
 	if err := checkName("port", o.Name); err != nil {
+		return err
+	}
+	if err := checkTag(o.Tag); err != nil {
 		return err
 	}
 	if !known(e, "Port", o.Name, e.have.Ports) {
@@ -107,6 +111,9 @@ func (o DeletePort) encode(e *encoder) error {
 }
 
 func (o SetPortTag) encode(e *encoder) error {
+	if err := checkTag(o.Tag); err != nil {
+		return err
+	}
 	if !known(e, "Port", o.Port, e.have.Ports) {
 		return ErrNoRow
 	}
@@ -119,6 +126,13 @@ func (o SetPortTag) encode(e *encoder) error {
 		tag = []int{o.Tag}
 	}
 	e.update("Port", o.Port, wire.Row{"tag": ovsSet(tag)})
+	return nil
+}
+
+func checkTag(tag int) error {
+	if tag < 0 || tag > 4095 {
+		return fmt.Errorf("tag %d is not between 0 and 4095", tag)
+	}
 	return nil
 }
 
