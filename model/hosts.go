@@ -26,6 +26,9 @@ type Agent struct {
 	CreatedAt         time.Time `json:"created_at"`
 	StartedAt         time.Time `json:"started_at"`
 	HeartbeatAt       time.Time `json:"heartbeat_at"`
+	// LeftAt is when the instance took leave in good order; another instance
+	// need not wait for agent_down_time then. Zero while it is connected.
+	LeftAt time.Time `json:"left_at,omitzero"`
 	// Problems are what the agent cannot do at the moment, one sentence each:
 	// a bridge mapping to a missing bridge, an interface with an unknown
 	// iface-id, a MAC that differs from the record.
