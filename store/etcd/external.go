@@ -70,7 +70,11 @@ func OpenExternal(ctx context.Context, cfg External) (*Store, error) {
 		shutdown:      client.Close,
 	})
 	if _, err := s.Head(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+		s.Close()
+		if cause := diagnose(cfg.Endpoints, tlsConfig); cause != nil {
+			err = fmt.Errorf("%w (%w)", err, cause)
+		}
+		return nil, fmt.Errorf("open store: %w", err)
 	}
 	return s, nil
 }

@@ -118,13 +118,13 @@ func TestAStoreThatDoesNotAnswerIsAnErrorThatNamesTheEndpoints(t *testing.T) {
 	endpoint := fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
 	started := time.Now()
 	_, err := OpenExternal(t.Context(), External{Endpoints: []string{endpoint}, Log: zap.NewNop()})
-	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), endpoint) {
+	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), endpoint) ||
+		!strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("open: %v", err)
 	}
 	if took := time.Since(started); took > 2*requestTimeout {
 		t.Errorf("it took %s", took)
 	}
-	t.Log(err)
 	if _, err := OpenExternal(t.Context(), External{Log: zap.NewNop()}); err == nil {
 		t.Error("opened without endpoints")
 	}
@@ -189,15 +189,20 @@ func TestAnExternalStoreSpeaksMutualTLS(t *testing.T) {
 	if _, err := s.Txn(t.Context(), store.Txn{Ops: []store.Op{store.Put("k", nil)}}); err != nil {
 		t.Fatal(err)
 	}
-	for name, tls := range map[string]*TLS{
-		"a certificate of another authority": newPKI(t).issue("client"),
-		"no certificate":                     {CA: pki.path("ca.pem")},
-		"files that do not exist":            {Cert: "/none", Key: "/none", CA: "/none"},
+	other := newPKI(t).issue("client")
+	for name, c := range map[string]struct {
+		tls  *TLS
+		says string
+	}{
+		"a server of another authority": {other, "certificate signed by unknown authority"},
+		"a client of another authority": {&TLS{Cert: other.Cert, Key: other.Key, CA: pki.path("ca.pem")}, "bad certificate"},
+		"no certificate":                {&TLS{CA: pki.path("ca.pem")}, "certificate"},
+		"files that do not exist":       {&TLS{Cert: "/none", Key: "/none", CA: "/none"}, "/none"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		if _, err := OpenExternal(ctx, External{Endpoints: []string{d.endpoint}, TLS: tls, Log: zap.NewNop()}); err == nil {
+		if _, err := OpenExternal(ctx, External{Endpoints: []string{d.endpoint}, TLS: c.tls, Log: zap.NewNop()}); err == nil {
 			t.Errorf("%s: opened", name)
-		} else if !strings.Contains(err.Error(), d.endpoint) {
+		} else if !strings.Contains(err.Error(), d.endpoint) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()

@@ -107,6 +107,9 @@ func (s *Store) Txn(ctx context.Context, txn store.Txn) (store.Result, error) {
 
 	ctx, done := s.bound(ctx)
 	defer done()
+	if ctx.Err() != nil {
+		return store.Result{}, s.failed("commit", ctx.Err())
+	}
 	resp, err := s.client.Txn(ctx).If(cmps...).Then(ops...).Else(clientv3.OpGet(s.root + headKey)).Commit()
 	if err != nil {
 		return store.Result{}, s.failed("commit", err)
@@ -162,6 +165,9 @@ func (s *Store) Range(ctx context.Context, prefix string, visit func(store.KV) e
 func (s *Store) page(ctx context.Context, key, end string, revision int64) (*clientv3.GetResponse, error) {
 	ctx, done := s.bound(ctx)
 	defer done()
+	if ctx.Err() != nil {
+		return nil, s.failed("read", ctx.Err())
+	}
 	resp, err := s.client.Get(ctx, key, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
 	if err != nil {
 		return nil, s.failed("read", err)
@@ -173,6 +179,9 @@ func (s *Store) page(ctx context.Context, key, end string, revision int64) (*cli
 func (s *Store) Head(ctx context.Context) (int64, error) {
 	ctx, done := s.bound(ctx)
 	defer done()
+	if ctx.Err() != nil {
+		return 0, s.failed("read", ctx.Err())
+	}
 	resp, err := s.client.Get(ctx, s.root+headKey)
 	if err != nil {
 		return 0, s.failed("read", err)
@@ -186,6 +195,9 @@ func (s *Store) Head(ctx context.Context) (int64, error) {
 // bound gives a request its deadline, and ends it when the store is closed.
 func (s *Store) bound(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	if s.ctx.Err() != nil { // AfterFunc would be too late for this request
+		cancel()
+	}
 	stop := context.AfterFunc(s.ctx, cancel)
 	return ctx, func() {
 		stop()

@@ -29,6 +29,9 @@ func (s *Store) Watch(ctx context.Context, from int64) <-chan store.Batch {
 
 // watch delivers until something fails; it returns nil when ctx has ended.
 func (s *Store) watch(ctx context.Context, from int64, out chan<- store.Batch) error {
+	if s.ctx.Err() != nil {
+		return s.failed("watch", s.ctx.Err())
+	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
