@@ -1,0 +1,84 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lepton-sdn/lepton/lab"
+)
+
+func newAgents(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "agents", Short: "Show the agents: alive, in sync, and what they cannot do",
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			agents, err := api.Agents(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("list agents: %w", err)
+			}
+			slices.SortFunc(agents, func(a, b lab.Agent) int { return cmp.Compare(a.Host, b.Host) })
+			if s.output == "json" {
+				return printJSON(cmd.OutOrStdout(), agents)
+			}
+			return printAgents(cmd.OutOrStdout(), agents)
+		},
+	}
+	addOutput(cmd, s)
+	return cmd
+}
+
+// client gives the API that the flags choose.
+func (s *settings) client() (*lab.API, error) {
+	if s.lab == "" {
+		return &lab.API{URL: s.api, HTTP: &http.Client{Timeout: time.Minute}}, nil
+	}
+	l, err := lab.Open(s.lab, s.dir)
+	if err != nil {
+		return nil, err
+	}
+	return l.API(), nil
+}
+
+func printAgents(w io.Writer, agents []lab.Agent) error {
+	rows := [][]string{{"HOST", "ALIVE", "IN SYNC", "DEVICES", "PROBLEMS"}}
+	var problems []string
+	for _, a := range agents {
+		rows = append(rows, []string{
+			a.Host, yesNo(a.Alive), yesNo(a.Configurations.InSync),
+			strconv.Itoa(a.Configurations.Devices), strconv.Itoa(len(a.Configurations.Problems)),
+		})
+		for _, p := range a.Configurations.Problems {
+			problems = append(problems, fmt.Sprintf("%s: %s: %s (since %s)", a.Host, p.Object, p.Text, p.Since.Format(time.RFC3339)))
+		}
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	for i, p := range problems {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		if _, err := fmt.Fprintln(w, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

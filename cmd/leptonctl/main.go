@@ -1,0 +1,148 @@
+// Command leptonctl is the operator's tool: labs, agents, and more to come.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lepton-sdn/lepton/lab"
+)
+
+// version is set by the linker.
+var version = "development"
+
+// The exit codes, in the order of lab's kinds of failure.
+const (
+	exitFailed   = 1
+	exitUsage    = 2
+	exitNotFound = 3
+	exitExists   = 4
+	exitBusy     = 5
+	exitRoot     = 6
+)
+
+// settings are the flags that every command has.
+type settings struct {
+	api    string // URL of the Networking API
+	lab    string // talk to this lab's API instead
+	dir    string // where labs live
+	output string // table or json
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes the command line and gives the exit code.
+func run(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var quiet exitError
+	if errors.As(err, &quiet) {
+		return int(quiet)
+	}
+	fmt.Fprintln(os.Stderr, "leptonctl:", err)
+	return exitCode(err)
+}
+
+// exitError ends the program with a code and no words: they have been said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func exitCode(err error) int {
+	for _, k := range []struct {
+		kind error
+		code int
+	}{
+		{lab.ErrUsage, exitUsage},
+		{lab.ErrNotFound, exitNotFound},
+		{lab.ErrExists, exitExists},
+		{lab.ErrBusy, exitBusy},
+		{lab.ErrRoot, exitRoot},
+	} {
+		if errors.Is(err, k.kind) {
+			return k.code
+		}
+	}
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "leptonctl",
+		Short: "Operate Lepton: labs and agents",
+		Long: `leptonctl operates Lepton.
+
+Exit codes: 0 done, 1 failed, 2 bad command line or file, 3 not found,
+4 exists already, 5 somebody else is changing it, 6 root is needed.
+"lab exec" exits as the command does that it ran.`,
+		Args:          args(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&s.api, "api", "http://127.0.0.1:9696", "URL of the Networking API")
+	f.StringVar(&s.lab, "lab", "", "use the API of the lab of this name")
+	f.StringVar(&s.dir, "dir", lab.DefaultDir, "directory in which labs live")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(newLab(s), newAgents(s), newVersion())
+	return root
+}
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ error }
+
+func (usageError) Unwrap() error { return lab.ErrUsage }
+
+func usage(err error) error { return usageError{fmt.Errorf("%w: see --help", err)} }
+
+// args wraps a check of arguments so that its failure is one of usage.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, a []string) error {
+		if err := check(cmd, a); err != nil {
+			return usage(err)
+		}
+		return nil
+	}
+}
+
+// addOutput gives a command the choice between tables and JSON.
+func addOutput(cmd *cobra.Command, s *settings) {
+	cmd.Flags().StringVarP(&s.output, "output", "o", "table", "table or json")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if s.output != "table" && s.output != "json" {
+			return usage(fmt.Errorf("output %q is not table or json", s.output))
+		}
+		return nil
+	}
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			goVersion := "unknown"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				goVersion = info.GoVersion
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "leptonctl %s, %s\n", version, goVersion)
+			return err
+		},
+	}
+}

@@ -1,0 +1,130 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// maxAnswer bounds what is read of an API answer: 64 MiB.
+const maxAnswer = 64 << 20
+
+// APIURL is the Networking API's address on the controller's host.
+const APIURL = "http://" + apiListen
+
+// API speaks to a controller's Networking API.
+type API struct {
+	URL  string // without a slash at its end
+	HTTP *http.Client
+}
+
+// API gives the lab's own; its connections start on the controller's host.
+func (l *Lab) API() *API { return &API{URL: APIURL, HTTP: l.client} }
+
+// apiAnswers asks the controller for its API versions.
+func (l *Lab) apiAnswers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return l.API().Call(ctx, http.MethodGet, "/", nil, nil)
+}
+
+// StatusError is an answer of the API that says no.
+type StatusError struct {
+	Status int
+	Body   string
+}
+
+func (e *StatusError) Error() string { return fmt.Sprintf("HTTP %d: %s", e.Status, e.Body) }
+
+// Call sends a request and decodes the answer. The path begins with a slash;
+// body and answer may be nil. A refusal is a *StatusError.
+func (a *API) Call(ctx context.Context, method, path string, body, answer any) error {
+	if err := a.call(ctx, request{method, path, body}, answer); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+type request struct {
+	method, path string
+	body         any
+}
+
+func (a *API) call(ctx context.Context, r request, answer any) error {
+	var payload io.Reader
+	if r.body != nil {
+		b, err := json.Marshal(r.body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, a.URL+r.path, payload)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := a.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= 400 {
+		return &StatusError{resp.StatusCode, string(bytes.TrimSpace(b))}
+	}
+	if answer == nil {
+		return nil
+	}
+	if err := json.Unmarshal(b, answer); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	return nil
+}
+
+// Agent is an agent as the API shows it.
+type Agent struct {
+	ID             string         `json:"id"`
+	Host           string         `json:"host"`
+	Type           string         `json:"agent_type"`
+	Binary         string         `json:"binary"`
+	Alive          bool           `json:"alive"`
+	AdminStateUp   bool           `json:"admin_state_up"`
+	HeartbeatAt    string         `json:"heartbeat_timestamp"`
+	Configurations Configurations `json:"configurations"`
+}
+
+// Configurations is the part of an agent's configurations that tells how it is.
+type Configurations struct {
+	BridgeMappings map[string]string `json:"bridge_mappings"`
+	TunnelTypes    []string          `json:"tunnel_types"`
+	TunnelIP       string            `json:"tunneling_ip"`
+	Devices        int               `json:"devices"`
+	InSync         bool              `json:"in_sync"`
+	Problems       []model.Problem   `json:"problems"`
+}
+
+// Agents lists the agents.
+func (a *API) Agents(ctx context.Context) ([]Agent, error) {
+	var answer struct {
+		Agents []Agent `json:"agents"`
+	}
+	err := a.Call(ctx, http.MethodGet, "/v2.0/agents", nil, &answer)
+	return answer.Agents, err
+}
+
+// isStatus reports whether the API refused with that status.
+func isStatus(err error, status int) bool {
+	var se *StatusError
+	return errors.As(err, &se) && se.Status == status
+}
