@@ -143,6 +143,8 @@ func (p *printer) matchPart(m FieldMatch) {
 	p.text(m.Field.Info().Name)
 	p.text("=")
 	switch n := m.Field.notation(); {
+	case m.Field == TunFlags:
+		p.text(map[uint64]string{0: "-oam", 1: "+oam"}[m.Value.Lo])
 	case m.Field == IPv6Label:
 		p.b = fmt.Appendf(p.b, "0x%05x", m.Value.Lo)
 		if !m.IsExact() {

@@ -381,7 +381,10 @@ func (p *actionParser) setField(arg string) (Action, error) {
 	if !ok {
 		return nil, fmt.Errorf("field %q: unknown", name)
 	}
-	if name == "tp_src" || name == "tp_dst" {
+	switch name {
+	case "in_port":
+		f = InPort16 // the other one cannot be written
+	case "tp_src", "tp_dst":
 		f = (&matchParser{parts: p.match}).inContext(f, name)
 	}
 	v, mask, err := parseFieldValue(f, value, p.o)
@@ -429,6 +432,9 @@ func parseSubfield(s string) (Subfield, error) {
 	f, ok := FieldByName(name)
 	if !ok {
 		return Subfield{}, fmt.Errorf("field %q: unknown", s)
+	}
+	if f == InPort && name == "in_port" {
+		f = InPort16
 	}
 	if !indexed || bits == "]" {
 		return Whole(f), nil

@@ -92,12 +92,36 @@ func (m Match) CheckPrerequisites() error {
 			}
 		}
 	}
+	if f, ok := m.needsConnection(); ok {
+		state, _ := m.Get(CTState)
+		if !impliesConnection(state) {
+			return fmt.Errorf("field %q: %w: ct_state=+trk-inv or a flag like +est", f, ErrPrerequisite)
+		}
+	}
 	if _, ok := m.Get(VLANPCP); ok {
 		if tag, _ := m.Get(VLANVID); tag.Value.Lo&vlanPresent == 0 {
 			return fmt.Errorf("field %q: %w: a tag (vlan_vid=0x1000/0x1000)", VLANPCP, ErrPrerequisite)
 		}
 	}
 	return nil
+}
+
+// needsConnection gives a field of m that only packets with a connection have.
+func (m Match) needsConnection() (Field, bool) {
+	for _, part := range m {
+		if part.Field >= CTNwSrc && part.Field <= CTTpDst {
+			return part.Field, true
+		}
+	}
+	return NoField, false
+}
+
+// impliesConnection reports whether a match on ct_state leaves only packets
+// that belong to a connection.
+func impliesConnection(state FieldMatch) bool {
+	const valid = CTNew | CTEstablished | CTRelated | CTReply | CTSrcNAT | CTDstNAT
+	set := state.Value.Lo
+	return set&valid != 0 || set&CTTracked != 0 && state.Mask.Lo&CTInvalid != 0 && set&CTInvalid == 0
 }
 
 // exact gives the value that m asks of f as a whole, or all ones.
