@@ -17,15 +17,18 @@ type Agent struct {
 	TunnelTypes    []NetworkType     `json:"tunnel_types,omitempty"`
 	TunnelIP       netip.Addr        `json:"tunnel_ip,omitzero"`
 	// VXLANPort is the UDP destination port of VXLAN, 4789 unless told.
-	VXLANPort         int       `json:"vxlan_port,omitempty"`
-	IntegrationBridge string    `json:"integration_bridge,omitempty"`
-	DatapathType      string    `json:"datapath_type,omitempty"`
-	AdminStateUp      bool      `json:"admin_state_up"`
-	Description       string    `json:"description,omitempty"`
-	AvailabilityZone  string    `json:"availability_zone,omitempty"`
-	CreatedAt         time.Time `json:"created_at"`
-	StartedAt         time.Time `json:"started_at"`
-	HeartbeatAt       time.Time `json:"heartbeat_at"`
+	VXLANPort         int    `json:"vxlan_port,omitempty"`
+	IntegrationBridge string `json:"integration_bridge,omitempty"`
+	DatapathType      string `json:"datapath_type,omitempty"`
+	AdminStateUp      bool   `json:"admin_state_up"`
+	Description       string `json:"description,omitempty"`
+	// RoleSettings is what an administrator said about roles other than l2,
+	// which the API shows as agents of their own.
+	RoleSettings     map[string]RoleSettings `json:"role_settings,omitempty"`
+	AvailabilityZone string                  `json:"availability_zone,omitempty"`
+	CreatedAt        time.Time               `json:"created_at"`
+	StartedAt        time.Time               `json:"started_at"`
+	HeartbeatAt      time.Time               `json:"heartbeat_at"`
 	// LeftAt is when the instance took leave in good order; another instance
 	// need not wait for agent_down_time then. Zero while it is connected.
 	LeftAt time.Time `json:"left_at,omitzero"`
@@ -36,6 +39,12 @@ type Agent struct {
 	// Ports and InSync describe the last report.
 	Devices int  `json:"devices,omitempty"`
 	InSync  bool `json:"in_sync,omitempty"`
+}
+
+// RoleSettings is what an administrator said about an agent in one role.
+type RoleSettings struct {
+	AdminStateUp bool   `json:"admin_state_up"`
+	Description  string `json:"description,omitempty"`
 }
 
 // Problem is one thing that a host cannot realise, and since when.

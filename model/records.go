@@ -17,6 +17,9 @@ type Meta struct {
 	// Revision is Neutron's revision_number: it grows with every change of the
 	// object, side effects included.
 	Revision int64 `json:"revision"`
+	// QuotaSlot is the object's place in its project's quota, 0 when there was
+	// no limit when it was made. It is the controller's own and not shown.
+	QuotaSlot int `json:"quota_slot,omitempty"`
 }
 
 // GetMeta lets generic code reach the common part of a record.

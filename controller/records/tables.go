@@ -19,6 +19,7 @@ var (
 	SecurityGroupRules = newTable("security-group-rules", func(r *model.SecurityGroupRule) string { return r.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
+	Quotas             = newTable("quotas", func(q *model.Quota) string { return q.ProjectID })
 )
 
 // The indexes: records of a table by something that they hold. A record whose
