@@ -1,0 +1,178 @@
+package hosts
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/lepton-sdn/lepton/controller/hosts/interest"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/rpc/pb"
+)
+
+// Defaults of Config.
+const (
+	DefaultHeartbeatInterval = 20 * time.Second
+	DefaultAgentDownTime     = 75 * time.Second
+	DefaultSendTimeout       = 20 * time.Second
+	DefaultMaxAgents         = 5000
+)
+
+const (
+	// helloTimeout bounds the wait for an agent's introduction.
+	helloTimeout = 10 * time.Second
+	// stopTimeout bounds how long streams may take to end when the server stops.
+	stopTimeout = 3 * time.Second
+	// maxMessage bounds a message from an agent, in bytes. A full report and a
+	// full heartbeat stay below.
+	maxMessage = 1 << 20
+	// maxMarks is the number of changed records that wait for one agent before a
+	// snapshot takes their place.
+	maxMarks = 4096
+	// maxHellos is how many introductions are worked on at once, so that a
+	// thousand agents that come back together leave the store room to breathe.
+	maxHellos = 64
+)
+
+// Config says what to serve, and how. Durations and bounds left zero get the
+// package's defaults.
+type Config struct {
+	DB *records.DB
+	// TLS is the controller's side of mutual TLS; nil means plaintext, which is
+	// allowed on loopback addresses only. With it an agent must name a host that
+	// its certificate carries as a DNS name.
+	TLS      *tls.Config
+	Settings rpc.Settings
+	Log      *zap.Logger
+	// HeartbeatInterval is what agents are told, AgentDownTime how long after
+	// the last heartbeat an agent counts as alive.
+	HeartbeatInterval, AgentDownTime time.Duration
+	// SendTimeout is how long an agent may take to accept a message.
+	SendTimeout time.Duration
+	// MaxAgents bounds the streams served at once.
+	MaxAgents int
+}
+
+// Server serves the agents' streams.
+type Server struct {
+	pb.UnimplementedHostsServer
+
+	cfg      Config
+	log      *zap.Logger
+	hub      *hub
+	recorder *recorder
+	beats    *beats
+	slots    chan struct{} // one token per stream
+	hellos   chan struct{} // one token per introduction under way
+	stopping chan struct{}
+}
+
+// New makes a server; Serve runs it.
+func New(cfg Config) *Server {
+	orDefault(&cfg.HeartbeatInterval, DefaultHeartbeatInterval)
+	orDefault(&cfg.AgentDownTime, DefaultAgentDownTime)
+	orDefault(&cfg.SendTimeout, DefaultSendTimeout)
+	orDefault(&cfg.MaxAgents, DefaultMaxAgents)
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	return &Server{
+		cfg: cfg, log: cfg.Log,
+		hub:      newHub(interest.New(maxMarks)),
+		recorder: newRecorder(cfg.DB, cfg.Log),
+		beats:    newBeats(cfg.DB, cfg.Log, cfg.AgentDownTime),
+		slots:    make(chan struct{}, cfg.MaxAgents),
+		hellos:   make(chan struct{}, maxHellos),
+		stopping: make(chan struct{}),
+	}
+}
+
+func orDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// Serve serves the listener's connections until ctx is done, then ends the
+// streams. What agents had reported but was not stored by then, they report
+// again to the next controller. It may be called once.
+func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
+	if a, ok := lis.Addr().(*net.TCPAddr); ok && s.cfg.TLS == nil && !a.IP.IsLoopback() {
+		return fmt.Errorf("serve agents on %s: only a loopback address may be served without TLS", a)
+	}
+	// What streams rely on outlives them.
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var owners errgroup.Group
+	owners.Go(func() error { s.hub.run(base); return nil })
+	owners.Go(func() error { s.recorder.run(base); return nil })
+	owners.Go(func() error { s.beats.run(base); return nil })
+	s.cfg.DB.OnApply(s.hub.apply)
+
+	g := grpc.NewServer(s.options()...)
+	pb.RegisterHostsServer(g, s)
+	served := make(chan error, 1)
+	go func() { served <- g.Serve(lis) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		s.stop(g)
+		<-served
+	case err = <-served:
+		err = fmt.Errorf("serve agents on %s: %w", lis.Addr(), err)
+		close(s.stopping)
+		g.Stop()
+	}
+	stop()
+	return errors.Join(err, owners.Wait())
+}
+
+// stop ends the streams, telling their agents why, and then the connections.
+func (s *Server) stop(g *grpc.Server) {
+	close(s.stopping)
+	late := time.AfterFunc(stopTimeout, g.Stop)
+	defer late.Stop()
+	g.GracefulStop()
+}
+
+func (s *Server) options() []grpc.ServerOption {
+	creds := insecure.NewCredentials()
+	if s.cfg.TLS != nil {
+		creds = credentials.NewTLS(s.cfg.TLS)
+	}
+	return []grpc.ServerOption{
+		grpc.Creds(creds),
+		grpc.ConnectionTimeout(helloTimeout),
+		grpc.MaxConcurrentStreams(4),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.ReadBufferSize(16 << 10), grpc.WriteBufferSize(16 << 10),
+	}
+}
+
+// AgentState is what the server knows of a connected agent beyond its record.
+type AgentState struct {
+	Host, Instance, Remote string
+	Since                  time.Time // of the stream
+	Sent, Acked            int64     // revisions
+	Waiting                int       // changed records not yet sent
+}
+
+// Agents gives the connected agents, sorted by host.
+func (s *Server) Agents(ctx context.Context) ([]AgentState, error) {
+	var list []AgentState
+	err := s.hub.do(ctx, func() { list = s.hub.states() })
+	return list, err
+}
