@@ -8,7 +8,7 @@ import (
 	wire "github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
-const database = "Open_vSwitch"
+const databaseName = "Open_vSwitch"
 
 // schemaText holds the columns of ovs-vswitchd.conf.db(5), schema 8.3.1, that
 // Lepton reads or writes.
@@ -129,9 +129,10 @@ type flowTableRow struct {
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
 
-// databaseModel ties the schema to the row types.
-func databaseModel() (model.ClientDBModel, model.DatabaseModel, error) {
-	client, err := model.NewClientDBModel(database, map[string]model.Model{
+// databaseModel gives the row types and the schema that they are for.
+func databaseModel() (model.ClientDBModel, wire.DatabaseSchema, error) {
+	var schema wire.DatabaseSchema
+	rows, err := model.NewClientDBModel(databaseName, map[string]model.Model{
 		"Open_vSwitch": &rootRow{},
 		"Bridge":       &bridgeRow{},
 		"Port":         &portRow{},
@@ -140,15 +141,10 @@ func databaseModel() (model.ClientDBModel, model.DatabaseModel, error) {
 		"Flow_Table":   &flowTableRow{},
 	})
 	if err != nil {
-		return client, model.DatabaseModel{}, fmt.Errorf("build row types: %w", err)
+		return rows, schema, fmt.Errorf("build row types: %w", err)
 	}
-	var schema wire.DatabaseSchema
 	if err := json.Unmarshal([]byte(schemaText), &schema); err != nil {
-		return client, model.DatabaseModel{}, fmt.Errorf("read schema: %w", err)
+		return rows, schema, fmt.Errorf("read schema: %w", err)
 	}
-	whole, errs := model.NewDatabaseModel(schema, client)
-	if len(errs) > 0 {
-		return client, whole, fmt.Errorf("match row types to schema: %v", errs)
-	}
-	return client, whole, nil
+	return rows, schema, nil
 }
