@@ -1,7 +1,11 @@
 package pipeline
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/model"
 )
 
 // Program is the desired content of a host's bridges.
@@ -13,6 +17,11 @@ type Program struct {
 	// Problems are the objects that cannot be realised, or not completely,
 	// sorted by kind, id and text. All other objects are unaffected.
 	Problems []Problem
+
+	// What Keeps needs: the learning networks by cookie, the tunnel ports.
+	tunnelBridge string
+	learners     []learner
+	tunnelPorts  map[uint32]model.NetworkType
 }
 
 // Problem says why an object cannot be realised on this host.
@@ -32,6 +41,9 @@ type Change struct {
 	Set []flows.Rule
 	// Delete are rules to take away; only table, priority and match count.
 	Delete []flows.Rule
+	// Forget are cookies: every flow with such a cookie is to be deleted. The
+	// switch learned them, and what they say holds no longer.
+	Forget []uint64
 }
 
 // Dirty names what changed in a View since the last call of
@@ -46,4 +58,44 @@ type Dirty struct {
 	Tunnels []TunnelKey
 	// Physical are names of physical networks.
 	Physical []string
+}
+
+// program puts all units together.
+func (s *state) program() *Program {
+	p := &Program{
+		Bridges:  byBridge(s.everything()),
+		Problems: s.sortedProblems(),
+
+		tunnelBridge: s.base.config.TunnelBridge,
+		tunnelPorts:  map[uint32]model.NetworkType{},
+	}
+	for key, t := range s.tunnels {
+		p.tunnelPorts[t.ofport] = key.Type
+	}
+	for _, l := range s.byNetwork {
+		p.learners = append(p.learners, l)
+	}
+	slices.SortFunc(p.learners, func(a, b learner) int { return cmp.Compare(a.cookie, b.cookie) })
+	return p
+}
+
+// everything gives the rules of all units, in no particular order.
+func (s *state) everything() []placed {
+	if s == nil {
+		return nil
+	}
+	var out []placed
+	take := func(c compiled) { out = append(out, c.content().list...) }
+	take(s.common)
+	for _, n := range s.networks {
+		take(n)
+		n.eachPart(take)
+	}
+	for _, t := range s.tunnels {
+		take(t)
+	}
+	for _, p := range s.physical {
+		take(p)
+	}
+	return out
 }

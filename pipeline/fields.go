@@ -1,0 +1,118 @@
+package pipeline
+
+import (
+	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// The registers of br-int. Registers that are not named here are free, and
+// always 0.
+const (
+	// regPage counts the pages of a long flood list (see flood.go).
+	regPage = flows.Reg3
+	// regProbe is 1 while a probe is checked as if its target were its sender
+	// (see identity.go).
+	regProbe = flows.Reg4
+	// regPort is the port that the packet came from while it leaves a guest,
+	// and the port that it goes to while it enters one: the OpenFlow number.
+	regPort = flows.Reg5
+	// regNetwork is the network: its local VLAN. It is the conntrack zone too.
+	regNetwork = flows.Reg6
+	// regRemoteGroup is the remote group that admitted the packet.
+	regRemoteGroup = flows.Reg7
+)
+
+// registers describes the registers for docs/pipeline.md.
+var registers = []struct {
+	field flows.Field
+	about string
+}{
+	{regPage, "page of a flood list longer than one flow can hold, 0 for the first"},
+	{regProbe, "1 while a probe (ARP with sender 0.0.0.0, neighbour solicitation from ::) is checked with its target in the sender's place"},
+	{regPort, "port: where the packet came from while it leaves a guest, where it goes while it enters one; the OpenFlow port number on br-int"},
+	{regNetwork, "network: the local VLAN, which is the conntrack zone too"},
+	{regRemoteGroup, "remote group that admitted the packet; security groups write it"},
+}
+
+// ctMarkRevoked marks a connection that no rule admits any more.
+const ctMarkRevoked = 0x1
+
+// Ethernet types and protocol numbers (IANA).
+const (
+	etherTypeIPv4 = 0x0800
+	etherTypeARP  = 0x0806
+	etherTypeRARP = 0x8035
+	etherTypeVLAN = 0x8100
+	etherTypeIPv6 = 0x86dd
+
+	protoUDP    = 17
+	protoICMPv6 = 58
+
+	arpRequest = 1
+	arpReply   = 2
+
+	// ICMPv6 types: RFC 4861 section 4, RFC 2710 section 3, RFC 3810 section 5.
+	mldReport             = 131
+	mldDone               = 132
+	routerSolicitation    = 133
+	routerAdvertisement   = 134
+	neighborSolicitation  = 135
+	neighborAdvertisement = 136
+	mldv2Report           = 143
+
+	// UDP ports of RFC 2131 section 4.1 and RFC 8415 section 7.2.
+	dhcpServer, dhcpClient = 67, 68
+	dhcpv6Client           = 546
+)
+
+// vlanPresent is the bit of vlan_vid that says that a tag is there.
+const vlanPresent = 0x1000
+
+// match makes a match of parts; a part with an empty mask matches everything.
+func match(parts ...flows.FieldMatch) flows.Match { return flows.MustMatch(parts...) }
+
+func inPort(n uint32) flows.FieldMatch { return flows.ExactU(flows.InPort, uint64(n)) }
+
+func inNetwork(vlan uint16) flows.FieldMatch { return flows.ExactU(regNetwork, uint64(vlan)) }
+
+func ofPort(n uint32) flows.FieldMatch { return flows.ExactU(regPort, uint64(n)) }
+
+func etherType(t uint64) flows.FieldMatch { return flows.ExactU(flows.EthType, t) }
+
+func ipProto(p uint64) flows.FieldMatch { return flows.ExactU(flows.IPProto, p) }
+
+func from(m model.MAC) flows.FieldMatch { return flows.Exact(flows.EthSrc, macValue(m)) }
+
+func to(m model.MAC) flows.FieldMatch { return flows.Exact(flows.EthDst, macValue(m)) }
+
+// multicast matches broadcast and multicast frames: those with the group bit.
+func multicast() flows.FieldMatch { return flows.MaskedU(flows.EthDst, groupBit, groupBit) }
+
+// unicast matches the frames without the group bit.
+func unicast() flows.FieldMatch { return flows.MaskedU(flows.EthDst, 0, groupBit) }
+
+const groupBit = 1 << 40
+
+// icmpv6 matches an ICMPv6 message of this type. Neighbour discovery has code 0
+// (RFC 4861 section 4).
+func icmpv6(typ uint64, more ...flows.FieldMatch) flows.Match {
+	return match(append(more, etherType(etherTypeIPv6), ipProto(protoICMPv6), flows.ExactU(flows.ICMPv6Type, typ))...)
+}
+
+func macValue(m model.MAC) flows.Value { return flows.MAC(m[:]) }
+
+// setReg writes a register.
+func setReg(reg flows.Field, v uint64) flows.Action { return flows.SetU(reg, v) }
+
+// move copies all of a field.
+func move(src, dst flows.Field) flows.Action {
+	return flows.Move{Src: flows.Whole(src), Dst: flows.Whole(dst)}
+}
+
+// tag pushes the local VLAN as tag.
+func tag(vlan uint16) []flows.Action {
+	return []flows.Action{flows.PushVLAN{EtherType: etherTypeVLAN}, flows.SetU(flows.VLANVID, vlanPresent|uint64(vlan))}
+}
+
+// send is the action that outputs to a port.
+func send(n uint32) flows.Action { return flows.Output{Port: n} }

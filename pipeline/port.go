@@ -1,0 +1,70 @@
+package pipeline
+
+import (
+	"fmt"
+
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// port is a port as compiled: a local one with its place on br-int, or one on
+// another host.
+type port struct {
+	unit
+	id     string
+	rec    *model.Port
+	local  bool
+	ofport uint32
+	net    *network
+	joined bool
+	// plugged is set for a port of another host that is plugged here too.
+	plugged bool
+}
+
+// samePlace reports whether nothing about the port changed.
+func (p *port) samePlace(o *port) bool {
+	return p.rec == o.rec && p.local == o.local && p.ofport == o.ofport && p.plugged == o.plugged
+}
+
+// maxOFPort is the highest number of a real port: OFPP_MAX of OpenFlow 1.0,
+// which Open vSwitch keeps to, less one.
+const maxOFPort = 0xfeff
+
+// secured reports whether the port's packets are checked.
+func (p *port) secured() bool { return p.rec.PortSecurityEnabled && !p.rec.Trusted() }
+
+// open reports whether there may be other MACs behind the port than the record
+// says.
+func (p *port) open() bool { return !p.rec.PortSecurityEnabled && !p.rec.Trusted() }
+
+// admissible says whether the port joins its network, and if not, what is wrong
+// with it; nothing is wrong with a port that is down.
+func (p *port) admissible(c *claimBook, host string) (bool, string) {
+	mac := p.rec.MAC
+	switch {
+	case p.plugged:
+		return p.net.usable, fmt.Sprintf("is plugged here, but bound to host %q", p.rec.Host)
+	case !p.local:
+		return p.net.usable && mac != (model.MAC{}) && !mac.Multicast(), ""
+	case p.rec.Host != host:
+		return false, fmt.Sprintf("is plugged here, but bound to host %q", p.rec.Host)
+	case !p.net.known:
+		return false, fmt.Sprintf("is in network %s, which this host does not have", p.rec.NetworkID)
+	case mac == (model.MAC{}) || mac.Multicast():
+		return false, fmt.Sprintf("has the MAC %q, which no port can have", mac)
+	case p.ofport < 1 || p.ofport > maxOFPort:
+		return false, fmt.Sprintf("has OpenFlow port %d, which is not between 1 and %d", p.ofport, maxOFPort)
+	case !c.wins(ofPortClaim(p.ofport), p.id):
+		return false, fmt.Sprintf("has OpenFlow port %d, which port %s has too", p.ofport, c.winner(ofPortClaim(p.ofport)))
+	}
+	return p.net.usable && p.net.up && p.rec.AdminStateUp, ""
+}
+
+func (p *port) compile(e *emitter) {
+	if !p.local || !p.joined {
+		return
+	}
+	e.integration(p.classified())
+	if p.secured() {
+		e.integration(p.identity()...)
+	}
+}

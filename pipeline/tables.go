@@ -1,0 +1,273 @@
+package pipeline
+
+import (
+	"fmt"
+
+	"github.com/lepton-sdn/lepton/flows"
+)
+
+// Kind is a kind of bridge: each has tables of its own.
+type Kind uint8
+
+// The kinds of bridges.
+const (
+	Integration Kind = iota // br-int
+	Tunnel                  // br-tun
+	Provider                // the bridge of a physical network
+)
+
+func (k Kind) String() string {
+	return [...]string{"integration bridge (br-int)", "tunnel bridge (br-tun)", "provider bridges"}[k]
+}
+
+// table is one table of a kind of bridge.
+type table struct {
+	kind   Kind
+	number uint8
+	name   string // for OVSDB's Flow_Table; at most 31 bytes
+	about  string
+}
+
+// br-int, in the order in which a packet meets the tables. Packets are without
+// tag from the first table on; reg6 says which network they are in.
+var (
+	classify = &table{
+		Integration, 0, "classify",
+		"Which network is the packet in, and which port did it come from? A port or a segment without a flow here is not connected.",
+	}
+	claims = &table{
+		Integration, 24, "arp_nd_spoofing",
+		"May this port say that it has this address? ARP by sender address and MAC, IPv6 advertisements by target. A probe with unspecified sender is a claim to its target: it goes through once more with the target in the sender's place (reg4=1).",
+	}
+	macs = &table{
+		Integration, 25, "mac_spoofing",
+		"May this port send from this MAC?",
+	}
+	guard = &table{
+		Integration, 71, "egress_base",
+		"May this port send from this address? DHCP servers and router advertisements in guests are dropped; packets from the unspecified address pass where a host without address needs them.",
+	}
+	transient = &table{
+		Integration, 60, "transient",
+		"Where accepted packets of guests, packets of unfiltered ports and packets from other hosts meet, to be delivered. Bridge control frames end here.",
+	}
+	direct = &table{
+		Integration, 61, "local_mac_direct",
+		"Known unicast: to the one port that has the MAC (reg5), or straight out when the MAC is known elsewhere.",
+	}
+	unknown = &table{
+		Integration, 62, "transient_egress",
+		"Unknown unicast: a port without port security may be a bridge with the destination behind it.",
+	}
+	ingress = &table{
+		Integration, 81, "ingress_base",
+		"On the way into port reg5.",
+	}
+	dropped = &table{
+		Integration, 93, "dropped",
+		"What anti-spoofing refused.",
+	}
+	output = &table{
+		Integration, 94, "output",
+		"Broadcast and multicast to every member and out, the rest out only: out is patch-tun or int-<bridge>, with the local VLAN as tag.",
+	}
+	canary = &table{
+		Integration, 23, "canary",
+		"No packet comes here. One flow, whose cookie holds the pipeline's version, shows that the tables are in place.",
+	}
+)
+
+// br-tun, in the order in which a packet meets the tables. Packets carry the
+// local VLAN as tag.
+var (
+	tunClassify = &table{
+		Tunnel, 0, "classify",
+		"From br-int, or from a tunnel of which kind?",
+	}
+	tunFromInt = &table{
+		Tunnel, 2, "unicast_or_multicast",
+		"From br-int: unicast, questions about addresses, other broadcast and multicast.",
+	}
+	tunGRE = &table{
+		Tunnel, 3, "gre",
+		"GRE key to local VLAN.",
+	}
+	tunVXLAN = &table{
+		Tunnel, 4, "vxlan",
+		"VXLAN VNI to local VLAN.",
+	}
+	tunGeneve = &table{
+		Tunnel, 6, "geneve",
+		"Geneve VNI to local VLAN.",
+	}
+	tunLearn = &table{
+		Tunnel, 10, "learn",
+		"To br-int; in networks with addresses that no record tells, the sender is learned into table 20 for 300 seconds.",
+	}
+	tunResolve = &table{
+		Tunnel, 21, "arp_nd_responder",
+		"ARP requests and neighbour solicitations for known addresses: answered for ports elsewhere, dropped for ports here, who have heard them. The rest is flooded.",
+	}
+	tunUnicast = &table{
+		Tunnel, 20, "unicast_to_tunnel",
+		"MAC to the tunnel of its host.",
+	}
+	tunFlood = &table{
+		Tunnel, 22, "flood",
+		"To every host with a member of the network.",
+	}
+)
+
+// Provider bridges.
+var (
+	provClassify = &table{
+		Provider, 0, "classify",
+		"From br-int, or from the physical network, which NORMAL serves.",
+	}
+	provSegment = &table{
+		Provider, 2, "local_to_segment",
+		"Local VLAN to the network's VLAN id, or to no tag.",
+	}
+)
+
+// layout holds all tables in packet order, and all arrows: where packets of a
+// table may go on, and which tables its learn actions may write.
+var layout = newLayout(
+	[]*table{
+		classify, claims, macs, guard, transient, direct, unknown, ingress, dropped, output, canary,
+		tunClassify, tunFromInt, tunGRE, tunVXLAN, tunGeneve, tunLearn, tunResolve, tunUnicast, tunFlood,
+		provClassify, provSegment,
+	},
+	[]arrow{
+		{classify, []*table{claims, transient}},
+		{claims, []*table{claims, macs, dropped}},
+		{macs, []*table{guard, dropped}},
+		{guard, []*table{transient, dropped}},
+		{transient, []*table{direct, output}},
+		{direct, []*table{unknown, ingress, output}},
+		{unknown, []*table{unknown, ingress, output}},
+		{output, []*table{ingress, output}},
+
+		{tunClassify, []*table{tunFromInt, tunGRE, tunVXLAN, tunGeneve}},
+		{tunFromInt, []*table{tunResolve, tunUnicast, tunFlood}},
+		{tunGRE, []*table{tunLearn}},
+		{tunVXLAN, []*table{tunLearn}},
+		{tunGeneve, []*table{tunLearn}},
+		{tunLearn, []*table{tunUnicast}}, // by learn: no packet goes this way
+		{tunResolve, []*table{tunResolve, tunFlood}},
+		{tunUnicast, []*table{tunFlood}},
+
+		{provClassify, []*table{provSegment}},
+	})
+
+// arrow says where packets of a table may go on.
+type arrow struct {
+	from *table
+	to   []*table
+}
+
+// plan is a checked set of tables and arrows.
+type plan struct {
+	tables []*table
+	next   map[*table][]*table
+	// allowed has a bit for every arrow: by kind, number, next number.
+	allowed [3][256][256]bool
+}
+
+// newLayout checks the declarations. A fault in them is the programmer's: it
+// panics.
+func newLayout(tables []*table, arrows []arrow) *plan {
+	p := &plan{tables: tables, next: map[*table][]*table{}}
+	seen := map[Kind]map[uint8]*table{Integration: {}, Tunnel: {}, Provider: {}}
+	for _, t := range tables {
+		switch {
+		case seen[t.kind][t.number] != nil:
+			panic(fmt.Sprintf("table %d of the %s is declared twice", t.number, t.kind))
+		case t.name == "" || len(t.name) > maxTableName:
+			panic(fmt.Sprintf("table %d of the %s has the name %q", t.number, t.kind, t.name))
+		}
+		seen[t.kind][t.number] = t
+	}
+	for _, a := range arrows {
+		if p.next[a.from] != nil {
+			panic(fmt.Sprintf("arrows from %s are declared twice", a.from))
+		}
+		for _, t := range a.to {
+			if seen[a.from.kind][a.from.number] != a.from || seen[a.from.kind][t.number] != t {
+				panic(fmt.Sprintf("arrow from %s to %s joins what is not declared on one bridge", a.from, t))
+			}
+			p.allowed[t.kind][a.from.number][t.number] = true
+		}
+		p.next[a.from] = a.to
+	}
+	return p
+}
+
+// maxTableName is OpenFlow's OFP_MAX_TABLE_NAME_LEN without the final zero.
+const maxTableName = 31
+
+// check panics if an action leads from t to where no arrow does.
+func (p *plan) check(t *table, actions []flows.Action) {
+	for _, a := range actions {
+		to := uint8(flows.NoTable)
+		switch a := a.(type) {
+		case flows.GotoTable:
+			to = a.Table
+		case flows.Resubmit:
+			to = a.Table
+		case flows.Learn:
+			to = a.Table
+		case flows.CT:
+			if to = a.Table; to == flows.NoTable {
+				continue
+			}
+		default:
+			continue
+		}
+		if !p.allowed[t.kind][t.number][to] {
+			panic(fmt.Sprintf("no arrow leads from %s to table %d", t, to))
+		}
+	}
+}
+
+func (t *table) String() string {
+	return fmt.Sprintf("table %d (%s) of the %s", t.number, t.name, t.kind)
+}
+
+// rule makes a rule of t. A jump without an arrow panics.
+func (t *table) rule(priority uint16, cookie uint64, m flows.Match, actions ...flows.Action) flows.Rule {
+	layout.check(t, actions)
+	return flows.Rule{Table: t.number, Priority: priority, Cookie: cookie, Match: m, Actions: actions}
+}
+
+// miss makes the rule of t for what no other rule of t matches.
+func (t *table) miss(actions ...flows.Action) flows.Rule {
+	return t.rule(prioMiss, Cookie(FeatureBase, ""), nil, actions...)
+}
+
+// to sends the packet on from t to next for good: goto_table where OpenFlow
+// allows it (to a higher number only), else resubmit.
+func (t *table) to(next *table) flows.Action {
+	if next.number > t.number {
+		return flows.GotoTable{Table: next.number}
+	}
+	return next.visit()
+}
+
+// visit sends the packet through t and what follows, and goes on with the next
+// action; what t changed in the packet stays changed.
+func (t *table) visit() flows.Action {
+	return flows.Resubmit{InPort: flows.PortInPort, Table: t.number}
+}
+
+// TableNames gives the names of a kind of bridge's tables by number, for
+// OVSDB's Bridge.flow_tables.
+func TableNames(k Kind) map[uint8]string {
+	names := map[uint8]string{}
+	for _, t := range layout.tables {
+		if t.kind == k {
+			names[t.number] = t.name
+		}
+	}
+	return names
+}
