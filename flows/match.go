@@ -71,6 +71,11 @@ func (m FieldMatch) IsExact() bool { return m.Mask == m.Field.Full() }
 // out, bits outside the masks cleared. A field given twice, an unknown field
 // and a value or mask wider than its field are errors.
 func NewMatch(parts ...FieldMatch) (Match, error) {
+	for _, p := range parts {
+		if err := p.validate(); err != nil {
+			return nil, err
+		}
+	}
 	m := Match(slices.Clone(parts)).Normalize()
 	return m, m.Validate()
 }
@@ -107,14 +112,22 @@ func (m Match) Normalize() Match {
 // value or mask wider than it is.
 func (m Match) Validate() error {
 	for i, p := range m {
-		switch {
-		case !p.Field.Valid():
-			return fmt.Errorf("match field %d: %w", p.Field, ErrBadField)
-		case i > 0 && m[i-1].Field == p.Field:
-			return fmt.Errorf("match %s: %w", p.Field, ErrDuplicateField)
-		case !p.Mask.AndNot(p.Field.Full()).IsZero() || !p.Value.AndNot(p.Field.Full()).IsZero():
-			return fmt.Errorf("match %s: %w", p.Field, ErrValueTooWide)
+		if err := p.validate(); err != nil {
+			return err
 		}
+		if i > 0 && m[i-1].Field == p.Field {
+			return fmt.Errorf("match %s: %w", p.Field, ErrDuplicateField)
+		}
+	}
+	return nil
+}
+
+func (m FieldMatch) validate() error {
+	switch {
+	case !m.Field.Valid():
+		return fmt.Errorf("match field %d: %w", m.Field, ErrBadField)
+	case !m.Mask.AndNot(m.Field.Full()).IsZero() || !m.Value.AndNot(m.Field.Full()).IsZero():
+		return fmt.Errorf("match %s: %w", m.Field, ErrValueTooWide)
 	}
 	return nil
 }
@@ -150,9 +163,19 @@ func (m Match) Equal(o Match) bool { return slices.Equal(m, o) }
 
 // Compare orders normalized matches by their fields, values and masks.
 func (m Match) Compare(o Match) int {
-	return slices.CompareFunc(m, o, func(a, b FieldMatch) int {
-		return cmp.Or(cmp.Compare(a.Field, b.Field), a.Value.Compare(b.Value), a.Mask.Compare(b.Mask))
-	})
+	for i := range min(len(m), len(o)) {
+		a, b := &m[i], &o[i]
+		switch {
+		case *a == *b:
+		case a.Field != b.Field:
+			return cmp.Compare(a.Field, b.Field)
+		case a.Value != b.Value:
+			return a.Value.Compare(b.Value)
+		default:
+			return a.Mask.Compare(b.Mask)
+		}
+	}
+	return cmp.Compare(len(m), len(o))
 }
 
 // Whole is the subfield of all bits of f.

@@ -315,6 +315,9 @@ func (p *actionParser) resubmit(arg string) (Action, error) {
 		if r.InPort, err = parsePort(port, p.o); err != nil {
 			return nil, err
 		}
+		if r.InPort == 0 {
+			return nil, errors.New("port 0: does not exist")
+		}
 	}
 	if len(parts) > 1 {
 		if table := strings.TrimSpace(parts[1]); table != "" && table != "255" {

@@ -2,6 +2,7 @@
 package flows_test
 
 import (
+	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/test/ovstest"
 )
+
+var update = flag.Bool("update", false, "rewrite flows/testdata/switch.flows with what the switch prints")
 
 // catalogue gives the lines of catalogue.flows by the mark before them, 0 for
 // none.
@@ -67,6 +70,7 @@ func dumped(s *ovstest.Switch, protocol string) string {
 
 func TestTheSwitchKeepsWhatParseRuleReads(t *testing.T) {
 	s := bridge(t)
+	golden := "# What Open vSwitch 3.1 prints of the flows of test/flows/catalogue.flows.\n"
 	for _, line := range catalogue(t)[0] {
 		s.Ofctl("-O", "OpenFlow15", "del-flows", "br")
 		if _, err := s.TryOfctl("-O", "OpenFlow15", "add-flow", "br", line); err != nil {
@@ -99,8 +103,17 @@ func TestTheSwitchKeepsWhatParseRuleReads(t *testing.T) {
 			t.Errorf("the switch refuses our text of %s: %v", line, err)
 			continue
 		}
+		golden += theirs + "\n"
 		if ours := dumped(s, "OpenFlow15"); ours != theirs {
 			t.Errorf("%s\n dumped as %s\n through our text %s", line, theirs, ours)
+		}
+		if have, err := flows.ParseRule(theirs, flows.ParseOptions{}); err == nil && !have.Equal(r) {
+			t.Errorf("%s\n is in canonical form %s\n but the switch has       %s", line, flows.Canonical(r), flows.Canonical(have))
+		}
+	}
+	if *update {
+		if err := os.WriteFile("../../flows/testdata/switch.flows", []byte(golden), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
