@@ -1,0 +1,172 @@
+package hosts_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/agent/session"
+	"github.com/lepton-sdn/lepton/controller/hosts"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/rpc"
+)
+
+// scissors cuts connections in the middle of whatever they carry.
+type scissors struct {
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func (s *scissors) over(dial func(context.Context, string) (net.Conn, error)) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, a string) (net.Conn, error) {
+		conn, err := dial(ctx, a)
+		if err == nil {
+			s.mu.Lock()
+			s.conns = append(s.conns, conn)
+			s.mu.Unlock()
+		}
+		return conn, err
+	}
+}
+
+func (s *scissors) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		c.Close()
+	}
+	s.conns = nil
+}
+
+// shuffle makes one random change of the records.
+func (c *cloud) shuffle(r *rand.Rand) {
+	id := fmt.Sprint("port-", r.IntN(60))
+	network := fmt.Sprint("net-", r.IntN(6))
+	switch r.IntN(8) {
+	case 0:
+		c.update(func(u *records.Update) { records.Ports.Delete(u, id) })
+	case 1:
+		n := vxlan(network)
+		n.Revision = r.Int64N(1000)
+		c.put(n)
+	case 2:
+		s := subnet(fmt.Sprint("sub-", r.IntN(6)), network)
+		s.Revision = r.Int64N(1000)
+		c.put(s)
+	default:
+		p := port(id, network, fmt.Sprint("hv", r.IntN(4)))
+		p.Revision, p.AdminStateUp = r.Int64N(1000), r.IntN(2) == 0
+		c.put(p)
+	}
+}
+
+func TestHostsConvergeThroughCutsAndRestarts(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	c := newCloud(t)
+	for i := range 6 {
+		c.put(vxlan(fmt.Sprint("net-", i)))
+	}
+	second, err := records.Open(context.Background(), c.store, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	other := &cloud{t: t, store: c.store, db: second}
+	// Two controllers; the first is replaced now and then.
+	var mu sync.Mutex
+	ctls := []*controller{c.serve(hosts.Config{}), other.serve(hosts.Config{})}
+	dial := func(ctx context.Context, a string) (net.Conn, error) {
+		mu.Lock()
+		ctl := ctls[int(a[len(a)-1]-'1')]
+		mu.Unlock()
+		return ctl.dial(ctx, a)
+	}
+	var all []*host
+	var knives []*scissors
+	for i := range 4 {
+		knife := &scissors{}
+		knives = append(knives, knife)
+		all = append(all, c.join(session.Config{
+			Hello: hello(fmt.Sprint("hv", i)), Dial: knife.over(dial), Queue: 1,
+			Addresses: []string{"127.0.0.1:1", "127.0.0.1:2"},
+		}))
+	}
+	for step := range 400 {
+		c.shuffle(r)
+		if r.IntN(15) == 0 {
+			knives[r.IntN(len(knives))].cut()
+		}
+		if step%130 == 100 {
+			mu.Lock()
+			old := ctls[0]
+			ctls[0] = c.serve(hosts.Config{})
+			mu.Unlock()
+			old.stop()
+		}
+	}
+	for i, h := range all {
+		c.settled(fmt.Sprint("hv", i), h)
+	}
+}
+
+func TestAStoppingControllerHandsItsAgentsOver(t *testing.T) {
+	c := newCloud(t)
+	c.put(vxlan("n1"), port("p1", "n1", "hv1"))
+	first, second := c.serve(hosts.Config{}), c.serve(hosts.Config{})
+	h := c.join(session.Config{
+		Hello: hello("hv1"), Addresses: []string{"127.0.0.1:1", "127.0.0.1:2"},
+		Dial: func(ctx context.Context, a string) (net.Conn, error) {
+			if a == "127.0.0.1:1" {
+				return first.dial(ctx, a)
+			}
+			return second.dial(ctx, a)
+		},
+	})
+	c.settled("hv1", h)
+	serving := func(ctl *controller) bool {
+		states, err := ctl.server.Agents(t.Context())
+		return err == nil && len(states) == 1
+	}
+	if serving(second) {
+		first, second = second, first
+	}
+	began := time.Now()
+	first.stop()
+	if d := time.Since(began); d > 2*time.Second {
+		t.Errorf("stopping took %s", d)
+	}
+	c.eventually("the other controller", func() bool { return serving(second) })
+	c.put(port("p2", "n1", "hv1"))
+	c.settled("hv1", h)
+}
+
+func TestARecordThatCannotBeUsedIsReportedAndTheOthersAre(t *testing.T) {
+	c := newCloud(t)
+	bad := port("bad", "n1", "hv1")
+	bad.MAC = model.MAC{}
+	c.put(vxlan("n1"), port("good", "n1", "hv1"), bad)
+	ctl := c.serve(hosts.Config{})
+	h := c.join(session.Config{Hello: hello("hv1"), Dial: ctl.dial})
+	c.eventually("the good port", func() bool { return h.knows().Ports["good"] != nil })
+	first := h.told()[0]
+	if len(first.Rejected) != 1 || first.Rejected[0].Kind != rpc.KindPort || first.Rejected[0].ID != "bad" {
+		t.Errorf("rejected %v", first.Rejected)
+	}
+	problems := func() []model.Problem { return c.agent("hv1").Problems }
+	c.eventually("the problem", func() bool {
+		return slices.ContainsFunc(problems(), func(p model.Problem) bool { return p.Object == "port bad" })
+	})
+	c.put(port("bad", "n1", "hv1"))
+	c.eventually("the mended port", func() bool { return h.knows().Ports["bad"] != nil })
+	c.eventually("the problem's end", func() bool { return len(problems()) == 0 })
+}
