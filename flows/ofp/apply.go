@@ -49,7 +49,10 @@ type Refused struct {
 }
 
 // BundleError says that a bundle was not applied, and what of it was refused.
-// Without the refused changes it may be tried again. The switch is unchanged.
+// The switch is unchanged. Without the refused changes the bundle may be tried
+// again; it may be refused again, because some errors (a group that does not
+// exist, for example) Open vSwitch finds only in the commit, and then it names
+// the first one alone.
 type BundleError struct {
 	Refused []Refused
 	// Err is the switch's answer to the bundle as a whole; nil if the bundle was

@@ -16,6 +16,5 @@ func Canonical(r flows.Rule) flows.Rule {
 	if err != nil {
 		return r
 	}
-	m.Rule.Flags &= flows.SendFlowRem | flows.NoPktCounts | flows.NoBytCounts // all that the switch keeps
 	return m.Rule
 }

@@ -68,6 +68,7 @@ func appendError(b []byte, e Error) []byte {
 
 // errorNames are the standard's names of errors by type and code.
 var errorNames = map[[2]uint16]string{
+	{0, 0}:   "OFPHFC_INCOMPATIBLE",
 	{0, 1}:   "OFPHFC_EPERM",
 	{1, 0}:   "OFPBRC_BAD_VERSION",
 	{1, 1}:   "OFPBRC_BAD_TYPE",

@@ -49,11 +49,18 @@ func appendMatch(b []byte, m flows.Match) []byte {
 	start := len(b)
 	b = u16(u16(b, matchOXM), 0)
 	for _, f := range m {
-		if f.Field == flows.VLANTCI {
+		switch {
+		case f.Field == flows.VLANTCI:
 			b = appendVLANTCI(b, f)
-			continue
+		case registers(f.Field) > 0:
+			for _, part := range appendParts(nil, f) {
+				if !part.Mask.IsZero() {
+					b = appendField(b, part.Field, part.Value, part.Mask)
+				}
+			}
+		default:
+			b = appendField(b, f.Field, f.Value, f.Mask)
 		}
-		b = appendField(b, f.Field, f.Value, f.Mask)
 	}
 	setLength(b, start, 2)
 	return pad8(b, start)
@@ -176,18 +183,45 @@ func decodeFields(r *reader) (m flows.Match, unknown []byte, err error) {
 	return m, unknown, nil
 }
 
-// appendParts adds f as rules write it: Open vSwitch reports matches on
-// registers as matches on the 64-bit registers made of two each, and the
-// Ethernet packet type where nothing else implies it.
-func appendParts(m flows.Match, f flows.FieldMatch) flows.Match {
+// registers is the number of 32-bit registers that a wide register is made of;
+// 0 for every other field.
+func registers(f flows.Field) int {
 	switch {
-	case f.Field >= flows.XReg0 && f.Field <= flows.XReg7:
-		high := flows.Reg0 + 2*(f.Field-flows.XReg0)
-		return append(m,
-			flows.FieldMatch{Field: high, Value: f.Value.Shr(32), Mask: f.Mask.Shr(32)},
-			flows.FieldMatch{Field: high + 1, Value: f.Value.And(flows.Ones(32)), Mask: f.Mask.And(flows.Ones(32))})
+	case f >= flows.XReg0 && f <= flows.XReg7:
+		return 2
+	case f >= flows.XXReg0 && f <= flows.XXReg3:
+		return 4
+	}
+	return 0
+}
+
+// appendParts adds f as the switch prints it: a match on a wide register is
+// one on the registers it is made of, and Open vSwitch reports all registers
+// as pairs. It also reports the Ethernet packet type where nothing else
+// implies it.
+func appendParts(m flows.Match, f flows.FieldMatch) flows.Match {
+	n := registers(f.Field)
+	switch {
+	case n == 2:
+		return appendRegisters(m, f, flows.Reg0+2*(f.Field-flows.XReg0), n)
+	case n == 4:
+		return appendRegisters(m, f, flows.Reg0+4*(f.Field-flows.XXReg0), n)
 	case f.Field == flows.PacketType && f.Value.IsZero() && f.IsExact():
 		return m
 	}
 	return append(m, f)
+}
+
+// appendRegisters splits f over n registers, first of which has the highest
+// bits.
+func appendRegisters(m flows.Match, f flows.FieldMatch, first flows.Field, n int) flows.Match {
+	low := flows.Ones(32)
+	for i := range n {
+		shift := 32 * (n - 1 - i)
+		m = append(m, flows.FieldMatch{
+			Field: first + flows.Field(i),
+			Value: f.Value.Shr(shift).And(low), Mask: f.Mask.Shr(shift).And(low),
+		})
+	}
+	return m
 }
