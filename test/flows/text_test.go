@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/test/ovstest"
 )
 
@@ -145,5 +146,20 @@ func TestParseRuleTakesAnotherActionWhereItHasNoType(t *testing.T) {
 		}
 		s.AddFlows("br", r.String())
 		s.Ofctl("-O", "OpenFlow15", "del-flows", "br")
+	}
+}
+
+// TestTheWireKeepsRules sends every rule of the catalogue through the bytes of
+// OpenFlow and expects an equal rule.
+func TestTheWireKeepsRules(t *testing.T) {
+	for _, line := range catalogue(t)[0] {
+		r, err := flows.ParseRule(line, flows.ParseOptions{Ports: ports})
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		if back := ofp.Canonical(r); !back.Equal(r) {
+			t.Errorf("%s\n comes back as %s\n canonical is  %s", line, back, flows.Canonical(r))
+		}
 	}
 }
