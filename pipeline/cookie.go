@@ -63,6 +63,15 @@ func Cookie(f Feature, id string) uint64 {
 	return cookieMark | uint64(f)<<objectBits | object(id)
 }
 
+// Mark gives the cookie and the mask that choose all of Lepton's flows.
+func Mark() (cookie, mask uint64) { return cookieMark, markMask }
+
+// SameObject reports whether the digits that Explain gave are those of the
+// object with this id.
+func SameObject(digits, id string) bool {
+	return id != "" && digits == fmt.Sprintf("%012x", object(id))
+}
+
 // Ours reports whether a flow with this cookie is Lepton's.
 func Ours(cookie uint64) bool { return cookie&markMask == cookieMark }
 

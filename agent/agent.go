@@ -1,0 +1,216 @@
+// Package agent runs on every hypervisor and network node, beside Open vSwitch:
+// it puts the parts of the agent together.
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lepton-sdn/lepton/agent/bridges"
+	"github.com/lepton-sdn/lepton/agent/config"
+	"github.com/lepton-sdn/lepton/agent/session"
+	"github.com/lepton-sdn/lepton/agent/switches"
+	"github.com/lepton-sdn/lepton/agent/wire"
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/ovsdb"
+	"github.com/lepton-sdn/lepton/pipeline"
+	"github.com/lepton-sdn/lepton/pki"
+	"github.com/lepton-sdn/lepton/telemetry"
+)
+
+// Options are what a configuration file does not say.
+type Options struct {
+	Config  *config.Config
+	Version string
+	Log     *zap.Logger
+	// Ready is called once, when the agent has reached Open vSwitch and works.
+	Ready func()
+}
+
+// databaseComplaint is how often a missing ovsdb-server is told.
+const databaseComplaint = 10 * time.Second
+
+// Run is the agent. It returns when ctx is done, or with what makes it
+// impossible to work. The switch keeps its flows either way.
+func Run(ctx context.Context, o Options) error {
+	cfg := o.Config
+	instance, err := lastingID(filepath.Join(cfg.StateDir, "instance"))
+	if err != nil {
+		return err
+	}
+	var clientTLS *tls.Config
+	if cfg.Controller.TLS.Enabled() {
+		files := pki.Files{Cert: cfg.Controller.TLS.Cert, Key: cfg.Controller.TLS.Key, CA: cfg.Controller.TLS.CA}
+		if clientTLS, err = files.Client(o.Log); err != nil {
+			return fmt.Errorf("controller.tls: %w", err)
+		}
+	}
+	db, err := openDatabase(ctx, cfg.OVS.DB, o.Log)
+	if err != nil || db == nil {
+		return err
+	}
+	defer db.Close()
+	hub, err := switches.Listen(ctx, switches.Config{
+		Address: cfg.OVS.OpenFlowListen, RunDir: cfg.OVS.RunDir, Log: o.Log,
+		Names: func(dpid uint64) string { return bridgeOf(db.State(), dpid) },
+	})
+	if err != nil {
+		return fmt.Errorf("ovs.openflow_listen: %w", err)
+	}
+
+	reg := telemetry.Registry()
+	sess := session.New(session.Config{
+		Addresses: cfg.Controller.All(), TLS: clientTLS, Hello: hello(o, instance), Log: o.Log,
+	})
+	loop := wire.New(wire.Config{
+		Host:         cfg.Host,
+		Bridges:      desiredBridges(cfg),
+		TunnelTypes:  cfg.Tunnel.ModelTypes(),
+		ARPResponder: cfg.L2.ARPResponder,
+		DB:           db,
+		Controller:   sess,
+		Dial:         hub.Dial,
+		Metrics:      wire.NewMetrics(reg),
+		Log:          o.Log,
+	})
+	g, ctx := errgroup.WithContext(ctx)
+	if cfg.Metrics.Listen != "" {
+		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, readiness(db, sess))
+		if err != nil {
+			return fmt.Errorf("metrics.listen: %w", err)
+		}
+		g.Go(func() error { return m.Run(ctx) })
+	}
+	g.Go(func() error { return hub.Run(ctx) })
+	g.Go(func() error { return sess.Run(ctx) })
+	g.Go(func() error { return loop.Run(ctx) })
+	o.Ready()
+	return g.Wait()
+}
+
+// openDatabase waits for ovsdb-server as long as it takes: at boot the agent
+// may be there first. It gives nil when ctx ends before.
+func openDatabase(ctx context.Context, endpoint string, log *zap.Logger) (*ovsdb.Client, error) {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, databaseComplaint)
+		db, err := ovsdb.Dial(attempt, endpoint, log)
+		cancel()
+		switch {
+		case err == nil:
+			return db, nil
+		case ctx.Err() != nil:
+			return nil, nil
+		case !errors.Is(err, context.DeadlineExceeded):
+			return nil, err
+		}
+		log.Warn("waiting for Open vSwitch's database", zap.String("endpoint", endpoint), zap.Error(err))
+	}
+}
+
+// readiness says what the agent still lacks.
+func readiness(db *ovsdb.Client, sess *session.Session) telemetry.Ready {
+	return func() error {
+		if !db.Connected() {
+			return errors.New("Open vSwitch's database is not connected")
+		}
+		if !sess.Connected() {
+			return errors.New("no controller is connected")
+		}
+		return nil
+	}
+}
+
+// hello is how the agent introduces itself.
+func hello(o Options, instance string) model.Agent {
+	c := o.Config
+	a := model.Agent{
+		Host: c.Host, Instance: instance, Version: o.Version, Roles: c.Roles,
+		BridgeMappings: c.OVS.BridgeMappings, TunnelTypes: c.Tunnel.ModelTypes(), TunnelIP: c.Tunnel.LocalIP,
+		VXLANPort: c.Tunnel.VXLANPort, IntegrationBridge: c.OVS.IntegrationBridge,
+		DatapathType: c.OVS.DatapathType, AvailabilityZone: c.AvailabilityZone, StartedAt: time.Now().UTC(),
+	}
+	return a
+}
+
+func desiredBridges(c *config.Config) bridges.Desired {
+	return bridges.Desired{
+		Integration:    c.OVS.IntegrationBridge,
+		Tunnel:         c.OVS.TunnelBridge,
+		DatapathType:   c.OVS.DatapathType,
+		Controller:     "tcp:" + controllerTarget(c.OVS.OpenFlowListen),
+		BridgeMappings: c.OVS.BridgeMappings,
+
+		IntegrationTables: tableNames(pipeline.Integration),
+		TunnelTables:      tableNames(pipeline.Tunnel),
+		ProviderTables:    tableNames(pipeline.Provider),
+
+		LocalIP: c.Tunnel.LocalIP,
+		CSUM:    c.Tunnel.CSUM,
+		DF:      c.Tunnel.DF,
+	}
+}
+
+func tableNames(k pipeline.Kind) map[int]string {
+	names := map[int]string{}
+	for n, name := range pipeline.TableNames(k) {
+		names[int(n)] = name
+	}
+	return names
+}
+
+// controllerTarget is the address at which the switch finds a listener: one on
+// every address is reached on loopback.
+func controllerTarget(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
+}
+
+// bridgeOf finds the bridge with a datapath id.
+func bridgeOf(s ovsdb.State, dpid uint64) string {
+	digits := fmt.Sprintf("%016x", dpid)
+	for name, b := range s.Bridges {
+		if strings.EqualFold(b.DatapathID, digits) {
+			return name
+		}
+	}
+	return ""
+}
+
+// lastingID reads the agent's own identity, or makes one at the first start.
+// It tells two agents that claim one host name apart from one that restarted.
+func lastingID(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err == nil {
+		if id, err := uuid.Parse(strings.TrimSpace(string(b))); err == nil {
+			return id.String(), nil
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("state_dir: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("state_dir: %w", err)
+	}
+	id := uuid.NewString()
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, []byte(id+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("state_dir: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return "", fmt.Errorf("state_dir: %w", err)
+	}
+	return id, nil
+}

@@ -1,0 +1,140 @@
+// Package switches finds the OpenFlow connection to a bridge. A bridge can be
+// reached in two ways:
+//
+//	agent ── dials ──► RUN_DIR/<bridge>.mgmt        at once, also after a restart
+//	agent ◄── dials ── bridge (its controller row)  when the switch's back-off ends
+//
+// The first is used where the management socket exists, so that an agent that
+// restarts does not wait for the switch. The second serves switches whose
+// sockets are out of reach, and shows in `ovs-vsctl show` that the bridge has
+// its controller.
+package switches
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/agent/wire"
+	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/flows/ofp"
+	"github.com/lepton-sdn/lepton/pipeline"
+)
+
+// Config says how bridges are reached.
+type Config struct {
+	// Address is where the bridges' controller listens, host:port.
+	Address string
+	// RunDir holds the management sockets, <bridge>.mgmt.
+	RunDir string
+	// Names gives the name of the bridge with a datapath id, "" when it is not
+	// known (yet).
+	Names func(dpid uint64) string
+	Log   *zap.Logger
+}
+
+// Hub knows the bridges that are connected. It is safe for concurrent use.
+type Hub struct {
+	cfg Config
+	ln  *ofp.Listener
+
+	mu    sync.Mutex
+	conns map[uint64]*ofp.Conn // by datapath id
+}
+
+// Listen opens the controller's address. Run serves it.
+func Listen(ctx context.Context, cfg Config) (*Hub, error) {
+	ln, err := ofp.Listen(ctx, cfg.Address, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &Hub{cfg: cfg, ln: ln, conns: map[uint64]*ofp.Conn{}}, nil
+}
+
+// Run accepts bridges until ctx is done.
+func (h *Hub) Run(ctx context.Context) error {
+	return h.ln.Serve(ctx, h.keep)
+}
+
+// keep holds a bridge's connection as long as it lives.
+func (h *Hub) keep(ctx context.Context, dpid uint64, c *ofp.Conn) {
+	h.mu.Lock()
+	h.conns[dpid] = c
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.conns[dpid] == c {
+			delete(h.conns, dpid)
+		}
+	}()
+	select {
+	case <-ctx.Done():
+	case <-c.Done():
+	}
+}
+
+// connected gives the connection that the bridge made to the controller.
+func (h *Hub) connected(bridge string) *ofp.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for dpid, c := range h.conns {
+		if h.cfg.Names(dpid) == bridge {
+			return c
+		}
+	}
+	return nil
+}
+
+// accepted is how long Dial waits for a bridge without a management socket
+// between two looks.
+const accepted = 100 * time.Millisecond
+
+// Dial gives a connection to the bridge: to its management socket, or else
+// the one that it made itself, for which it waits until ctx is done.
+func (h *Hub) Dial(ctx context.Context, bridge string) (wire.Switch, error) {
+	c, err := ofp.Dial(ctx, "unix", filepath.Join(h.cfg.RunDir, bridge+".mgmt"))
+	if err == nil {
+		return &conn{Conn: c, own: true}, nil
+	}
+	for {
+		if c := h.connected(bridge); c != nil {
+			return &conn{Conn: c}, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("connect to bridge %s: %w", bridge, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect to bridge %s: no management socket in %s, and it has not called its controller: %w", bridge, h.cfg.RunDir, ctx.Err())
+		case <-time.After(accepted):
+		}
+	}
+}
+
+// conn is a connection as the layer-2 loop uses it.
+type conn struct {
+	*ofp.Conn
+	own bool // dialled by Dial, so it is Close's to end
+}
+
+// Flows gives the flows that carry Lepton's mark.
+func (c *conn) Flows(ctx context.Context) ([]flows.Rule, error) {
+	f := ofp.AllFlows
+	f.Cookie, f.CookieMask = pipeline.Mark()
+	return c.DumpFlows(ctx, f)
+}
+
+// Close ends a connection that Dial made; one that the bridge made stays.
+func (c *conn) Close() error {
+	if !c.own {
+		return nil
+	}
+	return c.Conn.Close()
+}

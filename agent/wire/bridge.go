@@ -1,0 +1,168 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/flows/ofp"
+	"github.com/lepton-sdn/lepton/pipeline"
+)
+
+// refusedRetry is how long a rule that the switch refused is left out before it
+// is offered again. A rule that changes is offered at once.
+const refusedRetry = 30 * time.Second
+
+// bridge is what the loop knows of one bridge: how far it has followed the
+// program.
+type bridge struct {
+	name string
+	jobs chan<- job
+	stop func()
+
+	synced bool // connected, and its flows have been compared
+	have   []flows.Rule
+	loaded bool // connected, but not compared yet: have waits
+	busy   bool
+	// pending are changes of the program that have not been handed over.
+	pending map[flows.Key]pendingRule
+	// inFlight is the job that the driver has.
+	inFlight job
+	// refused are the rules that the switch would not take, and why.
+	refused map[flows.Key]refusal
+	// sent is the generation of the last job, applied that of the last one that
+	// is known to be in the switch.
+	sent, applied uint64
+}
+
+type pendingRule struct {
+	rule flows.Rule
+	del  bool
+}
+
+type refusal struct {
+	rule flows.Rule
+	text string
+	at   time.Time
+}
+
+func newBridge(name string) *bridge {
+	return &bridge{name: name, pending: map[flows.Key]pendingRule{}, refused: map[flows.Key]refusal{}}
+}
+
+// change adds what the compiler changed to what is pending.
+func (b *bridge) change(c pipeline.Change) {
+	if !b.synced {
+		return // the comparison with the switch's flows will find it
+	}
+	for _, r := range c.Delete {
+		b.pending[r.Key()] = pendingRule{rule: r, del: true}
+		delete(b.refused, r.Key())
+	}
+	for _, r := range c.Set {
+		b.pending[r.Key()] = pendingRule{rule: r}
+		delete(b.refused, r.Key())
+	}
+}
+
+// sync compares the flows that the switch holds with those it should hold.
+// What the switch learned itself is not part of the program; keep says what of
+// it may stay.
+func (b *bridge) sync(want []flows.Rule, keep func(flows.Rule) bool) {
+	have := b.have[:0:0]
+	for _, r := range b.have {
+		if !keep(r) {
+			have = append(have, r)
+		}
+	}
+	b.have, b.loaded, b.synced, b.busy = nil, false, true, false
+	clear(b.pending)
+	clear(b.refused)
+	d := flows.Diff(have, want)
+	for _, r := range d.Delete {
+		b.pending[r.Key()] = pendingRule{rule: r, del: true}
+	}
+	for _, r := range d.Add {
+		b.pending[r.Key()] = pendingRule{rule: r}
+	}
+}
+
+// lost forgets what was assumed of the switch.
+func (b *bridge) lost() {
+	b.synced, b.loaded, b.busy, b.have = false, false, false, nil
+	clear(b.pending)
+}
+
+// next hands the pending changes to the driver if it is idle. gen is the
+// generation of the program that they lead to. It reports the number of
+// changes handed over.
+func (b *bridge) next(gen uint64) int {
+	if !b.synced || b.busy {
+		return 0
+	}
+	if len(b.pending) == 0 {
+		b.sent, b.applied = gen, gen
+		return 0
+	}
+	j := job{gen: gen}
+	for _, p := range b.pending {
+		if p.del {
+			j.del = append(j.del, p.rule)
+		} else {
+			j.add = append(j.add, p.rule)
+		}
+	}
+	flows.Sort(j.add)
+	flows.Sort(j.del)
+	clear(b.pending)
+	b.busy, b.sent, b.inFlight = true, gen, j
+	b.jobs <- j
+	return len(j.add) + len(j.del)
+}
+
+// done notes that the job in flight is in the switch.
+func (b *bridge) done(gen uint64) {
+	b.busy, b.applied, b.inFlight = false, gen, job{}
+}
+
+// refuse takes the rules that the switch would not have out of the job in
+// flight and makes the rest pending again.
+func (b *bridge) refuse(e *ofp.BundleError, now time.Time) []refusal {
+	bad := map[flows.Key]bool{}
+	var out []refusal
+	for _, f := range e.Refused {
+		r := refusal{rule: f.Rule, text: f.Err.Error(), at: now}
+		bad[f.Rule.Key()] = true
+		b.refused[f.Rule.Key()] = r
+		out = append(out, r)
+	}
+	put := func(rules []flows.Rule, del bool) {
+		for _, r := range rules {
+			k := r.Key()
+			if _, newer := b.pending[k]; !bad[k] && !newer {
+				b.pending[k] = pendingRule{rule: r, del: del}
+			}
+		}
+	}
+	put(b.inFlight.add, false)
+	put(b.inFlight.del, true)
+	b.busy, b.inFlight = false, job{}
+	return out
+}
+
+// retryRefused makes rules pending again that were refused long enough ago.
+// It reports when the next of the others is due.
+func (b *bridge) retryRefused(now time.Time) (next time.Time) {
+	for k, r := range b.refused {
+		due := r.at.Add(refusedRetry)
+		switch {
+		case !now.Before(due):
+			delete(b.refused, k)
+			if _, newer := b.pending[k]; !newer {
+				b.pending[k] = pendingRule{rule: r.rule}
+			}
+		case next.IsZero() || due.Before(next):
+			next = due
+		}
+	}
+	return next
+}

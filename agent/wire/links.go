@@ -1,0 +1,69 @@
+package wire
+
+import (
+	"github.com/lepton-sdn/lepton/agent/bridges"
+	"github.com/lepton-sdn/lepton/ovsdb"
+	"github.com/lepton-sdn/lepton/pipeline"
+)
+
+// links are the OpenFlow port numbers of what connects the bridges with each
+// other and with other hosts; 0 or absent while there is none.
+type links struct {
+	patchTun, patchInt uint32
+	physical           map[string]pipeline.PhysicalBridge
+	tunnels            map[pipeline.TunnelKey]uint32
+}
+
+// linksOf finds the links in the database.
+func linksOf(s ovsdb.State, d bridges.Desired) links {
+	number := func(name string) uint32 { return uint32(max(s.Interfaces[name].OFPort, 0)) }
+	out := links{
+		patchTun: number(bridges.PatchTun), patchInt: number(bridges.PatchInt),
+		physical: map[string]pipeline.PhysicalBridge{}, tunnels: map[pipeline.TunnelKey]uint32{},
+	}
+	for physnet, br := range d.BridgeMappings {
+		if _, ok := s.Bridges[br]; !ok {
+			continue
+		}
+		out.physical[physnet] = pipeline.PhysicalBridge{
+			Bridge: br, IntPort: number(bridges.IntPort(br)), PhyPort: number(bridges.PhyPort(br)),
+		}
+	}
+	for _, t := range d.Tunnels {
+		if port := number(bridges.TunnelPort(t.Type, t.Remote)); port != 0 {
+			out.tunnels[pipeline.TunnelKey{Host: t.Host, Type: t.Type}] = port
+		}
+	}
+	return out
+}
+
+// lookAtSwitchPorts takes the OpenFlow port numbers of patches and tunnels
+// into the view.
+func (l *Loop) lookAtSwitchPorts() {
+	links := linksOf(l.db.state, l.desiredBridges())
+	l.view.PatchTun, l.view.PatchInt = links.patchTun, links.patchInt
+	for physnet, p := range links.physical {
+		if l.view.Physical[physnet] != p {
+			l.view.Physical[physnet] = p
+			l.dirty.Physical = append(l.dirty.Physical, physnet)
+		}
+	}
+	for physnet := range l.view.Physical {
+		if _, ok := links.physical[physnet]; !ok {
+			delete(l.view.Physical, physnet)
+			l.dirty.Physical = append(l.dirty.Physical, physnet)
+		}
+	}
+	for k, port := range links.tunnels {
+		if l.view.Tunnels[k] != port {
+			l.view.Tunnels[k] = port
+			l.dirty.Tunnels = append(l.dirty.Tunnels, k)
+		}
+	}
+	for k := range l.view.Tunnels {
+		if _, ok := links.tunnels[k]; !ok {
+			delete(l.view.Tunnels, k)
+			l.dirty.Tunnels = append(l.dirty.Tunnels, k)
+		}
+	}
+}

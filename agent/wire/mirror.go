@@ -1,0 +1,137 @@
+package wire
+
+import (
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/rpc"
+)
+
+// mirror is the host's copy of the records that concern it.
+type mirror struct {
+	full      bool // a complete snapshot has arrived
+	revision  int64
+	settings  rpc.Settings
+	networks  map[string]*model.Network
+	ports     map[string]*model.Port
+	endpoints map[string]*model.Endpoint
+	// portsOf is network id → ids of its ports, local and remote.
+	portsOf map[string]map[string]bool
+}
+
+// touched names the records that an update changed.
+type touched struct {
+	all       bool
+	networks  map[string]bool
+	ports     map[string]bool
+	endpoints bool
+}
+
+func newTouched() *touched {
+	return &touched{networks: map[string]bool{}, ports: map[string]bool{}}
+}
+
+func newMirror() *mirror {
+	return &mirror{
+		networks:  map[string]*model.Network{},
+		ports:     map[string]*model.Port{},
+		endpoints: map[string]*model.Endpoint{},
+		portsOf:   map[string]map[string]bool{},
+	}
+}
+
+// apply brings the mirror to the update's revision and notes what it touched.
+func (m *mirror) apply(u *rpc.Update, t *touched) {
+	if u.Full {
+		m.replace(u, t)
+		return
+	}
+	m.revision = u.Revision
+	if m.settings != u.Settings {
+		m.settings = u.Settings
+		t.all = true
+	}
+	m.add(u, t)
+	for _, id := range u.Deleted.Ports {
+		m.dropPort(id)
+		t.ports[id] = true
+	}
+	for _, id := range u.Deleted.Networks {
+		delete(m.networks, id)
+		t.networks[id] = true
+	}
+	for _, host := range u.Deleted.Endpoints {
+		delete(m.endpoints, host)
+		t.endpoints = true
+	}
+}
+
+// replace takes a snapshot. What the snapshot could not carry in a usable form
+// stays as it was.
+func (m *mirror) replace(u *rpc.Update, t *touched) {
+	old := *m
+	*m = *newMirror()
+	m.full, m.revision, m.settings = true, u.Revision, u.Settings
+	for id := range old.networks {
+		t.networks[id] = true
+	}
+	for id := range old.ports {
+		t.ports[id] = true
+	}
+	for _, r := range u.Rejected {
+		m.keep(&old, r)
+	}
+	m.add(u, t)
+	t.all, t.endpoints = true, true
+}
+
+func (m *mirror) keep(old *mirror, r rpc.Rejected) {
+	switch r.Kind {
+	case rpc.KindNetwork:
+		if n := old.networks[r.ID]; n != nil {
+			m.networks[r.ID] = n
+		}
+	case rpc.KindPort:
+		if p := old.ports[r.ID]; p != nil {
+			m.setPort(p)
+		}
+	case rpc.KindEndpoint:
+		if e := old.endpoints[r.ID]; e != nil {
+			m.endpoints[r.ID] = e
+		}
+	}
+}
+
+func (m *mirror) add(u *rpc.Update, t *touched) {
+	for _, n := range u.Networks {
+		m.networks[n.ID] = n
+		t.networks[n.ID] = true
+	}
+	for _, p := range u.Ports {
+		m.setPort(p)
+		t.ports[p.ID] = true
+	}
+	for _, e := range u.Endpoints {
+		m.endpoints[e.Host] = e
+		t.endpoints = true
+	}
+}
+
+func (m *mirror) setPort(p *model.Port) {
+	m.dropPort(p.ID)
+	m.ports[p.ID] = p
+	if m.portsOf[p.NetworkID] == nil {
+		m.portsOf[p.NetworkID] = map[string]bool{}
+	}
+	m.portsOf[p.NetworkID][p.ID] = true
+}
+
+func (m *mirror) dropPort(id string) {
+	p := m.ports[id]
+	if p == nil {
+		return
+	}
+	delete(m.ports, id)
+	delete(m.portsOf[p.NetworkID], id)
+	if len(m.portsOf[p.NetworkID]) == 0 {
+		delete(m.portsOf, p.NetworkID)
+	}
+}

@@ -1,0 +1,183 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/flows/ofp"
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/pipeline"
+)
+
+// portState is how far a port of this host has come.
+type portState struct {
+	rec *model.Port
+	// state is what the port comes to once the program gen is in the switches,
+	// text why it is an error.
+	state model.PortState
+	text  string
+	gen   uint64
+	// reported is what the controller was told last.
+	reported model.PortStatus
+}
+
+// decide notes what the port comes to. wirable says that an interface was
+// found that may be wired.
+func (s *portState) decide(rec *model.Port, wirable bool, problem string) {
+	s.rec, s.text = rec, ""
+	switch {
+	case wirable && rec.AdminStateUp:
+		s.state = model.PortActive
+	case !wirable && problem != "":
+		s.state, s.text = model.PortError, problem
+	default:
+		s.state = model.PortDown
+	}
+}
+
+// markWiring notes that the newest program changed a port.
+func (l *Loop) markWiring(id string) {
+	if s := l.ports[id]; s != nil {
+		s.gen = l.gen
+		l.waiting[id] = true
+	}
+}
+
+// tellPorts reports the ports whose state is now a fact: the switches that
+// carry them hold the program that wired or unwired them.
+func (l *Loop) tellPorts() {
+	var out []model.PortStatus
+	for id := range l.waiting {
+		s := l.ports[id]
+		if s == nil {
+			delete(l.waiting, id)
+			continue
+		}
+		if !l.carried(s) {
+			continue
+		}
+		delete(l.waiting, id)
+		st := model.PortStatus{PortID: id, State: s.state, Revision: s.rec.Revision, Error: s.text}
+		if text := l.problemOfPort(s.rec); text != "" && st.State == model.PortActive {
+			st.State, st.Error = model.PortError, text
+		}
+		if st != s.reported {
+			s.reported = st
+			out = append(out, st)
+		}
+	}
+	if len(out) > 0 {
+		l.cfg.Controller.Report(out...)
+	}
+}
+
+// carried reports whether all bridges that the port's packets cross hold the
+// program that has the port as it is now. A port that is not to be wired waits
+// for no bridge that is away.
+func (l *Loop) carried(s *portState) bool {
+	if l.gen == 0 {
+		return false
+	}
+	for _, name := range l.bridgesOf(s.rec) {
+		b := l.bridges[name]
+		if b == nil || !b.synced && s.state != model.PortActive {
+			continue
+		}
+		if !b.synced || b.applied < s.gen {
+			return false
+		}
+	}
+	return true
+}
+
+// bridgesOf names the bridges that the packets of a port cross.
+func (l *Loop) bridgesOf(p *model.Port) []string {
+	names := []string{l.cfg.Bridges.Integration}
+	n, ok := l.view.Networks[p.NetworkID]
+	if !ok {
+		return names
+	}
+	seg := n.Record.Segment
+	switch {
+	case seg.Type.Tunneled():
+		names = append(names, l.cfg.Bridges.Tunnel)
+	case seg.Type.Physical():
+		if phys, ok := l.view.Physical[seg.PhysicalNetwork]; ok {
+			names = append(names, phys.Bridge)
+		}
+	}
+	return names
+}
+
+// problemOfPort says why the port's flows are not all there although its
+// interface is: the pipeline cannot realise it or its network, or a switch
+// refused a flow of it.
+func (l *Loop) problemOfPort(p *model.Port) string {
+	for _, object := range []string{"port " + p.ID, "network " + p.NetworkID} {
+		if text := l.problems.text(sourcePipeline, object); text != "" {
+			return text
+		}
+		for name := range l.bridges {
+			if text := l.problems.text(sourceRefused+name, object); text != "" {
+				return text
+			}
+		}
+	}
+	return ""
+}
+
+// The sources of problems. sourcePort is followed by a port's id, sourceRefused
+// by a bridge's name.
+const (
+	sourcePort     = "port/"
+	sourcePipeline = "pipeline"
+	sourceBridges  = "bridges"
+	sourceDatabase = "database"
+	sourceVLANs    = "vlans"
+	sourceRecords  = "records"
+	sourceRefused  = "refused/"
+)
+
+// onRefused takes the refused rules out, reports them, and lets the others
+// through.
+func (l *Loop) onRefused(b *bridge, err error) {
+	var e *ofp.BundleError
+	if !errors.As(err, &e) {
+		return
+	}
+	for _, r := range b.refuse(e, l.cfg.Now()) {
+		l.log.Error("flow refused", zap.String("bridge", b.name), zap.String("flow", r.rule.String()), zap.String("error", r.text))
+	}
+	l.tellRefused(b)
+}
+
+// tellRefused makes the rules that a switch refuses problems of their objects.
+func (l *Loop) tellRefused(b *bridge) {
+	found := map[string]string{}
+	for _, r := range b.refused {
+		feature, digits, _ := pipeline.Explain(r.rule.Cookie)
+		found[l.objectOf(digits)] = fmt.Sprintf("%s refuses a flow of feature %s: %s", b.name, feature, r.text)
+	}
+	l.problems.replace(sourceRefused+b.name, found)
+	for id := range l.ports {
+		l.waiting[id] = true
+	}
+}
+
+// objectOf finds the port or network whose id begins with the digits that a
+// cookie holds.
+func (l *Loop) objectOf(digits string) string {
+	for id := range l.view.Ports {
+		if pipeline.SameObject(digits, id) {
+			return "port " + id
+		}
+	}
+	for id := range l.view.Networks {
+		if pipeline.SameObject(digits, id) {
+			return "network " + id
+		}
+	}
+	return "object " + digits
+}

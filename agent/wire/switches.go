@@ -1,0 +1,176 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/flows/ofp"
+)
+
+// Switch is one connection to one bridge.
+type Switch interface {
+	// Flows gives all flows of the bridge that carry Lepton's cookie mark.
+	Flows(ctx context.Context) ([]flows.Rule, error)
+	// Apply installs and deletes in one atomic bundle, adds first. A refused
+	// rule gives an *ofp.BundleError, and nothing is changed.
+	Apply(ctx context.Context, add, del []flows.Rule) error
+	// Done is closed when the connection is lost.
+	Done() <-chan struct{}
+	Close() error
+}
+
+// Dialer connects to a bridge.
+type Dialer func(ctx context.Context, bridge string) (Switch, error)
+
+const (
+	// dialTimeout bounds a connection and its handshake, dumpTimeout reading
+	// all flows, applyTimeout one bundle of any size.
+	dialTimeout  = 3 * time.Second
+	dumpTimeout  = 20 * time.Second
+	applyTimeout = 20 * time.Second
+	// retryFirst and retryMax bound the wait before a bridge is dialled again.
+	retryFirst = 50 * time.Millisecond
+	retryMax   = 2 * time.Second
+)
+
+// job is a difference that a bridge must take.
+type job struct {
+	add, del []flows.Rule
+	gen      uint64
+}
+
+// switchEvent is what a bridge's goroutine tells the loop.
+type switchEvent struct {
+	bridge string
+	kind   switchEventKind
+	have   []flows.Rule // synced: the flows that the bridge holds
+	gen    uint64       // applied, refused: of the job
+	err    error        // refused, lost
+	took   time.Duration
+	count  int // applied: flow-mods sent
+}
+
+type switchEventKind int
+
+const (
+	switchSynced  switchEventKind = iota // connected, and its flows read
+	switchApplied                        // the job is in the switch
+	switchRefused                        // the switch refused the job; nothing changed
+	switchLost                           // the connection is gone; the job too, or not
+)
+
+// driver keeps one bridge connected and carries jobs to it, one at a time. It
+// holds no state that matters: after a lost connection it reads the bridge
+// anew and the loop computes the difference.
+type driver struct {
+	bridge string
+	dial   Dialer
+	jobs   chan job // capacity 1; the loop sends only when the driver is idle
+	events chan<- switchEvent
+	log    *zap.Logger
+}
+
+func (d *driver) run(ctx context.Context) {
+	wait := retryFirst
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := d.serve(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > retryMax {
+			wait = retryFirst
+		}
+		d.log.Debug("bridge not connected", zap.String("bridge", d.bridge), zap.Error(err))
+		if !d.tell(ctx, switchEvent{kind: switchLost, err: err}) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		}
+		wait = min(2*wait, retryMax)
+	}
+}
+
+// serve makes one connection and stays until it ends.
+func (d *driver) serve(ctx context.Context) error {
+	sw, err := within(ctx, dialTimeout, func(ctx context.Context) (Switch, error) { return d.dial(ctx, d.bridge) })
+	if err != nil {
+		return err
+	}
+	defer sw.Close()
+	d.dropJob()
+	began := time.Now()
+	have, err := within(ctx, dumpTimeout, sw.Flows)
+	if err != nil {
+		return fmt.Errorf("read flows: %w", err)
+	}
+	if !d.tell(ctx, switchEvent{kind: switchSynced, have: have, took: time.Since(began)}) {
+		return ctx.Err()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-sw.Done():
+			return errors.New("connection lost")
+		case j := <-d.jobs:
+			if err := d.apply(ctx, sw, j); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// apply carries out one job. A refusal is told and is no error; anything else
+// ends the connection.
+func (d *driver) apply(ctx context.Context, sw Switch, j job) error {
+	began := time.Now()
+	_, err := within(ctx, applyTimeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, sw.Apply(ctx, j.add, j.del)
+	})
+	ev := switchEvent{kind: switchApplied, gen: j.gen, took: time.Since(began), count: len(j.add) + len(j.del)}
+	var refused *ofp.BundleError
+	switch {
+	case errors.As(err, &refused) && len(refused.Refused) > 0:
+		ev.kind, ev.err = switchRefused, err
+	case err != nil:
+		return fmt.Errorf("apply %d flow changes: %w", ev.count, err)
+	}
+	if !d.tell(ctx, ev) {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// dropJob forgets a job that was handed over while the connection was down.
+func (d *driver) dropJob() {
+	select {
+	case <-d.jobs:
+	default:
+	}
+}
+
+func (d *driver) tell(ctx context.Context, ev switchEvent) bool {
+	ev.bridge = d.bridge
+	select {
+	case d.events <- ev:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// within runs f with a deadline.
+func within[T any](ctx context.Context, d time.Duration, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return f(ctx)
+}
