@@ -24,9 +24,9 @@ const (
 // Programs lists what can be stopped and started on a host.
 func Programs() []string { return []string{controllerProgram, agentProgram, ovsdbServer, ovsVswitchd} }
 
-// binary finds one of Lepton's programs: in dir, beside the running program,
+// findBinary finds one of Lepton's programs: in dir, beside the running program,
 // or on the PATH.
-func binary(dir, name string) (string, error) {
+func findBinary(dir, name string) (string, error) {
 	var places []string
 	if dir != "" {
 		places = append(places, filepath.Join(dir, name))
@@ -156,7 +156,7 @@ func (l *Lab) launch(ctx context.Context, h HostPlan, name string) error {
 		p.Argv = ovsArgv(h, name)
 		p.Log = filepath.Join(h.ovsDir(), name+".out")
 	default:
-		path, err := binary(l.binDir, "lepton-"+name)
+		path, err := findBinary(l.binDir, "lepton-"+name)
 		if err != nil {
 			return err
 		}

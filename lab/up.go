@@ -133,12 +133,12 @@ func (p *Plan) fits() error {
 
 // findPrograms gives the directory that holds both of Lepton's daemons.
 func findPrograms(dir string) (string, error) {
-	agent, err := binary(dir, "lepton-agent")
+	agent, err := findBinary(dir, "lepton-agent")
 	if err != nil {
 		return "", err
 	}
 	found := filepath.Dir(agent)
-	_, err = binary(found, "lepton-controller")
+	_, err = findBinary(found, "lepton-controller")
 	return found, err
 }
 
