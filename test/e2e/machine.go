@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,10 @@ import (
 type Machine struct {
 	Namespaces, Links, Processes, Files []string
 }
+
+// labLink matches the names of links that a lab makes, all of which belong in
+// namespaces of their own.
+var labLink = regexp.MustCompile(`^(mgmt|underlay|phys\d|tap|br-|ovs-|eth[1-9])`)
 
 // Look lists the machine's namespaces and links, the processes that carry a
 // lab's mark or run one of its programs below dir, and the files under dir.
@@ -31,7 +36,9 @@ func Look(t testing.TB, name, dir string) Machine {
 		t.Fatal(err)
 	}
 	for _, l := range links {
-		m.Links = append(m.Links, l.Attrs().Name)
+		if labLink.MatchString(l.Attrs().Name) {
+			m.Links = append(m.Links, l.Attrs().Name)
+		}
 	}
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
