@@ -1,0 +1,144 @@
+package api
+
+import (
+	"context"
+	"iter"
+	"net/http"
+
+	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// collection is one resource: its names, its table of attributes, and what the
+// plugin does for it. Operations that are nil are not allowed.
+type collection[S, V any] struct {
+	api *API
+
+	member, plural string // keys in bodies: "network", "networks"
+	path           string // after /v2.0/
+	kind, title    string // "Network" + "NotFound"; what messages call it
+	attrs          []attr[S, V]
+
+	id     func(*V) string
+	meta   func(*V) *model.Meta // nil: no revisions and tags
+	target func(records.Reader, *V) identity.Target
+
+	find  func(r records.Reader, id string) (*V, bool)
+	all   func(r records.Reader) iter.Seq[*V]
+	hints []hint[V]
+	// list and arrange replace find and all where a query decides more than
+	// which objects are shown: they see the request first.
+	prepare func(ctx context.Context, rq *request) error
+
+	fresh  func(rq *request) *S // the S of a create before attributes are set
+	load   func(*V) *S          // the S of an update
+	create func(c plugin.Call, u *records.Update, s *S) (id string, err error)
+	update func(c plugin.Call, u *records.Update, before *V, s *S) error
+	remove func(c plugin.Call, u *records.Update, id string) error
+	tag    func(u *records.Update, v *V, tags []string)
+	// specTarget is the target of rules about a create.
+	specTarget func(r records.Reader, s *S) identity.Target
+
+	bulk   bool
+	rights rights
+}
+
+// rights are the rules of a resource; nil is everybody who may see it.
+type rights struct{ see, create, update, remove identity.Rule }
+
+// hint finds the objects that a filter on the attribute can match, faster than
+// looking at all.
+type hint[V any] struct {
+	attribute string
+	lookup    func(r records.Reader, value string) iter.Seq[*V]
+}
+
+// serve routes within the collection.
+func (c *collection[S, V]) serve(ctx context.Context, rq *request, rest []string) (response, error) {
+	method := rq.http.Method
+	switch {
+	case len(rest) == 0 || rest[0] == "" && len(rest) == 1:
+		switch {
+		case method == http.MethodGet:
+			return c.serveList(ctx, rq)
+		case method == http.MethodPost && c.create != nil:
+			return c.serveCreate(ctx, rq)
+		case method == http.MethodDelete:
+			return response{}, c.notFound("None")
+		}
+	case len(rest) == 1:
+		switch {
+		case method == http.MethodGet:
+			return c.serveShow(ctx, rq, rest[0])
+		case method == http.MethodPut && c.update != nil:
+			return c.serveUpdate(ctx, rq, rest[0])
+		case method == http.MethodDelete && c.remove != nil:
+			return c.serveRemove(ctx, rq, rest[0])
+		}
+	case rest[1] == "tags" && len(rest) <= 3 && c.tag != nil:
+		return c.serveTags(ctx, rq, rest[0], rest[2:])
+	default:
+		return response{}, errNoPath
+	}
+	return response{}, errMethod
+}
+
+func (c *collection[S, V]) notFound(id string) *plugin.Error {
+	return plugin.NotFound(c.kind, c.title, clip(id))
+}
+
+// attribute finds a row of the table.
+func (c *collection[S, V]) attribute(name string) *attr[S, V] {
+	for i := range c.attrs {
+		if c.attrs[i].name == name {
+			return &c.attrs[i]
+		}
+	}
+	return nil
+}
+
+// visible reports whether the identity may know of the object.
+func (c *collection[S, V]) visible(r records.Reader, who identity.Identity, v *V) bool {
+	return who.Admin || c.rights.see == nil || c.rights.see(who, c.target(r, v))
+}
+
+// seen gives the object unless it does not exist or may not be known.
+func (c *collection[S, V]) seen(r records.Reader, who identity.Identity, id string) (*V, error) {
+	v, ok := c.find(r, id)
+	if !ok || !c.visible(r, who, v) {
+		return nil, c.notFound(id)
+	}
+	return v, nil
+}
+
+// object gives what the identity may see of an object: all attributes, or those
+// of the query's fields.
+func (c *collection[S, V]) object(r records.Reader, rq *request, v *V) object {
+	o := make(object, 0, len(c.attrs))
+	for i := range c.attrs {
+		a := &c.attrs[i]
+		if a.get == nil || len(rq.query.fields) > 0 && !rq.query.fields[a.name] {
+			continue
+		}
+		if a.mayRead != nil && !rq.who.Admin && !a.mayRead(rq.who, c.target(r, v)) {
+			continue
+		}
+		if value := a.get(v); value != absent {
+			o = append(o, member{a.name, value})
+		}
+	}
+	return o
+}
+
+// absent is what an attribute's get returns to leave it out of an answer.
+var absent = new(struct{ _ int })
+
+func allowed(rule identity.Rule, who identity.Identity, t identity.Target) bool {
+	return who.Admin || rule == nil || rule(who, t)
+}
+
+func forbidden(what string) *plugin.Error {
+	return plugin.Refuse(http.StatusForbidden, "PolicyNotAuthorized", "(rule:%s) is disallowed by policy", what)
+}

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+	"net/http"
+)
+
+// extension is an entry of the extension list. Clients look for the alias; the
+// other texts are what they show.
+type extension struct{ alias, name, updated, description string }
+
+// extensions are those that work, by alias. Aliases, names and dates are
+// Neutron's.
+func extensions() []extension {
+	return []extension{
+		{"agent", "agent", "2013-02-03T10:00:00-00:00", "The agent management extension."},
+		{"allowed-address-pairs", "Allowed Address Pairs", "2013-07-23T10:00:00-00:00", "Provides allowed address pairs"},
+		{"availability_zone", "Availability Zone", "2015-01-01T10:00:00-00:00", "The availability zone extension."},
+		{"availability_zone_filter", "Availability Zone Filter Extension", "2018-06-22T10:00:00-00:00", "Add filter parameters to AvailabilityZone resource"},
+		{"binding", "Port Binding", "2014-02-03T10:00:00-00:00", "Expose port bindings of a virtual port to external application"},
+		{"data-plane-status", "Port data plane status extension", "2017-01-24T10:00:00-00:00", "Expose status of underlying data plane"},
+		{"dns-domain-ports", "dns_domain for ports", "2017-04-24T10:00:00-00:00", "Allows the DNS domain to be specified for a network port."},
+		{"dns-integration", "DNS Integration", "2015-08-15T18:00:00-00:00", "Provides integration with DNS."},
+		{"empty-string-filtering", "Empty String Filtering Extension", "2018-05-01T10:00:00-00:00", "Allow filtering by attributes with empty string value"},
+		{"external-net", "Neutron external network", "2013-01-14T10:00:00-00:00", "Adds external network attribute to network resource."},
+		{"extra_dhcp_opt", "Neutron Extra DHCP options", "2013-03-17T12:00:00-00:00", "Extra options configuration for DHCP. For example PXE boot options to DHCP clients can be specified (e.g. tftp-server, server-ip-address, bootfile-name)"},
+		{"filter-validation", "Filter parameters validation", "2018-07-04T10:00:00-00:00", "Provides validation on filter parameters."},
+		{"ip-substring-filtering", "IP address substring filtering", "2017-11-28T09:00:00-00:00", "Provides IP address substring filtering when listing ports"},
+		{"ip_allocation", "IP Allocation", "2016-06-10T23:00:00-00:00", "IP allocation extension."},
+		{"net-mtu", "Network MTU", "2015-03-25T10:00:00-00:00", "Provides MTU attribute for a network resource."},
+		{"net-mtu-writable", "Network MTU (writable)", "2017-07-12T00:00:00-00:00", "Provides a writable MTU attribute for a network resource."},
+		{"network-ip-availability", "Network IP Availability", "2015-09-24T00:00:00-00:00", "Provides IP availability data for each network and subnet."},
+		{"network_availability_zone", "Network Availability Zone", "2015-01-01T10:00:00-00:00", "Availability zone support for network."},
+		{"pagination", "Pagination support", "2016-06-12T00:00:00-00:00", "Extension that indicates that pagination is enabled."},
+		{"port-device-profile", "Port device profile", "2020-12-17T10:00:00-00:00", "Expose the port device profile (Cyborg)"},
+		{"port-mac-address-regenerate", "Neutron Port MAC address regenerate", "2018-05-03T10:00:00-00:00", "Network port MAC address regenerate"},
+		{"port-numa-affinity-policy", "Port NUMA affinity policy", "2020-07-08T10:00:00-00:00", "Expose the port NUMA affinity policy"},
+		{"port-security", "Port Security", "2012-07-23T10:00:00-00:00", "Provides port security"},
+		{"port-security-groups-filtering", "Port filtering on security groups", "2018-01-09T09:00:00-00:00", "Provides security groups filtering when listing ports"},
+		{"project-id", "project_id field enabled", "2016-09-09T09:09:09-09:09", "Extension that indicates that project_id field is enabled."},
+		{"provider", "Provider Network", "2012-09-07T10:00:00-00:00", "Expose mapping of virtual networks to physical networks"},
+		{"quota-check-limit", "Quota engine limit check", "2021-09-08T16:00:00-00:00", "Support for checking the resource usage before applying a new quota limit"},
+		{"quota_details", "Quota details management support", "2017-02-10T10:00:00-00:00", "Expose functions for quotas usage statistics per project"},
+		{"quotas", "Quota management support", "2012-07-29T10:00:00-00:00", "Expose functions for quotas management per project"},
+		{"revision-if-match", "If-Match constraints based on revision_number", "2016-12-11T00:00:00-00:00", "Extension indicating that If-Match based on revision_number is supported."},
+		{"security-group", "security-group", "2012-10-05T10:00:00-00:00", "The security groups extension."},
+		{"security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "2020-07-28T10:00:00-00:00", "Add new field with normalized remote_ip_prefix cidr in SG rule"},
+		{"security-groups-shared-filtering", "Security group filtering on the shared field", "2021-10-05T09:00:00-00:00", "Support filtering security groups on the shared field"},
+		{"sorting", "Sorting support", "2016-06-12T00:00:00-00:00", "Extension that indicates that sorting is enabled."},
+		{"standard-attr-description", "standard-attr-description", "2016-02-10T10:00:00-00:00", "Extension to add descriptions to standard attributes"},
+		{"standard-attr-revisions", "Resource revision numbers", "2016-04-11T10:00:00-00:00", "This extension will display the revision number of neutron resources."},
+		{"standard-attr-tag", "Tag support for resources with standard attribute: port, subnet, subnetpool, network, security_group, router, floatingip, policy, trunk, network_segment_range", "2017-01-01T00:00:00-00:00", "Enables to set tag on resources with standard attribute."},
+		{"standard-attr-timestamp", "Resource timestamps", "2016-09-12T10:00:00-00:00", "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes."},
+		{"stateful-security-group", "Stateful security group", "2019-11-26T09:00:00-00:00", "Indicates if the security group is stateful or not"},
+		{"subnet-dns-publish-fixed-ip", "Subnet DNS publish fixed IP", "2019-05-24T10:00:00-00:00", "Support choosing to publish DNS records for IPs from a subnet"},
+		{"subnet-service-types", "Subnet service types", "2016-03-15T18:00:00-00:00", "Provides ability to set the subnet service_types field"},
+		{"tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "2019-12-29T19:00:00-00:00", "Allow to tag ports during bulk creation"},
+		{"uplink-status-propagation", "Uplink status propagation extension", "2018-05-31T18:00:00-00:00", "Provides ability to propagate port uplink status."},
+	}
+}
+
+func (e extension) object() object {
+	return object{
+		{"alias", e.alias},
+		{"name", e.name},
+		{"description", e.description},
+		{"updated", e.updated},
+		{"links", []string{}},
+	}
+}
+
+// extensionList serves /v2.0/extensions.
+type extensionList struct{}
+
+func (extensionList) serve(_ context.Context, rq *request, rest []string) (response, error) {
+	if len(rest) > 1 {
+		return response{}, errNoPath
+	}
+	if rq.http.Method != http.MethodGet {
+		return response{}, errMethod
+	}
+	var all []object
+	for _, e := range extensions() {
+		if len(rest) == 1 && e.alias == rest[0] {
+			return response{status: http.StatusOK, body: appendObject(nil, object{{"extension", e.object()}})}, nil
+		}
+		all = append(all, e.object())
+	}
+	if len(rest) == 1 { // not a NeutronError here
+		return response{status: http.StatusNotFound, body: appendObject(nil, object{
+			{"message", "Extension with alias " + rest[0] + " does not exist"},
+			{"code", "404 Not Found"},
+			{"title", "Not Found"},
+		})}, nil
+	}
+	return response{status: http.StatusOK, body: appendObject(nil, object{{"extensions", all}})}, nil
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lepton-sdn/lepton/controller/plugin"
+)
+
+// filterKind says how filter values are compared with an attribute.
+type filterKind int
+
+const (
+	noFilter filterKind = iota
+	byText
+	byBool
+	byInt
+)
+
+// predicate makes the filter of an attribute with the given values, any of
+// which may match.
+func (a *attr[S, V]) predicate(values []string) (func(*V) bool, error) {
+	if a.match != nil {
+		return a.match(values)
+	}
+	switch a.filter {
+	case byBool:
+		return boolFilter(a.get, values)
+	case byInt:
+		return intFilter(a.get, values)
+	}
+	return func(v *V) bool {
+		text, ok := a.get(v).(string)
+		return ok && slices.Contains(values, text)
+	}, nil
+}
+
+func boolFilter[V any](get func(*V) any, values []string) (func(*V) bool, error) {
+	var want []bool
+	for _, text := range values {
+		b, ok := parseBool(text)
+		if !ok {
+			return nil, plugin.InvalidInput("'%s' cannot be converted to boolean", text)
+		}
+		want = append(want, b)
+	}
+	return func(v *V) bool {
+		b, ok := get(v).(bool)
+		return ok && slices.Contains(want, b)
+	}, nil
+}
+
+func intFilter[V any](get func(*V) any, values []string) (func(*V) bool, error) {
+	for _, text := range values {
+		if _, err := strconv.ParseInt(text, 10, 64); err != nil {
+			return nil, plugin.InvalidInput("'%s' is not an integer", text)
+		}
+	}
+	return func(v *V) bool {
+		n := get(v)
+		return n != nil && slices.Contains(values, fmt.Sprint(n))
+	}, nil
+}
+
+// parseBool reads a boolean as the API takes it in filters and bodies.
+func parseBool(s string) (value, ok bool) {
+	switch strings.ToLower(s) {
+	case "true", "1":
+		return true, true
+	case "false", "0":
+		return false, true
+	}
+	return false, false
+}
+
+// tagFilters are the filters of tagged resources: all of the tags, any of them,
+// and the opposites.
+func tagFilter(name string, values []string) func(tags []string) bool {
+	var want []string
+	for _, v := range values {
+		want = append(want, strings.Split(v, ",")...)
+	}
+	all := func(tags []string) bool {
+		return !slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(tags, w) })
+	}
+	some := func(tags []string) bool {
+		return slices.ContainsFunc(want, func(w string) bool { return slices.Contains(tags, w) })
+	}
+	switch name {
+	case "tags":
+		return all
+	case "tags-any":
+		return some
+	case "not-tags":
+		return func(tags []string) bool { return !all(tags) }
+	case "not-tags-any":
+		return func(tags []string) bool { return !some(tags) }
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package api
+
+import (
+	"iter"
+	"math"
+
+	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+type (
+	networkSpec = plugin.NetworkSpec
+	networkView = plugin.NetworkView
+)
+
+// newNetworks serves /v2.0/networks.
+func newNetworks(a *API) endpoint {
+	p := a.config.Plugin
+	view := func(r records.Reader) func(*model.Network) *networkView {
+		return func(n *model.Network) *networkView { return p.ViewNetwork(r, n) }
+	}
+	return &collection[networkSpec, networkView]{
+		api: a, member: "network", plural: "networks", path: "networks", kind: "Network", title: "Network", bulk: true,
+		attrs:  networkAttrs(),
+		id:     func(v *networkView) string { return v.ID },
+		meta:   func(v *networkView) *model.Meta { return &v.Meta },
+		target: func(_ records.Reader, v *networkView) identity.Target { return plugin.NetworkTarget(v.Network) },
+		find: func(r records.Reader, id string) (*networkView, bool) {
+			n, ok := records.Networks.Get(r, id)
+			if !ok {
+				return nil, false
+			}
+			return p.ViewNetwork(r, n), true
+		},
+		all: func(r records.Reader) iter.Seq[*networkView] { return views(records.Networks.All(r), view(r)) },
+		hints: []hint[networkView]{
+			{"name", func(r records.Reader, v string) iter.Seq[*networkView] {
+				if v == "" {
+					return views(records.Networks.All(r), view(r))
+				}
+				return views(records.NetworksByName.Get(r, v), view(r))
+			}},
+		},
+		fresh: func(rq *request) *networkSpec {
+			s := &networkSpec{}
+			s.ProjectID = rq.who.ProjectID
+			return s
+		},
+		load:   func(v *networkView) *networkSpec { return &networkSpec{Network: *v.Network} },
+		create: p.CreateNetwork,
+		update: func(c plugin.Call, u *records.Update, before *networkView, s *networkSpec) error {
+			return p.UpdateNetwork(c, u, before.Network, s)
+		},
+		remove: func(_ plugin.Call, u *records.Update, id string) error { return p.DeleteNetwork(u, id) },
+		tag:    func(u *records.Update, v *networkView, tags []string) { p.TagNetwork(u, v.Network, tags) },
+		specTarget: func(_ records.Reader, s *networkSpec) identity.Target {
+			return plugin.NetworkTarget(&s.Network)
+		},
+		rights: rights{
+			see:    plugin.SeeNetwork,
+			create: identity.Member, update: identity.Member, remove: identity.Member,
+		},
+	}
+}
+
+func networkAttrs() []attr[networkSpec, networkView] {
+	type row = attr[networkSpec, networkView]
+	table := common(
+		func(s *networkSpec) *model.Meta { return &s.Meta },
+		func(v *networkView) *model.Meta { return &v.Meta })
+	table = append(table, []row{
+		{
+			name: "admin_state_up", create: true, update: true, standard: true, check: boolean, filter: byBool, sort: true,
+			set: func(s *networkSpec, v any) { s.AdminStateUp = v.(bool) },
+			get: func(v *networkView) any { return v.AdminStateUp },
+		},
+		{name: "status", get: func(*networkView) any { return "ACTIVE" }, filter: byText, sort: true},
+		{name: "subnets", get: func(v *networkView) any { return list(v.Subnets) }},
+		{
+			name: "shared", create: true, update: true, standard: false, check: boolean, filter: byBool,
+			set:      func(s *networkSpec, v any) { s.Shared = v.(bool) },
+			get:      func(v *networkView) any { return v.Shared },
+			mayWrite: identity.Admin,
+		},
+		{
+			name: "router:external", create: true, update: true, standard: false, check: boolean, filter: byBool,
+			set:      func(s *networkSpec, v any) { s.External = v.(bool) },
+			get:      func(v *networkView) any { return v.External },
+			mayWrite: identity.Admin,
+		},
+		{
+			name: "is_default", create: true, update: true, standard: false, check: boolean, filter: byBool,
+			set:      func(s *networkSpec, v any) { s.IsDefault = v.(bool) },
+			get:      func(v *networkView) any { return v.IsDefault },
+			mayWrite: identity.Admin,
+		},
+		{
+			name: "mtu", create: true, update: true, standard: 0, check: integer(0, math.MaxInt32), filter: byInt, sort: true,
+			set: func(s *networkSpec, v any) { s.MTU = v.(int) },
+			get: func(v *networkView) any { return v.MTU },
+		},
+		{
+			name: "port_security_enabled", create: true, update: true, standard: true, check: boolean,
+			set: func(s *networkSpec, v any) { s.PortSecurityEnabled = v.(bool) },
+			get: func(v *networkView) any { return v.PortSecurityEnabled },
+		},
+		{
+			name: "dns_domain", create: true, update: true, standard: "", check: domainName,
+			set: func(s *networkSpec, v any) { s.DNSDomain = v.(string) },
+			get: func(v *networkView) any { return v.DNSDomain },
+		},
+		{
+			name: "availability_zone_hints", create: true, standard: []string(nil), check: hintList, sort: true,
+			set: func(s *networkSpec, v any) { s.AZHints = v.([]string) },
+			get: func(v *networkView) any { return list(v.AZHints) },
+		},
+		{name: "availability_zones", get: func(v *networkView) any { return list(v.Zones) }},
+		{name: "ipv4_address_scope", get: func(*networkView) any { return nil }},
+		{name: "ipv6_address_scope", get: func(*networkView) any { return nil }},
+	}...)
+	return append(table, providerAttrs()...)
+}
+
+// providerAttrs say how a network is realised; they are for administrators.
+func providerAttrs() []attr[networkSpec, networkView] {
+	return []attr[networkSpec, networkView]{
+		{
+			name: "provider:network_type", create: true, update: true, check: nullable(text(32)), filter: byText,
+			set:      func(s *networkSpec, v any) { s.Provider.Type, _ = v.(string) },
+			get:      func(v *networkView) any { return string(v.Segment.Type) },
+			mayWrite: identity.Admin, mayRead: identity.Admin,
+		},
+		{
+			name: "provider:physical_network", create: true, update: true, check: nullable(text(64)), filter: byText,
+			set:      func(s *networkSpec, v any) { s.Provider.PhysicalNetwork, _ = v.(string) },
+			get:      func(v *networkView) any { return orNull(v.Segment.PhysicalNetwork) },
+			mayWrite: identity.Admin, mayRead: identity.Admin,
+		},
+		{
+			name: "provider:segmentation_id", create: true, update: true, check: nullable(segmentID), filter: byInt,
+			set:      func(s *networkSpec, v any) { s.Provider.ID, _ = v.(*uint32) },
+			get:      func(v *networkView) any { return segmentIDOrNull(v.Segment) },
+			mayWrite: identity.Admin, mayRead: identity.Admin,
+		},
+		{
+			name: "segments", create: true, update: true, check: objects(segmentOf),
+			set:      func(s *networkSpec, v any) { s.Segments = v.([]plugin.SegmentSpec) },
+			mayWrite: identity.Admin,
+		},
+	}
+}
+
+func segmentIDOrNull(s model.Segment) any {
+	if s.ID == 0 {
+		return nil
+	}
+	return s.ID
+}
+
+// segmentID takes a segmentation id and gives a *uint32; which ids a network
+// type has is for the plugin to say.
+func segmentID(v any) (any, error) {
+	n, err := parseInteger(v)
+	if err != nil {
+		return nil, err
+	}
+	if n < 0 || n > math.MaxUint32 {
+		return nil, unconvertible("segmentation_id '%d' is out of range", n)
+	}
+	id := uint32(n)
+	return &id, nil
+}
+
+// segmentOf reads an entry of segments.
+func segmentOf(o map[string]any) (plugin.SegmentSpec, error) {
+	var s plugin.SegmentSpec
+	if err := only(o, "provider:network_type", "provider:physical_network", "provider:segmentation_id"); err != nil {
+		return s, err
+	}
+	kind, err := nullable(text(32))(o["provider:network_type"])
+	if err != nil {
+		return s, err
+	}
+	physnet, err := nullable(text(64))(o["provider:physical_network"])
+	if err != nil {
+		return s, err
+	}
+	id, err := nullable(segmentID)(o["provider:segmentation_id"])
+	if err != nil {
+		return s, err
+	}
+	s.Type, _ = kind.(string)
+	s.PhysicalNetwork, _ = physnet.(string)
+	s.ID, _ = id.(*uint32)
+	return s, nil
+}
+
+// hintList takes the names of availability zones.
+func hintList(v any) (any, error) {
+	items, ok := v.([]any)
+	if !ok {
+		return nil, wrong("'%s' is not a list", textOf(v))
+	}
+	out := make([]string, 0, len(items))
+	for _, item := range items {
+		s, err := text255(item)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s.(string))
+	}
+	return out, nil
+}

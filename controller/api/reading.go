@@ -1,0 +1,174 @@
+package api
+
+import (
+	"context"
+	"iter"
+	"net/http"
+
+	"github.com/lepton-sdn/lepton/controller/records"
+)
+
+// serveShow answers GET of one object.
+func (c *collection[S, V]) serveShow(ctx context.Context, rq *request, id string) (response, error) {
+	if c.prepare != nil {
+		if err := c.prepare(ctx, rq); err != nil {
+			return response{}, err
+		}
+	}
+	var body []byte
+	err := c.api.read(ctx, func(r records.Reader) error {
+		v, err := c.seen(r, rq.who, id)
+		if err != nil {
+			return err
+		}
+		body = appendObject(nil, object{{c.member, c.object(r, rq, v)}})
+		return nil
+	})
+	return response{status: http.StatusOK, body: body}, err
+}
+
+// serveList answers GET of the collection: filtered, sorted, cut to a page.
+func (c *collection[S, V]) serveList(ctx context.Context, rq *request) (response, error) {
+	if c.prepare != nil {
+		if err := c.prepare(ctx, rq); err != nil {
+			return response{}, err
+		}
+	}
+	q := &rq.query
+	keep, err := c.filters(q)
+	if err != nil {
+		return response{}, err
+	}
+	keys, err := c.sortKeys(q)
+	if err != nil {
+		return response{}, err
+	}
+	var body []byte
+	err = c.api.read(ctx, func(r records.Reader) error {
+		var rows []*V
+		for v := range c.candidates(r, q) {
+			if c.visible(r, rq.who, v) && keep(v) {
+				rows = append(rows, v)
+			}
+		}
+		sortRows(rows, keys, q.sortDown, c.id)
+		rows, found := page(rows, q, c.id)
+		if !found {
+			return c.notFound(q.marker)
+		}
+		body = c.listBody(r, rq, rows)
+		return nil
+	})
+	return response{status: http.StatusOK, body: body}, err
+}
+
+func (c *collection[S, V]) listBody(r records.Reader, rq *request, rows []*V) []byte {
+	b := append([]byte(`{"`), c.plural...)
+	b = append(b, `": [`...)
+	for i, v := range rows {
+		if i > 0 {
+			b = append(b, ',', ' ')
+		}
+		b = appendObject(b, c.object(r, rq, v))
+	}
+	b = append(b, ']')
+	if len(rows) > 0 {
+		address := baseURL(rq.http) + "/v2.0/" + c.path + rq.suffix
+		if links := pageLinks(address, &rq.query, c.id(rows[0]), c.id(rows[len(rows)-1]), len(rows)); links != nil {
+			b = append(b, `, "`...)
+			b = append(b, c.plural...)
+			b = append(b, `_links": `...)
+			b = appendValue(b, links)
+		}
+	}
+	return append(b, '}')
+}
+
+// filters makes one predicate of all filters of a query.
+func (c *collection[S, V]) filters(q *query) (func(*V) bool, error) {
+	var all []func(*V) bool
+	for _, name := range q.order {
+		values := q.filters[name]
+		if tagged := tagFilter(name, values); tagged != nil && c.tag != nil {
+			all = append(all, func(v *V) bool { return tagged(c.meta(v).Tags) })
+			continue
+		}
+		a := c.attribute(name)
+		if a == nil || a.filter == noFilter && a.match == nil {
+			return nil, badRequest("['%s'] is invalid attribute for filtering", clip(name))
+		}
+		p, err := a.predicate(values)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return func(v *V) bool {
+		for _, p := range all {
+			if !p(v) {
+				return false
+			}
+		}
+		return true
+	}, nil
+}
+
+func (c *collection[S, V]) sortKeys(q *query) ([]func(*V) any, error) {
+	var keys []func(*V) any
+	for _, name := range q.sortKeys {
+		a := c.attribute(name)
+		if a == nil || !a.sort {
+			return nil, badRequest("'%s' is invalid attribute for sort key", clip(name))
+		}
+		keys = append(keys, a.get)
+	}
+	return keys, nil
+}
+
+// candidates gives the objects that the query's filters can match, at the least
+// cost: those of one id, those that an index finds, or all.
+func (c *collection[S, V]) candidates(r records.Reader, q *query) iter.Seq[*V] {
+	if ids, ok := q.filters["id"]; ok {
+		return distinct(c.id, ids, func(id string) iter.Seq[*V] {
+			return func(yield func(*V) bool) {
+				if v, ok := c.find(r, id); ok {
+					yield(v)
+				}
+			}
+		})
+	}
+	for _, h := range c.hints {
+		if values, ok := q.filters[h.attribute]; ok {
+			return distinct(c.id, values, func(value string) iter.Seq[*V] { return h.lookup(r, value) })
+		}
+	}
+	return c.all(r)
+}
+
+// distinct gives what any of the values finds, each object once.
+func distinct[V any](id func(*V) string, values []string, lookup func(string) iter.Seq[*V]) iter.Seq[*V] {
+	return func(yield func(*V) bool) {
+		seen := map[string]bool{}
+		for _, value := range values {
+			for v := range lookup(value) {
+				if !seen[id(v)] {
+					seen[id(v)] = true
+					if !yield(v) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// views makes what answers are made of from records.
+func views[R, V any](recs iter.Seq[*R], view func(*R) *V) iter.Seq[*V] {
+	return func(yield func(*V) bool) {
+		for rec := range recs {
+			if !yield(view(rec)) {
+				return
+			}
+		}
+	}
+}

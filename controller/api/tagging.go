@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/records"
+)
+
+// maxTag is how many characters a tag may have.
+const maxTag = 255
+
+// serveTags answers requests to an object's tags: all of them, or one.
+func (c *collection[S, V]) serveTags(ctx context.Context, rq *request, id string, rest []string) (response, error) {
+	if len(rest) == 1 {
+		return c.serveTag(ctx, rq, id, rest[0])
+	}
+	switch rq.http.Method {
+	case http.MethodGet:
+		tags, err := c.tagsOf(ctx, rq, id)
+		return tagsResponse(tags), err
+	case http.MethodPut:
+		body, err := c.api.readBody(rq.http)
+		if err != nil {
+			return response{}, err
+		}
+		tags, err := tagList(body["tags"])
+		if err != nil || len(body) != 1 {
+			return response{}, plugin.InvalidInput("tags must be a list of different strings of at most %d characters", maxTag)
+		}
+		err = c.changeTags(ctx, rq, id, func([]string) ([]string, error) { return tags.([]string), nil })
+		return tagsResponse(tags.([]string)), err
+	case http.MethodDelete:
+		err := c.changeTags(ctx, rq, id, func([]string) ([]string, error) { return nil, nil })
+		return response{status: http.StatusNoContent}, err
+	}
+	return response{}, errMethod
+}
+
+func tagsResponse(tags []string) response {
+	return response{status: http.StatusOK, body: appendObject(nil, object{{"tags", list(tags)}})}
+}
+
+// serveTag answers requests to one tag.
+func (c *collection[S, V]) serveTag(ctx context.Context, rq *request, id, tag string) (response, error) {
+	missing := plugin.Refuse(http.StatusNotFound, "TagNotFound", "Tag %s could not be found.", clip(tag))
+	switch rq.http.Method {
+	case http.MethodGet:
+		tags, err := c.tagsOf(ctx, rq, id)
+		if err == nil && !slices.Contains(tags, tag) {
+			err = missing
+		}
+		return response{status: http.StatusNoContent}, err
+	case http.MethodPut:
+		if tag == "" || utf8.RuneCountInString(tag) > maxTag {
+			return response{}, plugin.InvalidInput("a tag has 1 to %d characters", maxTag)
+		}
+		err := c.changeTags(ctx, rq, id, func(tags []string) ([]string, error) {
+			if slices.Contains(tags, tag) {
+				return tags, nil
+			}
+			return slices.Sorted(slices.Values(append(slices.Clone(tags), tag))), nil
+		})
+		return response{status: http.StatusCreated, body: []byte("null")}, err
+	case http.MethodDelete:
+		err := c.changeTags(ctx, rq, id, func(tags []string) ([]string, error) {
+			if !slices.Contains(tags, tag) {
+				return nil, missing
+			}
+			return slices.DeleteFunc(slices.Clone(tags), func(t string) bool { return t == tag }), nil
+		})
+		return response{status: http.StatusNoContent}, err
+	}
+	return response{}, errMethod
+}
+
+func (c *collection[S, V]) tagsOf(ctx context.Context, rq *request, id string) (tags []string, err error) {
+	err = c.api.read(ctx, func(r records.Reader) error {
+		v, err := c.seen(r, rq.who, id)
+		if err == nil {
+			tags = c.meta(v).Tags
+		}
+		return err
+	})
+	return tags, err
+}
+
+func (c *collection[S, V]) changeTags(ctx context.Context, rq *request, id string, change func([]string) ([]string, error)) error {
+	return c.api.update(ctx, func(u *records.Update) error {
+		v, err := c.seen(u.Peek(), rq.who, id)
+		if err != nil {
+			return err
+		}
+		if !allowed(c.rights.update, rq.who, c.target(u.Peek(), v)) {
+			return forbidden("update_" + c.member)
+		}
+		before := c.meta(v).Tags
+		after, err := change(before)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(before, after) {
+			c.tag(u, v, after)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,238 @@
+package plugin
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/lepton-sdn/lepton/controller/ipam"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// giveAddresses gives a new port the addresses that it asks for, or one of each
+// family, and in any case those that its guest makes itself.
+func (p *Plugin) giveAddresses(c Call, u *records.Update, s *PortSpec, port *model.Port) error {
+	if !c.Has("fixed_ips") {
+		return p.giveDefaultAddresses(u, port)
+	}
+	fixed, err := p.changeAddresses(u, &model.Port{}, port, s.Addresses)
+	if err != nil {
+		return err
+	}
+	port.FixedIPs = fixed
+	return p.giveAutomaticAddresses(u, port)
+}
+
+// giveDefaultAddresses gives a port one IPv4 address and one IPv6 address of
+// any subnets, and one in every subnet where guests make addresses themselves.
+func (p *Plugin) giveDefaultAddresses(u *records.Update, port *model.Port) error {
+	families := map[int][]*model.Subnet{}
+	subnets, eligible := subnetsFor(u, port)
+	for _, s := range eligible {
+		if !automatic(s) {
+			families[s.IPVersion] = append(families[s.IPVersion], s)
+		}
+	}
+	if len(subnets) > 0 && len(eligible) == 0 {
+		return Conflict("IpAddressGenerationFailureNoMatchingSubnet",
+			"No more IP addresses available on network %s: no subnet serves device owner '%s'.", port.NetworkID, port.DeviceOwner)
+	}
+	for _, v := range []int{4, 6} {
+		if len(families[v]) == 0 {
+			continue
+		}
+		fixed, ok := p.pickAddress(u, families[v], port.ID)
+		if !ok {
+			return exhausted(port.NetworkID)
+		}
+		port.FixedIPs = append(port.FixedIPs, fixed)
+	}
+	return p.giveAutomaticAddresses(u, port)
+}
+
+func exhausted(network string) *Error {
+	return Conflict("IpAddressGenerationFailure", "No more IP addresses available on network %s.", network)
+}
+
+// giveAutomaticAddresses adds the addresses that the port's guest makes itself,
+// one in each such subnet that it has none in.
+func (p *Plugin) giveAutomaticAddresses(u *records.Update, port *model.Port) error {
+	if router(port.DeviceOwner) {
+		return nil
+	}
+	_, eligible := subnetsFor(u, port)
+	for _, s := range eligible {
+		if !automatic(s) || slices.ContainsFunc(port.FixedIPs, func(f model.FixedIP) bool { return f.SubnetID == s.ID }) {
+			continue
+		}
+		if s, ok := records.Subnets.Get(u, s.ID); ok { // a condition of the commit
+			port.FixedIPs = append(port.FixedIPs, model.FixedIP{SubnetID: s.ID, IP: port.MAC.EUI64(s.CIDR)})
+		}
+	}
+	return nil
+}
+
+// subnetsFor gives the subnets of a port's network, oldest first, and those of
+// them that serve its device owner.
+func subnetsFor(u *records.Update, port *model.Port) (all, eligible []*model.Subnet) {
+	all = slices.Collect(records.SubnetsByNetwork.Get(u, port.NetworkID))
+	slices.SortStableFunc(all, func(a, b *model.Subnet) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	for _, s := range all {
+		if len(s.ServiceTypes) == 0 || slices.Contains(s.ServiceTypes, port.DeviceOwner) {
+			eligible = append(eligible, s)
+		}
+	}
+	return all, eligible
+}
+
+// pickAddress claims a free address of the first subnet that has one.
+func (p *Plugin) pickAddress(u *records.Update, subnets []*model.Subnet, owner string) (model.FixedIP, bool) {
+	for _, s := range subnets {
+		s, ok := records.Subnets.Get(u, s.ID) // a condition of the commit
+		if !ok {
+			continue
+		}
+		tried := map[netip.Addr]bool{}
+		for {
+			a, ok := ipam.Pick(s.AllocationPools, func(a netip.Addr) bool {
+				_, claimed := u.Claimed(addressKey(s.ID, a))
+				return claimed || tried[a]
+			}, p.random)
+			if !ok {
+				break
+			}
+			if u.Claim(addressKey(s.ID, a), owner) == nil {
+				return model.FixedIP{SubnetID: s.ID, IP: a}, true
+			}
+			tried[a] = true
+		}
+	}
+	return model.FixedIP{}, false
+}
+
+// changeAddresses works out the addresses of a port whose request lists them.
+// Addresses that the port has stay when the request names them or only their
+// subnet; those that guests make themselves stay in any case.
+func (p *Plugin) changeAddresses(u *records.Update, before, port *model.Port, want []AddressRequest) ([]model.FixedIP, error) {
+	left := slices.Clone(before.FixedIPs)
+	out := make([]model.FixedIP, len(want))
+	for i, w := range want { // the exact ones first, so that they are not taken for others
+		if !w.IP.IsValid() {
+			continue
+		}
+		f, err := p.namedAddress(u, before, port, w)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(out[:i], f) {
+			return nil, InvalidInput("Duplicate IP address '%s'", f.IP)
+		}
+		left = slices.DeleteFunc(left, func(o model.FixedIP) bool { return o == f })
+		out[i] = f
+	}
+	for i, w := range want {
+		if w.IP.IsValid() {
+			continue
+		}
+		if at := slices.IndexFunc(left, func(o model.FixedIP) bool { return o.SubnetID == w.SubnetID }); at >= 0 {
+			out[i] = left[at]
+			left = slices.Delete(left, at, at+1)
+			continue
+		}
+		f, err := p.addressIn(u, port, w.SubnetID)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = f
+	}
+	for _, o := range left {
+		if s, ok := records.Subnets.Get(u, o.SubnetID); ok && automatic(s) && !router(port.DeviceOwner) {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// namedAddress checks an address that a request names.
+func (p *Plugin) namedAddress(u *records.Update, before, port *model.Port, w AddressRequest) (model.FixedIP, error) {
+	s, err := subnetOf(u, port.NetworkID, w)
+	if err != nil {
+		return model.FixedIP{}, err
+	}
+	f := model.FixedIP{SubnetID: s.ID, IP: w.IP}
+	switch {
+	case slices.Contains(before.FixedIPs, f):
+		return f, nil
+	case !s.CIDR.Contains(w.IP) || ipam.Reserved(s.CIDR, w.IP):
+		return f, BadRequest("InvalidIpForSubnet", "IP address %s is not a valid IP for the specified subnet.", w.IP)
+	case automatic(s) && w.IP != port.MAC.EUI64(s.CIDR) && !router(port.DeviceOwner):
+		return f, BadRequest("AllocationOnAutoAddressSubnet", "IPv6 address %s cannot be directly assigned to a port on subnet %s as the subnet is configured for automatic addresses.", w.IP, s.ID)
+	}
+	if owner, ok := u.Claimed(addressKey(s.ID, w.IP)); ok && owner != port.ID {
+		return f, addressTaken(f)
+	}
+	return f, nil
+}
+
+func addressTaken(f model.FixedIP) *Error {
+	return Conflict("IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s.", f.IP, f.SubnetID)
+}
+
+// subnetOf finds the subnet of an address: the one that the request names, or
+// the one of the network that the address is in.
+func subnetOf(u *records.Update, network string, w AddressRequest) (*model.Subnet, error) {
+	id := w.SubnetID
+	if id == "" {
+		for s := range records.SubnetsByNetwork.Get(u, network) {
+			if s.CIDR.Contains(w.IP) {
+				id = s.ID
+			}
+		}
+		if id == "" {
+			return nil, BadRequest("InvalidIpForNetwork", "IP address %s is not a valid IP for any of the subnets on the specified network.", w.IP)
+		}
+	}
+	s, ok := records.Subnets.Get(u, id)
+	if !ok {
+		return nil, NotFound("Subnet", "Subnet", id)
+	}
+	if s.NetworkID != network {
+		return nil, InvalidInput("Failed to create port on network %s, because fixed_ips included invalid subnet %s", network, id)
+	}
+	return s, nil
+}
+
+// addressIn gives a port an address of the subnet.
+func (p *Plugin) addressIn(u *records.Update, port *model.Port, subnet string) (model.FixedIP, error) {
+	s, err := subnetOf(u, port.NetworkID, AddressRequest{SubnetID: subnet})
+	if err != nil {
+		return model.FixedIP{}, err
+	}
+	if automatic(s) && !router(port.DeviceOwner) {
+		return model.FixedIP{SubnetID: s.ID, IP: port.MAC.EUI64(s.CIDR)}, nil
+	}
+	fixed, ok := p.pickAddress(u, []*model.Subnet{s}, port.ID)
+	if !ok {
+		return fixed, exhausted(port.NetworkID)
+	}
+	return fixed, nil
+}
+
+// addAutomaticAddresses gives the ports that are on a network already the
+// addresses that their guests will make in its new subnet.
+func (p *Plugin) addAutomaticAddresses(u *records.Update, s *model.Subnet) error {
+	for port := range records.PortsByNetwork.Get(u, s.NetworkID) {
+		if router(port.DeviceOwner) || (len(s.ServiceTypes) > 0 && !slices.Contains(s.ServiceTypes, port.DeviceOwner)) {
+			continue
+		}
+		changed := *port
+		f := model.FixedIP{SubnetID: s.ID, IP: port.MAC.EUI64(s.CIDR)}
+		changed.FixedIPs = append(slices.Clone(port.FixedIPs), f)
+		if err := u.Claim(addressKey(s.ID, f.IP), port.ID); err != nil {
+			return addressTaken(f)
+		}
+		p.touch(&changed.Meta)
+		records.Ports.Put(u, &changed)
+	}
+	return nil
+}

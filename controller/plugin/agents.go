@@ -1,0 +1,214 @@
+package plugin
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// AgentView is one of the agents that the API shows. A host runs one program in
+// several roles; the API has an agent for each role.
+type AgentView struct {
+	*model.Agent
+	ID           string
+	Role         string
+	Type         string
+	Binary       string
+	Topic        string
+	Alive        bool
+	AdminStateUp bool
+	Description  string
+	Zone         string // empty: none
+}
+
+// Roles of an agent.
+const (
+	roleL2       = "l2"
+	roleL3       = "l3"
+	roleDHCP     = "dhcp"
+	roleMetadata = "metadata"
+)
+
+// defaultZone is the availability zone of an agent that names none.
+const defaultZone = "nova"
+
+// AgentViews gives all agents as the API shows them, in the order of their ids.
+func (p *Plugin) AgentViews(r records.Reader) []*AgentView {
+	var out []*AgentView
+	for a := range records.Agents.All(r) {
+		out = append(out, p.viewsOf(a)...)
+	}
+	slices.SortFunc(out, func(a, b *AgentView) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// AgentView finds an agent by the id that the API shows.
+func (p *Plugin) AgentView(r records.Reader, id string) (*AgentView, bool) {
+	for a := range records.Agents.All(r) {
+		for _, v := range p.viewsOf(a) {
+			if v.ID == id {
+				return v, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// viewsOf gives the agents of one host.
+func (p *Plugin) viewsOf(a *model.Agent) []*AgentView {
+	var out []*AgentView
+	for _, role := range a.Roles {
+		v := &AgentView{Agent: a, ID: roleID(a, role), Role: role, Alive: p.alive(a), AdminStateUp: true}
+		if settings, ok := a.RoleSettings[role]; ok {
+			v.AdminStateUp, v.Description = settings.AdminStateUp, settings.Description
+		}
+		switch role {
+		case roleL2:
+			v.Type, v.Binary, v.Topic = "Open vSwitch agent", "neutron-openvswitch-agent", "N/A"
+			v.AdminStateUp, v.Description = a.AdminStateUp, a.Description
+		case roleL3:
+			v.Type, v.Binary, v.Topic = "L3 agent", "neutron-l3-agent", "l3_agent"
+			v.Zone = orDefault(a.AvailabilityZone, defaultZone)
+		case roleDHCP:
+			v.Type, v.Binary, v.Topic = "DHCP agent", "neutron-dhcp-agent", "dhcp_agent"
+			v.Zone = orDefault(a.AvailabilityZone, defaultZone)
+		case roleMetadata:
+			v.Type, v.Binary, v.Topic = "Metadata agent", "neutron-metadata-agent", "N/A"
+		default:
+			continue
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// roleID is the API's id of an agent in a role: the record's own for l2, and
+// one that is made from it for the others.
+func roleID(a *model.Agent, role string) string {
+	if role == roleL2 {
+		return a.ID
+	}
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(a.ID+"/"+role)).String()
+}
+
+// Configurations is the attribute of that name: what the agent was told and
+// what it found.
+func (v *AgentView) Configurations() map[string]any {
+	if v.Role != roleL2 {
+		return map[string]any{"log_agent_heartbeats": false}
+	}
+	mappings, types := map[string]any{}, []any{}
+	for physnet, bridge := range v.BridgeMappings {
+		mappings[physnet] = bridge
+	}
+	for _, t := range v.TunnelTypes {
+		types = append(types, string(t))
+	}
+	tunnelIP := ""
+	if v.TunnelIP.IsValid() {
+		tunnelIP = v.TunnelIP.String()
+	}
+	problems := []any{}
+	for _, problem := range v.Problems {
+		problems = append(problems, problem.Object+": "+problem.Text)
+	}
+	return map[string]any{
+		"bridge_mappings":            mappings,
+		"tunnel_types":               types,
+		"tunneling_ip":               tunnelIP,
+		"integration_bridge":         orDefault(v.IntegrationBridge, "br-int"),
+		"datapath_type":              orDefault(v.DatapathType, "system"),
+		"devices":                    v.Devices,
+		"in_sync":                    v.InSync,
+		"problems":                   problems,
+		"ovs_hybrid_plug":            false,
+		"in_distributed_mode":        false,
+		"enable_distributed_routing": false,
+		"log_agent_heartbeats":       false,
+		"version":                    v.Version,
+	}
+}
+
+// UpdateAgent sets an agent's administrative state or description; nil leaves
+// it as it is.
+func (p *Plugin) UpdateAgent(u *records.Update, id string, up *bool, description *string) error {
+	v, ok := p.AgentView(u.Peek(), id)
+	if !ok {
+		return NotFound("Agent", "Agent", id)
+	}
+	a, ok := records.Agents.Get(u, v.Agent.ID)
+	if !ok {
+		return NotFound("Agent", "Agent", id)
+	}
+	changed := *a
+	settings := model.RoleSettings{AdminStateUp: v.AdminStateUp, Description: v.Description}
+	if up != nil {
+		settings.AdminStateUp = *up
+	}
+	if description != nil {
+		settings.Description = *description
+	}
+	if v.Role == roleL2 {
+		changed.AdminStateUp, changed.Description = settings.AdminStateUp, settings.Description
+	} else {
+		changed.RoleSettings = map[string]model.RoleSettings{v.Role: settings}
+		for role, s := range a.RoleSettings {
+			if role != v.Role {
+				changed.RoleSettings[role] = s
+			}
+		}
+	}
+	records.Agents.Put(u, &changed)
+	return nil
+}
+
+// DeleteAgent forgets an agent. One that runs introduces itself again.
+func (p *Plugin) DeleteAgent(u *records.Update, id string) error {
+	v, ok := p.AgentView(u.Peek(), id)
+	if !ok {
+		return NotFound("Agent", "Agent", id)
+	}
+	if _, ok := records.Agents.Get(u, v.Agent.ID); !ok {
+		return NotFound("Agent", "Agent", id)
+	}
+	records.Agents.Delete(u, v.Agent.ID)
+	return nil
+}
+
+// Zone is an availability zone of one kind of resource.
+type Zone struct {
+	Name, Resource string
+	Available      bool
+}
+
+// Zones gives the availability zones of the agents that serve networks and
+// routers; one is available while an enabled agent in it is alive.
+func (p *Plugin) Zones(r records.Reader) []Zone {
+	available := map[Zone]bool{}
+	for a := range records.Agents.All(r) {
+		for _, v := range p.viewsOf(a) {
+			if v.Zone == "" {
+				continue
+			}
+			resource := "router"
+			if v.Role == roleDHCP {
+				resource = "network"
+			}
+			z := Zone{Name: v.Zone, Resource: resource}
+			available[z] = available[z] || v.Alive && v.AdminStateUp
+		}
+	}
+	var out []Zone
+	for z, ok := range available {
+		z.Available = ok
+		out = append(out, z)
+	}
+	slices.SortFunc(out, func(a, b Zone) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Resource, b.Resource))
+	})
+	return out
+}

@@ -1,0 +1,91 @@
+package plugin
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lepton-sdn/lepton/controller/segments"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// Config is the configuration's network section.
+type Config struct {
+	segments.Config `yaml:",inline"`
+
+	// L2Population tells the agents the places of all addresses, instead of
+	// letting them flood and learn.
+	L2Population bool `yaml:"l2population"`
+	// DNSDomain completes the names of ports, without a dot at the end.
+	DNSDomain string `yaml:"dns_domain"`
+	// BaseMAC begins the MACs that are made up: the first three octets are
+	// kept, and the fourth too when it is not 00.
+	BaseMAC string `yaml:"base_mac"`
+	// AgentDownTime is how many seconds after its last heartbeat an agent
+	// counts as dead.
+	AgentDownTime int `yaml:"agent_down_time"`
+	// Quotas are the limits of projects that have none of their own, by
+	// resource; -1 is no limit.
+	Quotas map[string]int `yaml:"quotas"`
+
+	MaxDNSNameservers      int `yaml:"max_dns_nameservers"`
+	MaxSubnetHostRoutes    int `yaml:"max_subnet_host_routes"`
+	MaxAllowedAddressPairs int `yaml:"max_allowed_address_pair"`
+}
+
+// DefaultConfig is the network section of a controller that was told nothing.
+func DefaultConfig() Config {
+	return Config{
+		Config:        segments.Default(),
+		L2Population:  true,
+		DNSDomain:     "openstacklocal",
+		BaseMAC:       "fa:16:3e:00:00:00",
+		AgentDownTime: 75,
+		Quotas: map[string]int{
+			QuotaNetwork: 100, QuotaSubnet: 100, QuotaPort: 500,
+			QuotaSecurityGroup: 10, QuotaSecurityGroupRule: 100,
+		},
+		MaxDNSNameservers:      5,
+		MaxSubnetHostRoutes:    20,
+		MaxAllowedAddressPairs: 10,
+	}
+}
+
+// Validate checks every key; its errors name the key and the value.
+func (c *Config) Validate() error {
+	if err := c.Config.Validate(); err != nil {
+		return err
+	}
+	if mac, err := model.ParseMAC(c.BaseMAC); err != nil {
+		return fmt.Errorf("check base_mac: %w", err)
+	} else if mac.Multicast() {
+		return fmt.Errorf("check base_mac: %s is a multicast address", c.BaseMAC)
+	}
+	if strings.HasSuffix(c.DNSDomain, ".") || len(c.DNSDomain) > 253 || strings.ContainsAny(c.DNSDomain, " /\t\n") {
+		return fmt.Errorf("check dns_domain: %q is not a domain name without a dot at its end", c.DNSDomain)
+	}
+	for _, n := range []struct {
+		key          string
+		value, least int
+	}{
+		{"agent_down_time", c.AgentDownTime, 1},
+		{"max_dns_nameservers", c.MaxDNSNameservers, 0},
+		{"max_subnet_host_routes", c.MaxSubnetHostRoutes, 0},
+		{"max_allowed_address_pair", c.MaxAllowedAddressPairs, 0},
+	} {
+		if n.value < n.least || n.value > 1_000_000 {
+			return fmt.Errorf("check %s: %d is not between %d and 1000000", n.key, n.value, n.least)
+		}
+	}
+	for resource, limit := range c.Quotas {
+		if !quotaKnown(resource) {
+			return fmt.Errorf("check quotas: %q is no resource with a quota", resource)
+		}
+		if limit < -1 || limit > MaxQuota {
+			return fmt.Errorf("check quotas: %s: %d is not between -1 and %d", resource, limit, MaxQuota)
+		}
+	}
+	return nil
+}
+
+func (c *Config) agentDownTime() time.Duration { return time.Duration(c.AgentDownTime) * time.Second }

@@ -1,0 +1,23 @@
+// Package plugin holds the rules of each API resource: what a network, a
+// subnet, a port or a security group may be, what follows from making or
+// changing one, and why a request is refused.
+//
+//	api ── spec ──► CreatePort(call, update, spec) ──► records, claims
+//	                     │
+//	                     ├── ipam, segments   which address, which id
+//	                     └── *Error           status and type of the refusal
+//
+// Every operation runs inside one records.Update. It may run several times, so
+// it changes nothing but the update; what must be unique is claimed:
+//
+//	ip/<subnet>/<address>              port id
+//	mac/<network>/<mac>                port id
+//	sguse/<group>/<port>               port id
+//	sgremote/<group>/<rule>            rule id
+//	sgdefault/<project>                group id
+//	seg/<type>/<physnet>/<id>          network id
+//	default-external                   network id
+//	quota/<project>/<resource>/<slot>  object id
+//
+// The other way round, "nothing uses this" is a condition on such keys.
+package plugin

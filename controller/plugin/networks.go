@@ -1,0 +1,320 @@
+package plugin
+
+import (
+	"fmt"
+
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// NetworkSpec is a network as a request asks for it: the record with the
+// requested attributes set, and what is not part of a record.
+type NetworkSpec struct {
+	model.Network
+	// Provider is provider:*; nil parts were not given.
+	Provider SegmentSpec
+	// Segments is the attribute segments, the other way to say the same.
+	Segments []SegmentSpec
+}
+
+// SegmentSpec is a segment as a request asks for it.
+type SegmentSpec struct {
+	Type            string
+	PhysicalNetwork string
+	ID              *uint32
+}
+
+func (s SegmentSpec) given() bool { return s.Type != "" || s.PhysicalNetwork != "" || s.ID != nil }
+
+func (s SegmentSpec) segment() model.Segment {
+	seg := model.Segment{Type: model.NetworkType(s.Type), PhysicalNetwork: s.PhysicalNetwork}
+	if s.ID != nil {
+		seg.ID = *s.ID
+	}
+	return seg
+}
+
+// NetworkView is a network as the API shows it.
+type NetworkView struct {
+	*model.Network
+	Subnets []string
+	// Zones are the availability zones of the agents that serve the network.
+	Zones []string
+}
+
+// ViewNetwork gives a network as the API shows it.
+func (p *Plugin) ViewNetwork(r records.Reader, n *model.Network) *NetworkView {
+	v := &NetworkView{Network: n}
+	for s := range records.SubnetsByNetwork.Get(r, n.ID) {
+		v.Subnets = append(v.Subnets, s.ID)
+	}
+	return v
+}
+
+// CreateNetwork makes a network: a segment of the pools or the one that an
+// administrator asks for, and an MTU that fits it.
+func (p *Plugin) CreateNetwork(c Call, u *records.Update, s *NetworkSpec) (string, error) {
+	n := s.Network
+	p.newMeta(&n.Meta, 1)
+	if _, err := p.ensureDefaultGroup(u, n.ProjectID); err != nil {
+		return "", err
+	}
+	if err := p.takeQuota(u, &n.Meta, QuotaNetwork); err != nil {
+		return "", err
+	}
+	segment, err := p.takeSegment(u, s, n.ID)
+	if err != nil {
+		return "", err
+	}
+	n.Segment = segment
+	if n.MTU, err = p.mtuFor(n.Segment, s.MTU); err != nil {
+		return "", err
+	}
+	n.IsDefault = s.IsDefault && s.External
+	if err := p.claimDefaultExternal(u, false, &n); err != nil {
+		return "", err
+	}
+	records.Networks.Put(u, &n)
+	return n.ID, nil
+}
+
+// takeSegment claims the segment of a new network.
+func (p *Plugin) takeSegment(u *records.Update, s *NetworkSpec, owner string) (model.Segment, error) {
+	want := s.Provider
+	switch {
+	case len(s.Segments) > 0 && want.given():
+		return model.Segment{}, BadRequest("SegmentsSetInConjunctionWithProviders", "Segments and provider values cannot both be set.")
+	case len(s.Segments) > 1:
+		return model.Segment{}, InvalidInput("a network has one segment, %d were given", len(s.Segments))
+	case len(s.Segments) == 1:
+		want = s.Segments[0]
+	}
+	if want.given() {
+		if want.ID != nil && *want.ID == 0 {
+			return model.Segment{}, InvalidInput("segmentation_id out of range")
+		}
+		if err := p.segments.Check(want.segment()); err != nil {
+			return model.Segment{}, InvalidInput("%s", err)
+		}
+	}
+	tried := map[model.Segment]bool{}
+	for {
+		segment, err := p.proposeSegment(u, want, tried)
+		if err != nil {
+			return model.Segment{}, err
+		}
+		err = claimSegment(u, segment, owner)
+		if err == nil {
+			return segment, nil
+		}
+		tried[segment] = true
+		if !isTaken(err) || want.ID != nil || segment.ID == 0 {
+			return model.Segment{}, segmentInUse(segment)
+		}
+	}
+}
+
+func (p *Plugin) proposeSegment(u *records.Update, want SegmentSpec, tried map[model.Segment]bool) (model.Segment, error) {
+	taken := func(s model.Segment) bool {
+		_, claimed := u.Claimed(segmentKey(s))
+		return claimed || tried[s]
+	}
+	propose := p.segments.ProposeTenant
+	if want.given() {
+		propose = func(taken func(model.Segment) bool) (model.Segment, error) {
+			return p.segments.Complete(want.segment(), taken)
+		}
+	}
+	segment, err := propose(taken)
+	if err != nil {
+		return segment, Refuse(503, "NoNetworkAvailable", "Unable to create the network. No tenant network is available for allocation.")
+	}
+	return segment, nil
+}
+
+func segmentKey(s model.Segment) string {
+	return fmt.Sprintf("seg/%s/%s/%d", s.Type, s.PhysicalNetwork, s.ID)
+}
+
+func segmentKeys(s model.Segment) []string {
+	if s.Type == model.Local {
+		return nil
+	}
+	return []string{segmentKey(s)}
+}
+
+func claimSegment(u *records.Update, s model.Segment, owner string) error {
+	return reclaim(u, owner, nil, segmentKeys(s))
+}
+
+func segmentInUse(s model.Segment) *Error {
+	switch s.Type {
+	case model.Flat:
+		return Conflict("FlatNetworkInUse", "Unable to create the flat network. Physical network %s is in use.", s.PhysicalNetwork)
+	case model.VLAN:
+		return Conflict("VlanIdInUse", "Unable to create the network. The VLAN %d on physical network %s is in use.", s.ID, s.PhysicalNetwork)
+	}
+	return Conflict("TunnelIdInUse", "Unable to create the network. The tunnel ID %d is in use.", s.ID)
+}
+
+// Least MTUs, in bytes (RFC 791, RFC 8200).
+const (
+	minMTUv4 = 68
+	minMTUv6 = 1280
+)
+
+// mtuFor gives the MTU of a network whose creator wants the given one; 0 is
+// the largest that the segment allows.
+func (p *Plugin) mtuFor(s model.Segment, want int) (int, error) {
+	most := p.segments.MaxMTU(s)
+	switch {
+	case want == 0:
+		return most, nil
+	case want > most:
+		return 0, InvalidInput("Requested MTU is too big, maximum is %d", most)
+	case want < minMTUv4:
+		return 0, InvalidInput("Requested MTU is too small, minimum is %d", minMTUv4)
+	}
+	return want, nil
+}
+
+// claimDefaultExternal keeps the key of the one default external network.
+func (p *Plugin) claimDefaultExternal(u *records.Update, was bool, n *model.Network) error {
+	if was && !n.IsDefault {
+		u.Release(defaultExternalKey)
+	}
+	if was || !n.IsDefault {
+		return nil
+	}
+	if err := u.Claim(defaultExternalKey, n.ID); err != nil {
+		owner, _ := u.Claimed(defaultExternalKey)
+		return Conflict("DefaultExternalNetworkExists", "A default external network already exists: %s.", owner)
+	}
+	return nil
+}
+
+// UpdateNetwork changes a network.
+func (p *Plugin) UpdateNetwork(c Call, u *records.Update, before *model.Network, s *NetworkSpec) error {
+	n := s.Network
+	if err := p.resegment(u, before, s, &n); err != nil {
+		return err
+	}
+	if c.Has("mtu") {
+		var err error
+		if n.MTU, err = p.mtuFor(n.Segment, s.MTU); err != nil {
+			return err
+		}
+		if n.MTU < minMTUv6 && hasIPv6Subnet(u, n.ID) {
+			return InvalidInput("Requested MTU is too small, minimum is %d with an IPv6 subnet", minMTUv6)
+		}
+	}
+	if before.Shared && !n.Shared {
+		if err := checkUnshare(u, &n); err != nil {
+			return err
+		}
+	}
+	if before.External && !n.External {
+		if err := checkInternal(u, n.ID); err != nil {
+			return err
+		}
+	}
+	n.IsDefault = n.IsDefault && n.External
+	if err := p.claimDefaultExternal(u, before.IsDefault, &n); err != nil {
+		return err
+	}
+	p.touch(&n.Meta)
+	records.Networks.Put(u, &n)
+	return nil
+}
+
+// resegment moves a network to another segmentation id: all of provider:* that
+// may change.
+func (p *Plugin) resegment(u *records.Update, before *model.Network, s *NetworkSpec, n *model.Network) error {
+	want := s.Provider
+	if len(s.Segments) > 0 {
+		return InvalidInput("segments of a network cannot be changed")
+	}
+	if !want.given() {
+		return nil
+	}
+	if (want.Type != "" && want.Type != string(before.Segment.Type)) ||
+		(want.PhysicalNetwork != "" && want.PhysicalNetwork != before.Segment.PhysicalNetwork) {
+		return InvalidInput("only segmentation_id of the provider attributes can be changed")
+	}
+	if want.ID == nil || *want.ID == before.Segment.ID {
+		return nil
+	}
+	n.Segment.ID = *want.ID
+	if err := p.segments.Check(n.Segment); err != nil {
+		return InvalidInput("%s", err)
+	}
+	if *want.ID == 0 {
+		return InvalidInput("segmentation_id out of range")
+	}
+	if err := reclaim(u, n.ID, segmentKeys(before.Segment), segmentKeys(n.Segment)); err != nil {
+		return segmentInUse(n.Segment)
+	}
+	return nil
+}
+
+func hasIPv6Subnet(r records.Reader, network string) bool {
+	for s := range records.SubnetsByNetwork.Get(r, network) {
+		if s.IPVersion == 6 {
+			return true
+		}
+	}
+	return false
+}
+
+// checkUnshare refuses to take a shared network away from those who use it.
+func checkUnshare(r records.Reader, n *model.Network) error {
+	for port := range records.PortsByNetwork.Get(r, n.ID) {
+		if port.ProjectID != "" && port.ProjectID != n.ProjectID {
+			return Conflict("InvalidSharedSetting", "Unable to reconfigure sharing settings for network %s. Multiple tenants are using it.", n.ID)
+		}
+	}
+	return nil
+}
+
+// checkInternal refuses to make a network internal that gateways are on.
+func checkInternal(r records.Reader, network string) error {
+	for port := range records.PortsByNetwork.Get(r, network) {
+		if port.DeviceOwner == OwnerRouterGateway || port.DeviceOwner == OwnerFloatingIP {
+			return Conflict("ExternalNetworkInUse", "External network %s cannot be updated to be made non-external, since it has existing gateway ports.", network)
+		}
+	}
+	return nil
+}
+
+// DeleteNetwork removes a network with its subnets and the ports that belong to
+// the service itself. It is refused while other ports are on it.
+func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
+	n, ok := records.Networks.Get(u, id)
+	if !ok {
+		return NotFound("Network", "Network", id)
+	}
+	for port := range records.PortsByNetwork.Get(u, id) {
+		if !autoDeleted(port.DeviceOwner) {
+			return Conflict("NetworkInUse", "Unable to complete operation on network %s. There are one or more ports still in use on the network.", id)
+		}
+	}
+	for port := range records.PortsByNetwork.Get(u, id) {
+		if err := p.removePort(u, port.ID); err != nil {
+			return err
+		}
+	}
+	for s := range records.SubnetsByNetwork.Get(u, id) {
+		if err := removeSubnet(u, s.ID); err != nil {
+			return err
+		}
+	}
+	if err := reclaim(u, id, append(segmentKeys(n.Segment), quotaKeys(&n.Meta, QuotaNetwork)...), nil); err != nil {
+		return err
+	}
+	if n.IsDefault {
+		u.Release(defaultExternalKey)
+	}
+	u.RequireNoClaims(macPrefix(id))
+	records.Networks.Delete(u, id)
+	return nil
+}

@@ -1,0 +1,111 @@
+package plugin
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/controller/pick"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/controller/segments"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// Plugin applies the rules of the resources. It has no state but its
+// configuration, and is safe for concurrent use.
+type Plugin struct {
+	config   Config
+	segments *segments.Pools
+	baseMAC  model.MAC
+	now      func() time.Time
+	random   pick.Random
+}
+
+// New makes a plugin of the configuration. Errors name the key and the value.
+func New(c Config) (*Plugin, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	pools, err := segments.New(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	mac, err := model.ParseMAC(c.BaseMAC)
+	if err != nil {
+		return nil, err
+	}
+	return &Plugin{config: c, segments: pools, baseMAC: mac, now: time.Now, random: rand.Uint64N}, nil
+}
+
+// Call is a request as far as rules depend on it: who sent it, and which
+// attributes it has.
+type Call struct {
+	Who   identity.Identity
+	Given map[string]bool
+}
+
+// Has tells whether the request has the attribute.
+func (c Call) Has(attribute string) bool { return c.Given[attribute] }
+
+// newMeta begins a new object: id, times, and the first revision.
+func (p *Plugin) newMeta(m *model.Meta, revision int64) {
+	m.ID = uuid.NewString()
+	m.CreatedAt = p.now().UTC().Truncate(time.Second)
+	m.UpdatedAt = m.CreatedAt
+	m.Revision = revision
+}
+
+// touch marks a change of an object.
+func (p *Plugin) touch(m *model.Meta) {
+	m.UpdatedAt = p.now().UTC().Truncate(time.Second)
+	m.Revision++
+}
+
+// The keys that make things unique; see the package comment.
+func addressKey(subnet string, a netip.Addr) string { return addressPrefix(subnet) + a.String() }
+func addressPrefix(subnet string) string            { return "ip/" + subnet + "/" }
+func macKey(network string, m model.MAC) string     { return macPrefix(network) + m.String() }
+func macPrefix(network string) string               { return "mac/" + network + "/" }
+func groupUseKey(group, port string) string         { return groupUsePrefix(group) + port }
+func groupUsePrefix(group string) string            { return "sguse/" + group + "/" }
+func groupRemoteKey(group, rule string) string      { return groupRemotePrefix(group) + rule }
+func groupRemotePrefix(group string) string         { return "sgremote/" + group + "/" }
+
+const defaultExternalKey = "default-external"
+
+// reclaim replaces the keys that an object holds. Keys that the update has
+// already claimed for the object stay. The error is a *records.TakenError.
+func reclaim(u *records.Update, owner string, before, after []string) error {
+	for _, k := range before {
+		if !slices.Contains(after, k) {
+			u.Release(k)
+		}
+	}
+	for _, k := range after {
+		if have, ok := u.Claimed(k); ok && have == owner {
+			continue
+		}
+		if err := u.Claim(k, owner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held tells whether anything is claimed under the prefix.
+func held(r records.Reader, prefix string) bool {
+	for range r.ClaimsUnder(prefix) {
+		return true
+	}
+	return false
+}
+
+func isTaken(err error) bool {
+	taken := (*records.TakenError)(nil)
+	return errors.As(err, &taken)
+}

@@ -1,0 +1,272 @@
+package plugin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// PortSpec is a port as a request asks for it.
+type PortSpec struct {
+	model.Port
+	// Addresses is fixed_ips.
+	Addresses []AddressRequest
+	// Groups is security_groups; nil when it was not given.
+	Groups *[]string
+	// Options is extra_dhcp_opts.
+	Options []DHCPOptionChange
+}
+
+// AddressRequest is an entry of fixed_ips: a subnet, an address, or both.
+type AddressRequest struct {
+	SubnetID string
+	IP       netip.Addr
+}
+
+// DHCPOptionChange is an entry of extra_dhcp_opts; a nil Value removes the
+// option.
+type DHCPOptionChange struct {
+	Name      string
+	Value     *string
+	IPVersion int
+}
+
+// PortView is a port as the API shows it.
+type PortView struct {
+	*model.Port
+	Status           string
+	NetworkProjectID string
+	// DNSDomain completes the names in dns_assignment.
+	DNSDomain string
+}
+
+// Status values of a port.
+const (
+	statusDown   = "DOWN"
+	statusActive = "ACTIVE"
+	statusError  = "ERROR"
+)
+
+// ViewPort gives a port as the API shows it: ACTIVE once the host that it is
+// bound to has reported it so.
+func (p *Plugin) ViewPort(r records.Reader, port *model.Port) *PortView {
+	v := &PortView{Port: port, Status: statusDown, DNSDomain: p.config.DNSDomain}
+	if n, ok := records.Networks.Get(r, port.NetworkID); ok {
+		v.NetworkProjectID = n.ProjectID
+	}
+	status, ok := records.PortStatuses.Get(r, port.ID)
+	if !ok || status.Host != port.Host || !port.AdminStateUp {
+		return v
+	}
+	switch status.State {
+	case model.PortActive:
+		v.Status = statusActive
+	case model.PortError:
+		v.Status = statusError
+	}
+	return v
+}
+
+// PortTarget is a port as rules about rights see it.
+func PortTarget(v *PortView) identity.Target {
+	return identity.Target{ProjectID: v.ProjectID, NetworkProjectID: v.NetworkProjectID}
+}
+
+// portClaims are the keys that a port holds while it exists.
+func portClaims(port *model.Port) []string {
+	keys := quotaKeys(&port.Meta, QuotaPort)
+	keys = append(keys, macKey(port.NetworkID, port.MAC))
+	for _, f := range port.FixedIPs {
+		keys = append(keys, addressKey(f.SubnetID, f.IP))
+	}
+	for _, g := range port.SecurityGroups {
+		keys = append(keys, groupUseKey(g, port.ID))
+	}
+	return keys
+}
+
+// CreatePort makes a port on a network: MAC, addresses, security groups and
+// binding.
+func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, error) {
+	network, ok := records.Networks.Get(u, s.NetworkID)
+	if !ok || !p.maySeeNetwork(c, network) {
+		return "", NotFound("Network", "Network", s.NetworkID)
+	}
+	port := s.Port
+	p.newMeta(&port.Meta, 1)
+	if !c.Has("port_security_enabled") {
+		port.PortSecurityEnabled = network.PortSecurityEnabled
+	}
+	if err := p.secureNewPort(c, u, s, &port); err != nil {
+		return "", err
+	}
+	if err := p.takeQuota(u, &port.Meta, QuotaPort); err != nil {
+		return "", err
+	}
+	if port.MAC == (model.MAC{}) {
+		mac, err := p.newMAC(u, port.NetworkID, port.ID)
+		if err != nil {
+			return "", err
+		}
+		port.MAC = mac
+	}
+	port.IPAllocation = allocationImmediate
+	if c.Has("fixed_ips") && len(s.Addresses) == 0 {
+		port.IPAllocation = allocationNone
+	}
+	if err := p.giveAddresses(c, u, s, &port); err != nil {
+		return "", err
+	}
+	port.ExtraDHCPOpts = mergeOptions(nil, s.Options)
+	if err := p.checkPort(&port); err != nil {
+		return "", err
+	}
+	p.bind(u, network, &port)
+	if err := reclaim(u, port.ID, nil, portClaims(&port)); err != nil {
+		return "", portTaken(&port, err)
+	}
+	records.Ports.Put(u, &port)
+	return port.ID, nil
+}
+
+// Values of ip_allocation.
+const (
+	allocationImmediate = "immediate"
+	allocationNone      = "none"
+)
+
+// maxProfile is how many bytes binding:profile may have as JSON.
+const maxProfile = 4095
+
+// checkPort applies the rules that need nothing but the port.
+func (p *Plugin) checkPort(port *model.Port) error {
+	if err := p.checkPairs(port); err != nil {
+		return err
+	}
+	if len(port.BindingProfile) > 0 {
+		if b, err := json.Marshal(port.BindingProfile); err != nil || len(b) > maxProfile {
+			return InvalidInput("binding:profile value too large")
+		}
+	}
+	if name, ok := strings.CutSuffix(port.DNSName, "."); ok && !strings.HasSuffix(name, "."+p.config.DNSDomain) {
+		return BadRequest("BadRequest", "Bad port request: dns_name %s is a fully qualified name outside of dns_domain %s.", port.DNSName, p.config.DNSDomain)
+	}
+	return nil
+}
+
+// UpdatePort changes a port.
+func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *PortSpec) error {
+	network, ok := records.Networks.Get(u, before.NetworkID)
+	if !ok {
+		return NotFound("Network", "Network", before.NetworkID)
+	}
+	port := s.Port
+	if err := p.changeMAC(c, u, before, &port); err != nil {
+		return err
+	}
+	if err := p.secureChangedPort(c, u, s, before, &port); err != nil {
+		return err
+	}
+	if c.Has("fixed_ips") {
+		fixed, err := p.changeAddresses(u, before, &port, s.Addresses)
+		if err != nil {
+			return err
+		}
+		port.FixedIPs = fixed
+		if len(fixed) > 0 {
+			port.IPAllocation = allocationImmediate
+		}
+	}
+	if err := p.followMAC(u, before, &port); err != nil {
+		return err
+	}
+	if c.Has("extra_dhcp_opts") {
+		port.ExtraDHCPOpts = mergeOptions(before.ExtraDHCPOpts, s.Options)
+	}
+	if err := p.checkPort(&port); err != nil {
+		return err
+	}
+	p.rebind(u, network, before, &port)
+	if err := reclaim(u, port.ID, portClaims(before), portClaims(&port)); err != nil {
+		return portTaken(&port, err)
+	}
+	p.touch(&port.Meta)
+	records.Ports.Put(u, &port)
+	return nil
+}
+
+// portTaken says which of a port's keys another one has.
+func portTaken(port *model.Port, err error) error {
+	taken := (*records.TakenError)(nil)
+	if !errors.As(err, &taken) {
+		return err
+	}
+	switch {
+	case taken.Key == macKey(port.NetworkID, port.MAC):
+		return Conflict("MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", port.NetworkID, port.MAC)
+	case strings.HasPrefix(taken.Key, "ip/"):
+		for _, f := range port.FixedIPs {
+			if taken.Key == addressKey(f.SubnetID, f.IP) {
+				return addressTaken(f)
+			}
+		}
+	}
+	return fmt.Errorf("claim the keys of port %s: %w", port.ID, err)
+}
+
+// mergeOptions applies a request's extra_dhcp_opts to what a port has.
+func mergeOptions(have []model.DHCPOption, changes []DHCPOptionChange) []model.DHCPOption {
+	var out []model.DHCPOption
+	changed := func(o model.DHCPOption) bool {
+		for _, c := range changes {
+			if c.Name == o.Name && c.IPVersion == o.IPVersion {
+				return true
+			}
+		}
+		return false
+	}
+	for _, o := range have {
+		if !changed(o) {
+			out = append(out, o)
+		}
+	}
+	for _, c := range changes {
+		if c.Value != nil {
+			out = append(out, model.DHCPOption{Name: c.Name, Value: *c.Value, IPVersion: c.IPVersion})
+		}
+	}
+	return out
+}
+
+// DeletePort removes a port, unless it belongs to a router or a floating
+// address.
+func (p *Plugin) DeletePort(u *records.Update, id string) error {
+	port, ok := records.Ports.Get(u, id)
+	if !ok {
+		return NotFound("Port", "Port", id)
+	}
+	if servicePort(port.DeviceOwner) {
+		return Conflict("ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device owner %s.", id, port.DeviceOwner)
+	}
+	return p.removePort(u, id)
+}
+
+// removePort deletes a port's record, its status and its keys.
+func (p *Plugin) removePort(u *records.Update, id string) error {
+	port, ok := records.Ports.Get(u, id)
+	if !ok {
+		return nil
+	}
+	if err := reclaim(u, id, portClaims(port), nil); err != nil {
+		return err
+	}
+	records.PortStatuses.Delete(u, id)
+	records.Ports.Delete(u, id)
+	return nil
+}
