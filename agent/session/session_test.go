@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,14 +30,12 @@ type serverStream = grpc.BidiStreamingServer[pb.AgentMessage, pb.ControllerMessa
 // script is a controller that does with each stream what the test says.
 type script struct {
 	pb.UnimplementedHostsServer
-	streams chan serverStream
-	play    func(n int, st serverStream) error
-	n       int
+	play func(n int, st serverStream) error
+	n    atomic.Int32
 }
 
 func (s *script) Session(st serverStream) error {
-	s.n++
-	return s.play(s.n, st)
+	return s.play(int(s.n.Add(1)), st)
 }
 
 // controller runs the script and gives the way to it. Streams come one by one.
@@ -113,6 +112,15 @@ func sendUpdate(st serverStream, u *pb.Update) error {
 	return st.Send(&pb.ControllerMessage{Body: &pb.ControllerMessage_Update{Update: u}})
 }
 
+// untilEnd listens until the agent has no more to say.
+func untilEnd(st serverStream) {
+	for {
+		if _, err := st.Recv(); err != nil {
+			return
+		}
+	}
+}
+
 func TestStreamsThatGoWrongAreOpenedAnew(t *testing.T) {
 	tests := []struct {
 		name string
@@ -144,7 +152,7 @@ func TestStreamsThatGoWrongAreOpenedAnew(t *testing.T) {
 					return tt.play(st)
 				}
 				err := errors.Join(welcome(st, time.Hour), sendUpdate(st, &pb.Update{Full: true, Revision: 42}))
-				<-st.Context().Done()
+				untilEnd(st)
 				return err
 			})
 			cfg.HandshakeTimeout, cfg.Log = 50*time.Millisecond, zap.New(core)
@@ -172,7 +180,7 @@ func TestStreamsThatGoWrongAreOpenedAnew(t *testing.T) {
 func TestTheNextControllerIsTriedWhenOneIsDown(t *testing.T) {
 	cfg := controller(t, func(_ int, st serverStream) error {
 		err := errors.Join(welcome(st, time.Hour), sendUpdate(st, &pb.Update{Full: true}))
-		<-st.Context().Done()
+		untilEnd(st)
 		return err
 	})
 	alive := cfg.Dial
@@ -188,12 +196,11 @@ func TestTheNextControllerIsTriedWhenOneIsDown(t *testing.T) {
 }
 
 func TestAStoppingAgentSaysItsLastWords(t *testing.T) {
-	ready, ended := make(chan struct{}), make(chan []string, 1)
+	ended := make(chan []string, 1)
 	cfg := controller(t, func(_ int, st serverStream) error {
 		if err := welcome(st, time.Hour); err != nil {
 			return err
 		}
-		close(ready)
 		var ports []string
 		for {
 			m, err := st.Recv()
@@ -210,7 +217,9 @@ func TestAStoppingAgentSaysItsLastWords(t *testing.T) {
 		}
 	})
 	s, stop := start(t, cfg)
-	<-ready
+	for !s.Connected() {
+		time.Sleep(time.Millisecond)
+	}
 	s.Report(statusOf("p1", 1))
 	stop()
 	select {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -106,6 +107,9 @@ func TestHostsConvergeThroughCutsAndRestarts(t *testing.T) {
 		if r.IntN(15) == 0 {
 			knives[r.IntN(len(knives))].cut()
 		}
+		if r.IntN(4) == 0 {
+			time.Sleep(time.Millisecond) // let some updates through
+		}
 		if step%130 == 100 {
 			mu.Lock()
 			old := ctls[0]
@@ -169,4 +173,45 @@ func TestARecordThatCannotBeUsedIsReportedAndTheOthersAre(t *testing.T) {
 	c.put(port("bad", "n1", "hv1"))
 	c.eventually("the mended port", func() bool { return h.knows().Ports["bad"] != nil })
 	c.eventually("the problem's end", func() bool { return len(problems()) == 0 })
+}
+
+func TestASlowHostGetsFewerAndLargerUpdates(t *testing.T) {
+	c := newCloud(t)
+	c.put(vxlan("n1"), port("p0", "n1", "hv1"))
+	ctl := c.serve(hosts.Config{})
+	s := session.New(session.Config{
+		Hello: hello("hv1"), Dial: ctl.dial, Addresses: []string{"127.0.0.1:1"}, Queue: 1,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	c.eventually("the connection", s.Connected)
+	const changes = 1500
+	name := strings.Repeat("a long name ", 100)
+	for i := range changes {
+		p := port(fmt.Sprint("p", i%100), "n1", "hv1")
+		p.Name, p.Revision = name, int64(i)
+		c.put(p)
+	}
+	var k known
+	var count int
+	want := c.expected("hv1")
+	for difference(want, k) != "" {
+		select {
+		case u := <-s.Updates():
+			k.update(&u)
+			count++
+		case <-time.After(patience):
+			t.Fatalf("after %d updates:\n%s", count, difference(want, k))
+		}
+	}
+	if count > changes/3 {
+		t.Errorf("%d updates for %d changes that waited", count, changes)
+	}
 }
