@@ -205,7 +205,8 @@ func (e *encoder) judge(ops []Op, results []opResult) error {
 }
 
 // culprit gives the Op whose operation failed. An error of the whole
-// transaction has no index; the server's text then names the row in quotes.
+// transaction has no index; the server's text then names the row, in
+// parentheses or quotes.
 func (e *encoder) culprit(ops []Op, index int, details string) Op {
 	if index < len(e.owner) {
 		return ops[e.owner[index]]
@@ -213,9 +214,9 @@ func (e *encoder) culprit(ops []Op, index int, details string) Op {
 	named := func(op Op) bool {
 		switch o := op.(type) {
 		case EnsurePort:
-			return strings.Contains(details, quotedInText(o.Name))
+			return mentions(details, o.Name)
 		case EnsureBridge:
-			return strings.Contains(details, quotedInText(o.Name))
+			return mentions(details, o.Name)
 		}
 		return false
 	}
@@ -225,7 +226,9 @@ func (e *encoder) culprit(ops []Op, index int, details string) Op {
 	return transaction(len(ops))
 }
 
-func quotedInText(name string) string { return `"` + name + `"` }
+func mentions(details, name string) bool {
+	return strings.Contains(details, "("+name+")") || strings.Contains(details, `"`+name+`"`)
+}
 
 // transaction stands for all Ops of a transaction in an error.
 type transaction int

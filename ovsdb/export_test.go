@@ -7,12 +7,18 @@ import (
 	"go.uber.org/zap"
 )
 
-// DialQuick is Dial with patience for tests: a dead server is noticed after
-// 300 ms.
+// DialQuick is Dial that reconnects at once.
 func DialQuick(ctx context.Context, endpoint string, log *zap.Logger) (*Client, error) {
 	t := defaultTiming()
-	t.echoEvery, t.echoWait = 150*time.Millisecond, 150*time.Millisecond
 	t.backoffMin, t.backoffMax = 5*time.Millisecond, 20*time.Millisecond
+	return dial(ctx, endpoint, log, t)
+}
+
+// DialImpatient is DialQuick that gives a server up after 300 ms of silence.
+func DialImpatient(ctx context.Context, endpoint string, log *zap.Logger) (*Client, error) {
+	t := defaultTiming()
+	t.backoffMin, t.backoffMax = 5*time.Millisecond, 20*time.Millisecond
+	t.echoEvery, t.echoWait = 150*time.Millisecond, 150*time.Millisecond
 	return dial(ctx, endpoint, log, t)
 }
 

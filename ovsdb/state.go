@@ -19,8 +19,8 @@ type State struct {
 // OpenVSwitch is the root row.
 type OpenVSwitch struct {
 	UUID        string
-	OVSVersion  string // "" until ovs-vswitchd has started once
-	DBVersion   string
+	OVSVersion  string // written by the distribution's start script, may be ""
+	DBVersion   string // likewise
 	ExternalIDs map[string]string
 	OtherConfig map[string]string
 	// NextCfg is the number of the newest configuration, CurCfg of the newest

@@ -72,13 +72,27 @@ func (s *Server) read(c *conn) {
 		if r.Method == "" { // an answer to nothing that was asked
 			continue
 		}
-		result, err := s.handle(c, r)
-		reply := map[string]any{"id": r.ID, "result": result, "error": nil}
-		if err != nil {
-			reply["result"], reply["error"] = nil, err.Error()
+		if !s.answer(c, r) {
+			return
 		}
-		c.send(reply)
 	}
+}
+
+// answer carries out a request and answers it, one at a time; false when the
+// connection was cut.
+func (s *Server) answer(c *conn, r request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.conns[c]; !ok {
+		return false
+	}
+	result, err := s.handle(c, r)
+	reply := map[string]any{"id": r.ID, "result": result, "error": nil}
+	if err != nil {
+		reply["result"], reply["error"] = nil, err.Error()
+	}
+	c.send(reply)
+	return true
 }
 
 func (s *Server) write(c *conn) {
@@ -110,7 +124,7 @@ func (c *conn) send(message any) {
 	}
 }
 
-// handle answers one request (RFC 7047, section 4.1).
+// handle carries out one request (RFC 7047, section 4.1). The caller holds mu.
 func (s *Server) handle(c *conn, r request) (any, error) {
 	switch r.Method {
 	case "echo":

@@ -87,14 +87,16 @@ func (s *Server) close() {
 // Endpoint is what to dial: "unix:…".
 func (s *Server) Endpoint() string { return "unix:" + s.listener.Addr().String() }
 
-// Cut closes all connections, as a restart of the server does. Clients may
-// connect again at once.
+// Cut closes all connections, as a restart of the server does; requests that
+// came over them and have not been looked at are dropped. Clients may connect
+// again at once.
 func (s *Server) Cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.Close()
 	}
+	clear(s.conns)
 }
 
 // Stop closes all connections and refuses new ones until Resume.
@@ -145,6 +147,8 @@ func (s *Server) hold() {
 // Transact carries out operations in one transaction, past all sockets: for
 // columns that only ovs-vswitchd writes.
 func (s *Server) Transact(ops ...wire.Operation) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, r := range s.transact(ops) {
 		if r != nil && r.Error != "" {
 			return fmt.Errorf("transact: %s: %s", r.Error, r.Details)
@@ -153,10 +157,8 @@ func (s *Server) Transact(ops ...wire.Operation) error {
 	return nil
 }
 
-// transact carries out operations and tells the monitors.
+// transact carries out operations and tells the monitors. The caller holds mu.
 func (s *Server) transact(ops []wire.Operation) []*wire.OperationResult {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	results, update := s.db.NewTransaction(databaseName).Transact(ops...)
 	for _, r := range results {
 		if r != nil && r.Error != "" {
@@ -219,7 +221,8 @@ func pick(row *wire.Row, columns []string) *wire.Row {
 	return &out
 }
 
-// monitor registers a monitor and gives the rows as they are.
+// monitor registers a monitor and gives the rows as they are. The caller holds
+// mu.
 func (s *Server) monitor(c *conn, params []json.RawMessage) (any, error) {
 	if len(params) != 3 {
 		return nil, errors.New("monitor wants 3 parameters")
@@ -228,8 +231,6 @@ func (s *Server) monitor(c *conn, params []json.RawMessage) (any, error) {
 	if err := json.Unmarshal(params[2], &request); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	out := wire.TableUpdates{}
 	for table, wanted := range request {
 		results, _ := s.db.NewTransaction(databaseName).Transact(wire.Operation{Op: wire.OperationSelect, Table: table})
