@@ -36,7 +36,7 @@ func (c *Incremental) Compile(v *View, d Dirty) map[string]Change {
 		c.state.look(v, everything(v))
 		c.state.settle()
 		if old != nil {
-			c.state.replaces(&old.learners)
+			c.state.takeOver(old)
 		}
 		return c.state.forget(difference{old.everything(), c.state.everything()}.changes(), c.state.base.config.TunnelBridge)
 	}
@@ -184,11 +184,14 @@ func (s *state) lookAtTunnel(v *View, key TunnelKey) {
 		s.tunnelMoved(key.Type)
 	}
 	affected := s.exchange(tunnelPortClaim(t.ofport), tunnelPortClaim(now), key.String())
-	t.ofport = now
+	if t.ofport = now; now == 0 {
+		delete(s.tunnels, key)
+	}
 	s.mark(t)
 	if len(affected) > 0 {
 		for _, other := range s.tunnels {
 			s.mark(other)
+			s.tunnelMoved(other.key.Type)
 		}
 	}
 	for _, n := range s.networks {

@@ -52,11 +52,16 @@ func (l *learners) tunnelMoved(t model.NetworkType) {
 	}
 }
 
-// replaces notes what the learners of an earlier state leave behind.
-func (l *learners) replaces(old *learners) {
+// takeOver notes what an earlier state leaves behind.
+func (s *state) takeOver(old *state) {
 	for id, was := range old.byNetwork {
-		if l.byNetwork[id] != was {
-			l.stale[was.cookie] = true
+		if s.byNetwork[id] != was {
+			s.stale[was.cookie] = true
+		}
+	}
+	for key, was := range old.tunnels {
+		if now := s.tunnels[key]; now == nil || now.ofport != was.ofport {
+			s.tunnelMoved(key.Type)
 		}
 	}
 }

@@ -90,6 +90,8 @@ func (n *network) admissible(c *claimBook) string {
 		return fmt.Sprintf("has the unknown network type %q", t)
 	case t == model.VLAN && (n.segment.ID < 1 || n.segment.ID > maxVLAN):
 		return fmt.Sprintf("has VLAN id %d, which is not between 1 and %d", n.segment.ID, maxVLAN)
+	case t.Tunneled() && n.segment.ID == 0:
+		return fmt.Sprintf("has no %s id", t)
 	}
 	return ""
 }

@@ -70,7 +70,9 @@ func (s *state) program() *Program {
 		tunnelPorts:  map[uint32]model.NetworkType{},
 	}
 	for key, t := range s.tunnels {
-		p.tunnelPorts[t.ofport] = key.Type
+		if s.wins(tunnelPortClaim(t.ofport), key.String()) {
+			p.tunnelPorts[t.ofport] = key.Type
+		}
 	}
 	for _, l := range s.byNetwork {
 		p.learners = append(p.learners, l)

@@ -226,3 +226,5 @@ func TestScenariosGiveTheGoldenTables(t *testing.T) {
 		})
 	}
 }
+
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }

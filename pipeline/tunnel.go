@@ -56,7 +56,8 @@ type tunnelPort struct {
 
 func (t *tunnelPort) compile(e *emitter) {
 	next := decapsulation(t.key.Type)
-	if next == nil || t.ofport == 0 || e.base.patchInt == 0 || !e.wins(tunnelPortClaim(t.ofport), t.key.String()) {
+	free := t.ofport != 0 && t.ofport != e.base.patchInt && e.wins(tunnelPortClaim(t.ofport), t.key.String())
+	if next == nil || !free || e.base.patchInt == 0 {
 		return
 	}
 	e.tunnel(tunClassify.rule(prioTunnelPort, Cookie(FeatureTunnel, t.key.Host), match(inPort(t.ofport)), tunClassify.to(next)))

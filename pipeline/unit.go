@@ -73,11 +73,7 @@ func (p *physical) retire(s *state) {
 	}
 }
 
-func (t *tunnelPort) retire(s *state) {
-	if t.ofport == 0 {
-		delete(s.tunnels, t.key)
-	}
-}
+func (t *tunnelPort) retire(*state) {}
 
 func (p *port) retire(*state) {}
 

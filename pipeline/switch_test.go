@@ -1,0 +1,144 @@
+package pipeline
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/test/ovstest"
+)
+
+// rig is a real Open vSwitch with the bridges and port numbers of newCloud.
+// Tunnels are plain ports here: what matters is which of them a packet takes.
+type rig struct {
+	*ovstest.Switch
+	t *testing.T
+	// names are the ports' names by datapath port number; those of the bridges
+	// themselves, which NORMAL floods to as well, do not count.
+	names map[string]string
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{Switch: ovstest.Start(t), t: t, names: map[string]string{}}
+	for _, bridge := range []string{"br-int", "br-tun", "br-phys", "br-ext"} {
+		r.AddBridge(bridge)
+	}
+	r.patch("br-int", "patch-tun", 1, "br-tun", "patch-int", 1)
+	r.patch("br-int", "int-br-phys", 2, "br-phys", "phy-br-phys", 1)
+	r.patch("br-int", "int-br-ext", 3, "br-ext", "phy-br-ext", 1)
+	for n := 1; n <= 5; n++ {
+		r.AddPort("br-int", fmt.Sprintf("guest%d", n), 10+n)
+	}
+	for key, ofport := range newCloud().Tunnels {
+		r.AddPort("br-tun", fmt.Sprintf("%s-%s", key.Type, key.Host), int(ofport))
+	}
+	r.AddPort("br-phys", "eth-phys", 9)
+	r.AddPort("br-ext", "eth-ext", 9)
+	// "    eth-phys 9/17: (internal)"
+	for line := range strings.Lines(r.Appctl("dpif/show")) {
+		if words := strings.Fields(line); len(words) > 1 {
+			if _, number, ok := strings.Cut(strings.TrimSuffix(words[1], ":"), "/"); ok {
+				r.names[number] = words[0]
+			}
+		}
+	}
+	return r
+}
+
+func (r *rig) patch(bridge, name string, ofport int, peerBridge, peer string, peerOFPort int) {
+	r.Vsctl("add-port", bridge, name, "--", "set", "interface", name, "type=patch", "options:peer="+peer, "ofport_request="+strconv.Itoa(ofport),
+		"--", "add-port", peerBridge, peer, "--", "set", "interface", peer, "type=patch", "options:peer="+name, "ofport_request="+strconv.Itoa(peerOFPort))
+}
+
+// load replaces all flows by the program's.
+func (r *rig) load(p *Program) {
+	r.t.Helper()
+	for bridge, rules := range p.Bridges {
+		var b strings.Builder
+		for _, rule := range rules {
+			fmt.Fprintln(&b, rule)
+		}
+		path := filepath.Join(r.Dir, "program.txt")
+		if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+		r.Ofctl("-O", "OpenFlow15", "--bundle", "replace-flows", bridge, path)
+	}
+}
+
+// dump reads the flows of a bridge.
+func (r *rig) dump(bridge string) []flows.Rule {
+	r.t.Helper()
+	rules, err := flows.ParseRules(r.Ofctl("-O", "OpenFlow15", "--no-stats", "--no-names", "dump-flows", bridge), flows.ParseOptions{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return rules
+}
+
+// send traces a packet and gives where it comes out, sorted: port names, with
+// the VLAN id when there is a tag.
+func (r *rig) send(bridge, packet string) []string {
+	r.t.Helper()
+	trace := r.Appctl("ofproto/trace", bridge, packet)
+	_, actions, found := strings.Cut(trace, "Datapath actions: ")
+	if !found {
+		r.t.Fatalf("trace of %s ends without datapath actions:\n%s", packet, trace)
+	}
+	actions, _, _ = strings.Cut(actions, "\n")
+	tag, out := "", []string{}
+	if _, id, ok := strings.Cut(packet, "dl_vlan="); ok {
+		id, _, _ = strings.Cut(id, ",")
+		tag = " vlan " + id
+	}
+	for _, action := range topLevel(actions) {
+		switch {
+		case strings.HasPrefix(action, "push_vlan(vid="):
+			id, _, _ := strings.Cut(strings.TrimPrefix(action, "push_vlan(vid="), ",")
+			tag = " vlan " + id
+		case action == "pop_vlan":
+			tag = ""
+		case r.names[action] != "" && !strings.HasPrefix(r.names[action], "br-"):
+			out = append(out, r.names[action]+tag)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// topLevel splits at the commas that are not within parentheses.
+func topLevel(s string) []string {
+	var parts []string
+	depth, start := 0, 0
+	for i, c := range s {
+		switch {
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == ',' && depth == 0:
+			parts = append(parts, s[start:i])
+			start = i + 1
+		}
+	}
+	return append(parts, s[start:])
+}
+
+func TestTheSwitchKeepsEveryGoldenTableAsItWasWritten(t *testing.T) {
+	r := newRig(t)
+	for _, s := range scenarios {
+		p := Compile(s.view())
+		r.load(p)
+		for _, bridge := range slices.Sorted(maps.Keys(p.Bridges)) {
+			if delta := flows.Diff(r.dump(bridge), p.Bridges[bridge]); !delta.Empty() {
+				t.Errorf("%s: %s differs from what was installed: to add %v, to delete %v", s.name, bridge, delta.Add, delta.Delete)
+			}
+		}
+	}
+}
