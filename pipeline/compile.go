@@ -2,7 +2,5 @@ package pipeline
 
 // Compile gives the flow tables of a host. It is a pure function of v.
 func Compile(v *View) *Program {
-	c := NewIncremental()
-	c.Compile(v, Dirty{All: true})
-	return c.Program()
+	return compileState(v).program()
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/lepton-sdn/lepton/flows"
@@ -28,13 +29,29 @@ func (d difference) changes() map[string]Change {
 	return out
 }
 
+// byBridge gives the rules of each bridge, sorted.
 func byBridge(list []placed) map[string][]flows.Rule {
-	out := map[string][]flows.Rule{}
-	for _, p := range list {
-		out[p.bridge] = append(out[p.bridge], p.rule)
+	sorted := map[string][]*flows.Rule{}
+	for i := range list {
+		sorted[list[i].bridge] = append(sorted[list[i].bridge], &list[i].rule)
 	}
-	for _, rules := range out {
-		slices.SortFunc(rules, flows.Rule.Compare)
+	out := make(map[string][]flows.Rule, len(sorted))
+	for bridge, rules := range sorted {
+		slices.SortFunc(rules, compareRules)
+		all := make([]flows.Rule, len(rules))
+		for i, r := range rules {
+			all[i] = *r
+		}
+		out[bridge] = all
 	}
 	return out
+}
+
+// compareRules orders as flows.Rule.Compare does, but takes matches to be
+// canonical, as all matches of this package are.
+func compareRules(a, b *flows.Rule) int {
+	if c := cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(b.Priority, a.Priority)); c != 0 {
+		return c
+	}
+	return a.Match.Compare(b.Match)
 }

@@ -30,18 +30,25 @@ func NewIncremental() *Incremental { return &Incremental{} }
 // its records.
 func (c *Incremental) Compile(v *View, d Dirty) map[string]Change {
 	old := c.state
-	if d.All || old == nil || old.base != baseOf(v) {
-		c.state = newState(v)
-		c.state.mark(c.state.common)
-		c.state.look(v, everything(v))
-		c.state.settle()
-		if old != nil {
-			c.state.takeOver(old)
-		}
-		return c.state.forget(difference{old.everything(), c.state.everything()}.changes(), c.state.base.config.TunnelBridge)
+	if old != nil && !d.All && old.base == baseOf(v) {
+		old.look(v, d)
+		return old.forget(old.settle().changes(), old.base.config.TunnelBridge)
 	}
-	old.look(v, d)
-	return old.forget(old.settle(), old.base.config.TunnelBridge)
+	c.state = compileState(v)
+	if old == nil {
+		return difference{now: c.state.everything()}.changes()
+	}
+	c.state.takeOver(old)
+	return c.state.forget(difference{old.everything(), c.state.everything()}.changes(), old.base.config.TunnelBridge)
+}
+
+// compileState compiles a View from nothing.
+func compileState(v *View) *state {
+	s := newState(v)
+	s.mark(s.common)
+	s.look(v, everything(v))
+	s.settle()
+	return s
 }
 
 // Program gives the whole program as of the last Compile: the same as
@@ -95,6 +102,7 @@ type state struct {
 	pending map[*port]bool
 	// marked are the units to compile again.
 	marked []compiled
+	size   int // rules in all units
 	learners
 }
 
@@ -307,7 +315,7 @@ func (s *state) mark(c compiled) {
 
 // settle has the pending ports join, compiles the marked units and gives the
 // difference.
-func (s *state) settle() map[string]Change {
+func (s *state) settle() difference {
 	s.admitNetworks()
 	s.joinPending()
 	s.reshapeNetworks()
@@ -317,13 +325,15 @@ func (s *state) settle() map[string]Change {
 		u := c.content()
 		d.was = append(d.was, u.list...)
 		c.compile(e)
+		s.size -= len(u.list)
 		u.list, u.marked = e.take(), false
+		s.size += len(u.list)
 		d.now = append(d.now, u.list...)
 		c.retire(s)
 	}
 	clear(s.marked)
 	s.marked = s.marked[:0]
-	return d.changes()
+	return d
 }
 
 // sortedProblems gives the problems in order.

@@ -83,10 +83,7 @@ func (s *state) program() *Program {
 
 // everything gives the rules of all units, in no particular order.
 func (s *state) everything() []placed {
-	if s == nil {
-		return nil
-	}
-	var out []placed
+	out := make([]placed, 0, s.size)
 	take := func(c compiled) { out = append(out, c.content().list...) }
 	take(s.common)
 	for _, n := range s.networks {
