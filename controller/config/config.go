@@ -1,0 +1,208 @@
+// Package config is the controller's configuration: its keys, defaults and
+// checks.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/lepton-sdn/lepton/config"
+	"github.com/lepton-sdn/lepton/controller/plugin"
+)
+
+// Config is the content of lepton-controller's configuration file.
+type Config struct {
+	API      API           `yaml:"api"`
+	RPC      RPC           `yaml:"rpc"`
+	Metrics  Metrics       `yaml:"metrics"`
+	Store    Store         `yaml:"store"`
+	Auth     Auth          `yaml:"auth"`
+	Network  plugin.Config `yaml:"network"`
+	Metadata Metadata      `yaml:"metadata"`
+	Log      Log           `yaml:"log"`
+}
+
+// TLS names PEM files. CA is used where the other side shows a certificate
+// too.
+type TLS struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+	CA   string `yaml:"ca"`
+}
+
+// Enabled reports whether any file is named.
+func (t TLS) Enabled() bool { return t.Cert != "" || t.Key != "" || t.CA != "" }
+
+// API is where the Networking API is served.
+type API struct {
+	Listen string `yaml:"listen"`
+	TLS    TLS    `yaml:"tls"`
+}
+
+// RPC is where agents connect.
+type RPC struct {
+	Listen string `yaml:"listen"`
+	TLS    TLS    `yaml:"tls"`
+}
+
+// Metrics is where Prometheus metrics and health are served; empty: nowhere.
+type Metrics struct {
+	Listen string `yaml:"listen"`
+}
+
+// Store is where the records are: an etcd inside this program, or a cluster.
+type Store struct {
+	Embedded  Embedded `yaml:"embedded"`
+	Endpoints []string `yaml:"endpoints"`
+	TLS       TLS      `yaml:"tls"`
+}
+
+// Embedded is the directory of the embedded etcd.
+type Embedded struct {
+	Dir string `yaml:"dir"`
+}
+
+// Auth says who may use the API.
+type Auth struct {
+	Mode string `yaml:"mode"`
+}
+
+// Metadata says how instances get their metadata.
+type Metadata struct {
+	NovaMetadataURL string `yaml:"nova_metadata_url"`
+	SharedSecret    string `yaml:"shared_secret"`
+}
+
+// Log sets the level: debug, info, warn, error.
+type Log struct {
+	Level string `yaml:"level"`
+}
+
+// defaultDir is where the embedded store lives when nothing is said.
+const defaultDir = "/var/lib/lepton/controller"
+
+// Default gives the configuration of a controller that was told nothing.
+func Default() *Config {
+	return &Config{
+		API:     API{Listen: "127.0.0.1:9696"},
+		RPC:     RPC{Listen: "127.0.0.1:9797"},
+		Metrics: Metrics{Listen: "127.0.0.1:9698"},
+		Auth:    Auth{Mode: "none"},
+		Network: plugin.DefaultConfig(),
+		Log:     Log{Level: "info"},
+	}
+}
+
+// Load reads and checks the file; an empty path means the defaults.
+func Load(path string) (*Config, error) {
+	c := Default()
+	if path != "" {
+		if err := config.Load(path, c); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.Store.Endpoints) == 0 && c.Store.Embedded.Dir == "" {
+		c.Store.Embedded.Dir = defaultDir
+	}
+	if err := c.Validate(); err != nil {
+		if path == "" {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Validate names each key whose value cannot be used.
+func (c *Config) Validate() error {
+	var e config.Errors
+	c.checkAPI(&e)
+	c.checkRPC(&e)
+	if c.Metrics.Listen != "" {
+		checkListen(&e, "metrics.listen", c.Metrics.Listen)
+	}
+	c.checkStore(&e)
+	if err := c.Network.Validate(); err != nil {
+		e.Add("network", "%v", err)
+	}
+	if u := c.Metadata.NovaMetadataURL; u != "" {
+		if p, err := url.Parse(u); err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" {
+			e.Add("metadata.nova_metadata_url", "%q is not an http or https URL", u)
+		}
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		e.Add("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
+	}
+	return e.Err()
+}
+
+func (c *Config) checkAPI(e *config.Errors) {
+	host := checkListen(e, "api.listen", c.API.Listen)
+	if t := c.API.TLS; (t.Cert == "") != (t.Key == "") {
+		e.Add("api.tls", "cert and key are needed together")
+	}
+	if c.Auth.Mode != "none" {
+		e.Add("auth.mode", "%q is not supported; the only mode is none", c.Auth.Mode)
+		return
+	}
+	if host != "" && !loopback(host) {
+		e.Add("api.listen", "%q is not on loopback: without authentication (auth.mode none) the API is served on loopback only", c.API.Listen)
+	}
+}
+
+func (c *Config) checkRPC(e *config.Errors) {
+	host := checkListen(e, "rpc.listen", c.RPC.Listen)
+	t := c.RPC.TLS
+	if t.Enabled() && (t.Cert == "" || t.Key == "" || t.CA == "") {
+		e.Add("rpc.tls", "cert, key and ca are needed together")
+	}
+	if host != "" && !loopback(host) && !t.Enabled() {
+		e.Add("rpc.listen", "%q is not on loopback: agents elsewhere are served with mutual TLS only, and rpc.tls is missing", c.RPC.Listen)
+	}
+}
+
+func (c *Config) checkStore(e *config.Errors) {
+	switch {
+	case len(c.Store.Endpoints) > 0 && c.Store.Embedded.Dir != "":
+		e.Add("store", "embedded and endpoints exclude each other")
+	case len(c.Store.Endpoints) == 0 && !filepath.IsAbs(c.Store.Embedded.Dir):
+		e.Add("store.embedded.dir", "%q is not an absolute path", c.Store.Embedded.Dir)
+	}
+	for _, s := range c.Store.Endpoints {
+		if s == "" {
+			e.Add("store.endpoints", "an entry is empty")
+		}
+	}
+	if t := c.Store.TLS; (t.Cert == "") != (t.Key == "") {
+		e.Add("store.tls", "cert and key are needed together")
+	}
+}
+
+func checkListen(e *config.Errors, key, addr string) (host string) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		e.Add(key, "%q is not HOST:PORT", addr)
+		return ""
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		e.Add(key, "%q: %q is not a port", addr, port)
+		return ""
+	}
+	if host == "" {
+		return "0.0.0.0"
+	}
+	return host
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

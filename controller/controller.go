@@ -1,0 +1,135 @@
+// Package controller serves the Networking API, keeps the records and drives
+// the agents: it puts the parts of the controller together.
+package controller
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lepton-sdn/lepton/controller/api"
+	"github.com/lepton-sdn/lepton/controller/config"
+	"github.com/lepton-sdn/lepton/controller/hosts"
+	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/pki"
+	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/store"
+	"github.com/lepton-sdn/lepton/store/etcd"
+	"github.com/lepton-sdn/lepton/telemetry"
+)
+
+// Options are what a configuration file does not say.
+type Options struct {
+	Config  *config.Config
+	Version string
+	Log     *zap.Logger
+	// Ready is called once, when the API and the agents' address are served.
+	Ready func()
+}
+
+// Run is the controller. It returns when ctx is done and what was under way
+// has ended, or with what makes it impossible to work.
+func Run(ctx context.Context, o Options) error {
+	cfg := o.Config
+	st, err := openStore(ctx, cfg, o.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = st.Close() }()
+	db, err := records.Open(ctx, st, o.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	rules, err := plugin.New(cfg.Network)
+	if err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	handler := api.New(api.Config{DB: db, Plugin: rules, Auth: identity.None{}, Log: o.Log})
+	agents, err := agentServer(cfg, db, o.Log)
+	if err != nil {
+		return err
+	}
+	// Nothing is served before everything can be.
+	var lc net.ListenConfig
+	apiListener, err := lc.Listen(ctx, "tcp", cfg.API.Listen)
+	if err != nil {
+		return fmt.Errorf("api.listen: %w", err)
+	}
+	defer apiListener.Close()
+	rpcListener, err := lc.Listen(ctx, "tcp", cfg.RPC.Listen)
+	if err != nil {
+		return fmt.Errorf("rpc.listen: %w", err)
+	}
+	defer rpcListener.Close()
+	if apiListener, err = withTLS(apiListener, cfg.API.TLS); err != nil {
+		return err
+	}
+
+	g, ctx := errgroup.WithContext(ctx)
+	if cfg.Metrics.Listen != "" {
+		m, err := telemetry.Listen(cfg.Metrics.Listen, telemetry.Registry(), readiness(db))
+		if err != nil {
+			return fmt.Errorf("metrics.listen: %w", err)
+		}
+		g.Go(func() error { return m.Run(ctx) })
+	}
+	g.Go(func() error { return agents.Serve(ctx, rpcListener) })
+	g.Go(func() error { return api.Serve(ctx, apiListener, handler, o.Log) })
+	o.Ready()
+	return g.Wait()
+}
+
+func openStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (store.Store, error) {
+	if len(cfg.Store.Endpoints) == 0 {
+		return etcd.OpenEmbedded(ctx, etcd.Embedded{Dir: cfg.Store.Embedded.Dir, Log: log})
+	}
+	ext := etcd.External{Endpoints: cfg.Store.Endpoints, Log: log}
+	if t := cfg.Store.TLS; t.Enabled() {
+		ext.TLS = &etcd.TLS{Cert: t.Cert, Key: t.Key, CA: t.CA}
+	}
+	return etcd.OpenExternal(ctx, ext)
+}
+
+func agentServer(cfg *config.Config, db *records.DB, log *zap.Logger) (*hosts.Server, error) {
+	c := hosts.Config{
+		DB: db, Log: log, Settings: rpc.Settings{L2Population: cfg.Network.L2Population},
+		AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
+	}
+	if t := cfg.RPC.TLS; t.Enabled() {
+		var err error
+		if c.TLS, err = (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA}).Server(log); err != nil {
+			return nil, fmt.Errorf("rpc.tls: %w", err)
+		}
+	}
+	return hosts.New(c), nil
+}
+
+// withTLS puts TLS in front of the API when it is configured.
+func withTLS(ln net.Listener, t config.TLS) (net.Listener, error) {
+	if !t.Enabled() {
+		return ln, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("api.tls: %w", err)
+	}
+	return tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}), nil
+}
+
+// readiness asks the store: without it nothing can be written, and reads may be
+// old.
+func readiness(db *records.DB) telemetry.Ready {
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		return db.Read(ctx, func(records.Reader) error { return nil })
+	}
+}
