@@ -2,6 +2,7 @@ package ofp
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/flows"
 )
@@ -85,7 +86,9 @@ func appendBody(b []byte, a flows.Action) []byte {
 		b = u16(u16(b, actSetField), 0)
 		return appendField(b, a.Field, a.Value, a.Mask)
 	case flows.Load:
-		return appendLoad(b, a)
+		// OpenFlow 1.5 has set_field with a mask in its place.
+		b = u16(u16(b, actSetField), 0)
+		return appendField(b, a.Dst.Field, a.Value.Shl(a.Dst.Start).And(a.Dst.Mask()), a.Dst.Mask())
 	case flows.Move:
 		return appendMove(b, a)
 	case flows.PushVLAN:
@@ -132,17 +135,6 @@ func appendResubmit(b []byte, a flows.Resubmit) []byte {
 	return appendZeros(append(b, a.Table), 3)
 }
 
-// appendLoad writes a load as what OpenFlow 1.5 has in its place, set_field
-// with a mask.
-func appendLoad(b []byte, a flows.Load) []byte {
-	mask := a.Dst.Mask()
-	value := a.Value.Shl(a.Dst.Start).And(mask)
-	if a.Dst.Field == flows.VLANVID { // set_field wants the present bit set
-		value, mask = value.Or(flows.U64(vlanPresent)), mask.Or(flows.U64(vlanPresent))
-	}
-	return appendField(u16(u16(b, actSetField), 0), a.Dst.Field, value, mask)
-}
-
 func appendMove(b []byte, a flows.Move) []byte {
 	b = u16(u16(b, actCopyField), 0)
 	b = u16(u16(u16(b, uint16(a.Src.Bits)), uint16(a.Src.Start)), uint16(a.Dst.Start))
@@ -157,53 +149,51 @@ func offsetBits(s flows.Subfield) uint16 { return uint16(s.Start<<6 | (s.Bits-1)
 // unpackBits is the opposite of offsetBits.
 func unpackBits(v uint16) (start, bits int) { return int(v >> 6), int(v&0x3f) + 1 }
 
-// An actionDecoder decodes one action. r holds what follows the header (for a
-// Nicira action: the subtype). It gives nil for what flows cannot express; the
-// action is then kept raw.
-type actionDecoder func(r *reader) flows.Action
-
-func standardDecoder(typ uint16) actionDecoder {
+// standardAction decodes what follows the header of an action of the standard.
+// It gives nil for what flows cannot express; the action is then kept raw.
+func (r *reader) standardAction(typ uint16) flows.Action {
 	switch typ {
 	case actOutput:
-		return decodeOutput
+		return decodeOutput(r)
 	case actPushVLAN:
-		return func(r *reader) flows.Action { return flows.PushVLAN{EtherType: r.u16()} }
+		return flows.PushVLAN{EtherType: r.u16()}
 	case actPopVLAN:
-		return func(*reader) flows.Action { return flows.PopVLAN{} }
+		return flows.PopVLAN{}
 	case actGroup:
-		return func(r *reader) flows.Action { return flows.Group{ID: r.u32()} }
+		return flows.Group{ID: r.u32()}
 	case actDecTTL:
-		return func(*reader) flows.Action { return flows.DecTTL{} }
+		return flows.DecTTL{}
 	case actSetField:
-		return decodeSetField
+		return decodeSetField(r)
 	case actCopyField:
-		return decodeMove
+		return decodeMove(r)
 	case actMeter:
-		return func(r *reader) flows.Action { return flows.Meter{ID: r.u32()} }
+		return flows.Meter{ID: r.u32()}
 	}
 	return nil
 }
 
-func niciraDecoder(subtype uint16) actionDecoder {
+// niciraAction is standardAction for what follows a Nicira action's subtype.
+func (r *reader) niciraAction(subtype uint16) flows.Action {
 	switch subtype {
 	case nxResubmit, nxResubmitTo, nxResubmitCT:
-		return func(r *reader) flows.Action { return decodeResubmit(r, subtype) }
+		return decodeResubmit(r, subtype)
 	case nxNote:
-		return func(r *reader) flows.Action { return flows.Note{Data: clone(r.take(r.len()))} }
+		return flows.Note{Data: clone(r.take(r.len()))}
 	case nxOutputReg:
-		return decodeOutputReg
+		return decodeOutputReg(r)
 	case nxLearn, nxLearn2:
-		return func(r *reader) flows.Action { return decodeLearn(r, subtype) }
+		return decodeLearn(r, subtype)
 	case nxController:
-		return decodeController
+		return decodeController(r)
 	case nxController2:
-		return decodeController2
+		return decodeController2(r)
 	case nxConjunction:
-		return decodeConjunction
+		return decodeConjunction(r)
 	case nxCT:
-		return decodeCT
+		return decodeCT(r)
 	case nxCTClear:
-		return func(*reader) flows.Action { return flows.CTClear{} }
+		return flows.CTClear{}
 	}
 	return nil
 }
@@ -226,6 +216,9 @@ func (r *reader) splitAction() (whole []byte) {
 // exist in OpenFlow 1.5 and are refused, so that raw actions and raw
 // instructions cannot be mistaken for each other.
 func decodeActions(r *reader, into []flows.Action) ([]flows.Action, error) {
+	if n := entries(r.b, 2); n > 0 {
+		into = slices.Grow(into, n+1) // and one instruction after them
+	}
 	for r.len() > 0 {
 		whole := r.splitAction()
 		if r.bad || isInstruction(whole) {
@@ -234,6 +227,20 @@ func decodeActions(r *reader, into []flows.Action) ([]flows.Action, error) {
 		into = append(into, decodeAction(whole))
 	}
 	return into, nil
+}
+
+// entries counts the structures that fill b, each of which has its length at
+// byte offset at. Where the lengths are wrong the count is too low.
+func entries(b []byte, at int) (n int) {
+	for len(b) >= at+2 {
+		size := int(binary.BigEndian.Uint16(b[at:]))
+		if size < 8 || size > len(b) {
+			return n
+		}
+		b = b[size:]
+		n++
+	}
+	return n
 }
 
 // isInstruction reports whether the type of a raw action or instruction is one
@@ -249,14 +256,13 @@ func decodeAction(whole []byte) flows.Action {
 	r := &reader{b: whole}
 	typ := r.u16()
 	r.skip(2)
-	decode := standardDecoder(typ)
-	if typ == actVendor && r.u32() == nicira {
-		decode = niciraDecoder(r.u16())
+	var a flows.Action
+	if typ != actVendor {
+		a = r.standardAction(typ)
+	} else if r.u32() == nicira {
+		a = r.niciraAction(r.u16())
 	}
-	if decode == nil {
-		return flows.Raw{Bytes: clone(whole)}
-	}
-	if a := decode(r); a != nil && r.end() {
+	if a != nil && r.end() {
 		return a
 	}
 	return flows.Raw{Bytes: clone(whole)}
@@ -296,7 +302,7 @@ func decodeResubmit(r *reader, subtype uint16) flows.Action {
 
 func decodeSetField(r *reader) flows.Action {
 	m, ok := r.fieldValue(r.oxm())
-	if !ok {
+	if !ok || !m.Value.AndNot(m.Mask).IsZero() {
 		return nil
 	}
 	return flows.SetField(m)

@@ -2,11 +2,10 @@ package ofp
 
 import "github.com/lepton-sdn/lepton/flows"
 
-// Canonical gives r as the switch will report it in a dump: Load becomes
-// SetField, a match on vlan_tci one on vlan_vid, and so on. Two rules do the
-// same exactly if their canonical forms are equal; who compares a table with a
-// dump makes it canonical first. A rule that cannot be encoded is given back
-// unchanged.
+// Canonical gives r as it comes back when it is encoded and decoded again: as
+// the switch reports it in a dump. It agrees with flows.Canonical, which needs
+// no bytes; that the two do is how the codec is tested. A rule that is too long
+// to be sent is given back unchanged.
 func Canonical(r flows.Rule) flows.Rule {
 	b := AppendRule(make([]byte, 0, 256), Add, r)
 	if len(b) > MaxMessage {

@@ -286,8 +286,11 @@ func (c *Conn) dispatch(h Header, msg []byte) {
 		}
 	}
 	e, err := decodeEvent(h, msg)
-	if err != nil || e == nil {
+	switch {
+	case err != nil:
 		c.dropped.Add(1)
+		return
+	case e == nil:
 		return
 	}
 	select {

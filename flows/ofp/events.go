@@ -24,7 +24,8 @@ func (c *Conn) Events() <-chan Event { return c.events }
 // the count has changed.
 func (c *Conn) Dropped() uint64 { return c.dropped.Load() }
 
-// decodeEvent gives nil for a message that is no event.
+// decodeEvent gives nil for a message that is no event, such as a late answer
+// to a request that was given up.
 func decodeEvent(h Header, msg []byte) (Event, error) {
 	switch h.Type {
 	case typePortStatus:
@@ -36,6 +37,9 @@ func decodeEvent(h Header, msg []byte) (Event, error) {
 	case typeError:
 		return asEvent(DecodeError(msg))
 	case typeMultipartReply:
+		if m, err := decodeMultipart(msg); err != nil || m.kind != mpFlowMonitor {
+			return nil, err
+		}
 		u, err := DecodeFlowUpdates(msg, nil)
 		return FlowUpdates(u), err
 	}

@@ -41,11 +41,12 @@ func AppendRule(b []byte, cmd Command, r flows.Rule) []byte {
 	return FlowMod{Command: cmd, Rule: r}.Append(b)
 }
 
-// Append adds the message to b (OpenFlow 1.5.1, section 7.3.4.2). For the
-// deleting commands the actions, timeouts and flags are left out.
+// Append adds the message to b (OpenFlow 1.5.1, section 7.3.4.2), with the rule
+// in its canonical form. For the deleting commands the actions, timeouts and
+// flags are left out.
 func (m FlowMod) Append(b []byte) []byte {
 	start := len(b)
-	r := m.Rule
+	r := flows.Canonical(m.Rule)
 	if m.Command == Delete || m.Command == DeleteStrict {
 		r.IdleTimeout, r.HardTimeout, r.Flags, r.Actions = 0, 0, 0, nil
 	}

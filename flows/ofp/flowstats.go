@@ -1,6 +1,7 @@
 package ofp
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lepton-sdn/lepton/flows"
@@ -48,7 +49,7 @@ func AppendFlowRequest(b []byte, xid uint32, f Filter) []byte {
 	b = appendZeros(append(b, f.Table), 3)
 	b = appendZeros(u32(u32(b, flows.PortAny), groupAny), 4)
 	b = u64(u64(b, f.Cookie), f.CookieMask)
-	b = appendMatch(b, f.Match)
+	b = appendMatch(b, flows.Canonical(flows.Rule{Match: f.Match}).Match)
 	setLength(b, start, 2)
 	return b
 }
@@ -62,6 +63,7 @@ func DecodeFlowReply(msg []byte, into []FlowStat) ([]FlowStat, error) {
 	if m.kind != mpFlow {
 		return into, malformed("flow reply")
 	}
+	into = slices.Grow(into, entries(m.body.b, 0))
 	for m.body.len() > 0 {
 		s, err := decodeFlowStat(m.body)
 		if err != nil {

@@ -61,8 +61,8 @@ func checkStable(t *testing.T, r flows.Rule) {
 	if !bytes.Equal(first, second) {
 		t.Errorf("%v encodes to\n%x, then to\n%x", r, first, second)
 	}
-	if diff := cmp.Diff(r.Actions, m.Rule.Actions); diff != "" {
-		t.Errorf("%v decodes differently: %s", r, diff)
+	if !r.Equal(m.Rule) {
+		t.Errorf("%v decodes differently: %s", r, cmp.Diff(r, m.Rule))
 	}
 }
 

@@ -94,7 +94,7 @@ func decodeLearn(r *reader, subtype uint16) flows.Action {
 		}
 		a.Specs = append(a.Specs, s)
 	}
-	if r.bad || a.Flags&learnWriteResult != 0 {
+	if r.bad || a.Flags&^(flows.LearnSendFlowRem|flows.LearnDeleteLearned) != 0 {
 		return nil
 	}
 	return a

@@ -44,49 +44,15 @@ func appendField(b []byte, f flows.Field, v, mask flows.Value) []byte {
 }
 
 // appendMatch adds an ofp_match (OpenFlow 1.5.1, section 7.2.3.1) padded to 8
-// bytes. The order of flows.Match satisfies the fields' prerequisites.
+// bytes. m is canonical; its order satisfies the fields' prerequisites.
 func appendMatch(b []byte, m flows.Match) []byte {
 	start := len(b)
 	b = u16(u16(b, matchOXM), 0)
 	for _, f := range m {
-		switch {
-		case f.Field == flows.VLANTCI:
-			b = appendVLANTCI(b, f)
-		case registers(f.Field) > 0:
-			for _, part := range appendParts(nil, f) {
-				if !part.Mask.IsZero() {
-					b = appendField(b, part.Field, part.Value, part.Mask)
-				}
-			}
-		default:
-			b = appendField(b, f.Field, f.Value, f.Mask)
-		}
+		b = appendField(b, f.Field, f.Value, f.Mask)
 	}
 	setLength(b, start, 2)
 	return pad8(b, start)
-}
-
-const (
-	vlanPresent = 0x1000 // a tag is there, in VLANVID and VLANTCI
-	vlanVID     = 0x1fff // the VLAN id and the present bit
-	vlanPCP     = 0xe000
-)
-
-// appendVLANTCI writes a match on the tag as OpenFlow 1.5 has it, and as Open
-// vSwitch will report it: id and priority apart. No tag has no priority.
-func appendVLANTCI(b []byte, f flows.FieldMatch) []byte {
-	id := flows.MaskedU(flows.VLANVID, f.Value.Lo&vlanVID, f.Mask.Lo&vlanVID)
-	pcp := f.Mask.Lo & vlanPCP
-	switch {
-	case pcp != 0 && pcp != vlanPCP:
-		return appendField(b, f.Field, f.Value, f.Mask)
-	case !id.Mask.IsZero():
-		b = appendField(b, id.Field, id.Value, id.Mask)
-	}
-	if pcp != 0 && id.Value.Lo&vlanPresent != 0 {
-		b = appendField(b, flows.VLANPCP, f.Value.Shr(13), flows.Ones(3))
-	}
-	return b
 }
 
 // oxmHeader is an OXM or NXM header taken apart.
@@ -160,7 +126,7 @@ func (r *reader) match() (m flows.Match, unknown []byte, err error) {
 
 // decodeFields decodes the fields of a match up to the end of r.
 func decodeFields(r *reader) (m flows.Match, unknown []byte, err error) {
-	m = make(flows.Match, 0, 8)
+	m = make(flows.Match, 0, countFields(r.b))
 	for r.len() > 0 {
 		whole := r.b
 		h := r.oxm()
@@ -171,7 +137,7 @@ func decodeFields(r *reader) (m flows.Match, unknown []byte, err error) {
 		case !ok:
 			unknown = append(unknown, whole[:len(whole)-r.len()]...)
 		default:
-			m = appendParts(m, f)
+			m = appendPart(m, f)
 		}
 	}
 	m = m.Normalize()
@@ -183,45 +149,30 @@ func decodeFields(r *reader) (m flows.Match, unknown []byte, err error) {
 	return m, unknown, nil
 }
 
-// registers is the number of 32-bit registers that a wide register is made of;
-// 0 for every other field.
-func registers(f flows.Field) int {
-	switch {
-	case f >= flows.XReg0 && f <= flows.XReg7:
-		return 2
-	case f >= flows.XXReg0 && f <= flows.XXReg3:
-		return 4
+// countFields counts the fields that fill b, registers twice since each
+// becomes two.
+func countFields(b []byte) (n int) {
+	for len(b) >= 4 {
+		n++
+		if b[0] == byte(flows.ClassPacketRegs>>8) && b[1] == byte(flows.ClassPacketRegs&0xff) {
+			n++
+		}
+		b = b[min(len(b), 4+int(b[3])):]
 	}
-	return 0
+	return n
 }
 
-// appendParts adds f as the switch prints it: a match on a wide register is
-// one on the registers it is made of, and Open vSwitch reports all registers
-// as pairs. It also reports the Ethernet packet type where nothing else
-// implies it.
-func appendParts(m flows.Match, f flows.FieldMatch) flows.Match {
-	n := registers(f.Field)
+// appendPart adds f as rules write it: Open vSwitch reports registers in pairs,
+// and the Ethernet packet type where nothing else implies it.
+func appendPart(m flows.Match, f flows.FieldMatch) flows.Match {
 	switch {
-	case n == 2:
-		return appendRegisters(m, f, flows.Reg0+2*(f.Field-flows.XReg0), n)
-	case n == 4:
-		return appendRegisters(m, f, flows.Reg0+4*(f.Field-flows.XXReg0), n)
+	case f.Field >= flows.XReg0 && f.Field <= flows.XReg7:
+		first, low := flows.Reg0+2*(f.Field-flows.XReg0), flows.Ones(32)
+		return append(m,
+			flows.FieldMatch{Field: first, Value: f.Value.Shr(32), Mask: f.Mask.Shr(32)},
+			flows.FieldMatch{Field: first + 1, Value: f.Value.And(low), Mask: f.Mask.And(low)})
 	case f.Field == flows.PacketType && f.Value.IsZero() && f.IsExact():
 		return m
 	}
 	return append(m, f)
-}
-
-// appendRegisters splits f over n registers, first of which has the highest
-// bits.
-func appendRegisters(m flows.Match, f flows.FieldMatch, first flows.Field, n int) flows.Match {
-	low := flows.Ones(32)
-	for i := range n {
-		shift := 32 * (n - 1 - i)
-		m = append(m, flows.FieldMatch{
-			Field: first + flows.Field(i),
-			Value: f.Value.Shr(shift).And(low), Mask: f.Mask.Shr(shift).And(low),
-		})
-	}
-	return m
 }
