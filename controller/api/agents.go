@@ -69,11 +69,15 @@ func agentAttrs() []attr[agentSpec, agentView] {
 	}
 }
 
+type zoneCollection = collection[struct{}, plugin.Zone]
+
 // newZones serves /v2.0/availability_zones, a list only.
 func newZones(a *API) endpoint {
-	type spec struct{}
-	type view = plugin.Zone
-	return &collection[spec, view]{
+	type (
+		spec = struct{}
+		view = plugin.Zone
+	)
+	return &zoneCollection{
 		api: a, member: "availability_zone", plural: "availability_zones", path: "availability_zones",
 		kind: "AvailabilityZone", title: "Availability zone",
 		attrs: []attr[spec, view]{

@@ -113,7 +113,11 @@ func nestedRules(table []attr[ruleSpec, ruleView], rules []*model.SecurityGroupR
 		v := &ruleView{SecurityGroupRule: rule}
 		o := make(object, 0, len(table)+1)
 		for i := range table {
-			o = append(o, member{table[i].name, table[i].get(v)})
+			value := table[i].get(v)
+			if table[i].name == "description" { // null inside of a group, as clients know it
+				value = orNull(rule.Description)
+			}
+			o = append(o, member{table[i].name, value})
 		}
 		out = append(out, append(o, member{"tags", []string{}}))
 	}

@@ -147,6 +147,7 @@ func providerAttrs() []attr[networkSpec, networkView] {
 		{
 			name: "segments", create: true, update: true, check: objects(segmentOf),
 			set:      func(s *networkSpec, v any) { s.Segments = v.([]plugin.SegmentSpec) },
+			get:      func(*networkView) any { return absent }, // one segment shows as provider:*
 			mayWrite: identity.Admin,
 		},
 	}

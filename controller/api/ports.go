@@ -76,7 +76,7 @@ func portHints(p *plugin.Plugin) []hint[portView] {
 			return views(found, func(port *model.Port) *portView { return p.ViewPort(r, port) })
 		}
 	}
-	byMAC := of(records.PortsByMAC)
+	byMAC, byIP, bySubnet := of(records.PortsByMAC), of(records.PortsByIP), of(records.PortsBySubnet)
 	return []hint[portView]{
 		{"mac_address", func(r records.Reader, value string) iter.Seq[*portView] {
 			m, err := model.ParseMAC(value)
@@ -84,6 +84,16 @@ func portHints(p *plugin.Plugin) []hint[portView] {
 				return func(func(*portView) bool) {}
 			}
 			return byMAC(r, m.String())
+		}},
+		{"fixed_ips", func(r records.Reader, value string) iter.Seq[*portView] {
+			key, text, _ := strings.Cut(value, "=")
+			if a, err := netip.ParseAddr(text); err == nil && key == "ip_address" {
+				return byIP(r, records.AddressKey(a))
+			}
+			if key == "subnet_id" {
+				return bySubnet(r, text)
+			}
+			return byIP(r, "")
 		}},
 		{"device_id", of(records.PortsByDevice)},
 		{"name", of(records.PortsByName)},

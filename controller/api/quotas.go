@@ -130,14 +130,14 @@ func quotaLimits(o map[string]any) (limits map[string]int, check bool, err error
 		case "check_limit", "force":
 			on, err := boolean(value)
 			if err != nil {
-				return nil, false, refusal(name, err)
+				return nil, false, refusalOf(name, err)
 			}
 			check = check || name == "check_limit" && on.(bool)
 		case "tenant_id", "project_id":
 		default:
 			n, err := integer(-1, plugin.MaxQuota)(value)
 			if err != nil {
-				return nil, false, refusal(name, err)
+				return nil, false, refusalOf(name, err)
 			}
 			limits[name] = n.(int)
 		}
@@ -145,8 +145,8 @@ func quotaLimits(o map[string]any) (limits map[string]int, check bool, err error
 	return limits, check, nil
 }
 
-// refusal makes an API error of what a check found wrong.
-func refusal(attribute string, err error) error {
+// refusalOf makes an API error of what a check found wrong.
+func refusalOf(attribute string, err error) error {
 	if bad := (*invalid)(nil); errors.As(err, &bad) {
 		return bad.refusal(attribute)
 	}

@@ -37,7 +37,7 @@ func (c *collection[S, V]) validate(rq *request, o map[string]any, create bool) 
 		}
 		checked, err := a.check(value)
 		if err != nil {
-			return nil, refusal(name, err)
+			return nil, refusalOf(name, err)
 		}
 		g[name] = checked
 	}

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/lepton-sdn/lepton/controller/records"
@@ -129,8 +130,10 @@ func (p *Plugin) UpdateGroup(c Call, u *records.Update, before *model.SecurityGr
 	if g.Stateful != before.Stateful {
 		u.RequireNoClaims(groupUsePrefix(g.ID))
 	}
-	p.touch(&g.Meta)
-	records.SecurityGroups.Put(u, &g)
+	if !reflect.DeepEqual(g, *before) {
+		p.touch(&g.Meta)
+		records.SecurityGroups.Put(u, &g)
+	}
 	return nil
 }
 

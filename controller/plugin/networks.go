@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
@@ -222,8 +223,10 @@ func (p *Plugin) UpdateNetwork(c Call, u *records.Update, before *model.Network,
 	if err := p.claimDefaultExternal(u, before.IsDefault, &n); err != nil {
 		return err
 	}
-	p.touch(&n.Meta)
-	records.Networks.Put(u, &n)
+	if !reflect.DeepEqual(n, *before) {
+		p.touch(&n.Meta)
+		records.Networks.Put(u, &n)
+	}
 	return nil
 }
 

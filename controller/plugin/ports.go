@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"strings"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
@@ -196,8 +197,10 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 	if err := reclaim(u, port.ID, portClaims(before), portClaims(&port)); err != nil {
 		return portTaken(&port, err)
 	}
-	p.touch(&port.Meta)
-	records.Ports.Put(u, &port)
+	if !reflect.DeepEqual(port, *before) {
+		p.touch(&port.Meta)
+		records.Ports.Put(u, &port)
+	}
 	return nil
 }
 

@@ -108,7 +108,7 @@ func (p *Plugin) SetQuota(u *records.Update, project string, limits map[string]i
 func (p *Plugin) CheckQuota(r records.Reader, project string, limits map[string]int) error {
 	for _, resource := range slices.Sorted(maps.Keys(limits)) {
 		if limit := limits[resource]; limit >= 0 && p.QuotaUsage(r, project, resource) > limit {
-			return BadRequest("InvalidQuotaValue", "Change would make usage less than 0 for the following resources: %s.", resource)
+			return Conflict("InvalidQuotaValue", "Change would make usage less than 0 for the following resources: %s.", resource)
 		}
 	}
 	return nil

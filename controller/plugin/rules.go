@@ -166,10 +166,12 @@ func settleRemote(rule *model.SecurityGroupRule) error {
 }
 
 // UpdateRule changes a rule's description: all of a rule that may change.
-func (p *Plugin) UpdateRule(_ Call, u *records.Update, _ *model.SecurityGroupRule, s *RuleSpec) error {
+func (p *Plugin) UpdateRule(_ Call, u *records.Update, before *model.SecurityGroupRule, s *RuleSpec) error {
 	rule := s.SecurityGroupRule
-	p.touch(&rule.Meta)
-	records.SecurityGroupRules.Put(u, &rule)
+	if rule.Description != before.Description {
+		p.touch(&rule.Meta)
+		records.SecurityGroupRules.Put(u, &rule)
+	}
 	return nil
 }
 

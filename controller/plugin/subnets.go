@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
@@ -252,8 +253,10 @@ func (p *Plugin) UpdateSubnet(c Call, u *records.Update, before *model.Subnet, s
 			return Conflict("GatewayIpInUse", "Current gateway ip %s already in use by port %s. Unable to update.", before.Gateway, port.ID)
 		}
 	}
-	p.touch(&subnet.Meta)
-	records.Subnets.Put(u, &subnet)
+	if !reflect.DeepEqual(subnet, *before) {
+		p.touch(&subnet.Meta)
+		records.Subnets.Put(u, &subnet)
+	}
 	return nil
 }
 

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/store/etcd"
+)
+
+// BenchmarkPortCreate makes ports on one network over HTTP, with the embedded
+// etcd. It reports ports per second and the 99th percentile of the answers.
+func BenchmarkPortCreate(b *testing.B) {
+	for _, clients := range []int{1, 8} {
+		b.Run(fmt.Sprintf("%d clients", clients), func(b *testing.B) { benchmarkPortCreate(b, clients) })
+	}
+}
+
+func benchmarkPortCreate(b *testing.B, clients int) {
+	s, err := etcd.OpenEmbedded(b.Context(), etcd.Embedded{Dir: b.TempDir(), Log: zap.NewNop()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	c := newCloudOn(b, s, func(p *plugin.Config, _ *Config) { p.Quotas[plugin.QuotaPort] = -1 })
+	c.agent("hv1")
+	network := id(c.network(`{"name": "bench"}`))
+	c.subnet(network, `"ip_version": 4, "cidr": "10.0.0.0/12"`)
+	c.port(network, "")
+	body := `{"port": {"network_id": "` + network + `", "binding:host_id": "hv1", "device_owner": "compute:nova"}}`
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	took := make([]time.Duration, b.N)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	b.ResetTimer()
+	begin := time.Now()
+	for range clients {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+				from := time.Now()
+				res, err := client.Post(c.server.URL+"/v2.0/ports", "application/json", strings.NewReader(body))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+				if res.StatusCode != http.StatusCreated {
+					b.Errorf("status %d", res.StatusCode)
+				}
+				took[i] = time.Since(from)
+			}
+		})
+	}
+	all.Wait()
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "ports/s")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	client.CloseIdleConnections()
+}
