@@ -20,10 +20,10 @@ all: lint test ## lint and test
 
 build: ## build bin/lepton-controller, bin/lepton-agent and bin/leptonctl
 	@test -n "$(GO)"
-	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ $(PROGRAMS:%=./cmd/%)
+	$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ $(PROGRAMS:%=./cmd/%)
 
 demo: root packages build ## a guided tour with live pings, on a three-node lab
-	@test/demo/demo
+	@$(GO) run ./test/demo
 
 test: root packages build ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m ./...

@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/lepton-sdn/lepton/model"
 )
 
 // maxAnswer bounds what is read of an API answer: 64 MiB.
@@ -110,8 +108,15 @@ type Configurations struct {
 	TunnelTypes    []string          `json:"tunnel_types"`
 	TunnelIP       string            `json:"tunneling_ip"`
 	Devices        int               `json:"devices"`
-	InSync         bool              `json:"in_sync"`
-	Problems       []model.Problem   `json:"problems"`
+	// InSync tells whether the host is as the controller wants it; agents that
+	// are about something else have none.
+	InSync   *bool    `json:"in_sync,omitempty"`
+	Problems []string `json:"problems"` // what the host cannot do, one sentence each
+}
+
+// Ready reports whether the agent is alive and its host is in sync.
+func (a Agent) Ready() bool {
+	return a.Alive && a.Configurations.InSync != nil && *a.Configurations.InSync
 }
 
 // Agents lists the agents.

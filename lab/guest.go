@@ -15,7 +15,7 @@ import (
 // PlugRequest says which port becomes which guest's NIC.
 type PlugRequest struct {
 	Host string
-	Port string // the port's id
+	Port string // the port's id, or a name that no other port has
 	// Guest is the guest's name; it is made if it is not there. Default: the
 	// port's name where that can be one, else vm- and the id's beginning.
 	Guest string

@@ -24,7 +24,7 @@ type builder struct {
 }
 
 // Up builds a lab and returns when all of it works: every agent is alive at
-// the controller. If anything fails, what was made is taken down again.
+// the controller and in sync. If anything fails, what was made is taken down again.
 func Up(ctx context.Context, t Topology, opts Options) (*Lab, error) {
 	b, release, err := prepare(ctx, t, opts)
 	if err != nil {
@@ -239,7 +239,7 @@ func (b *builder) switches(ctx context.Context) error {
 }
 
 // agents starts lepton-agent wherever the plan has one, and waits until the
-// controller calls them all alive.
+// controller calls them all alive and in sync.
 func (b *builder) agents(ctx context.Context) error {
 	var want []string
 	err := b.eachHost(ctx, func(ctx context.Context, h HostPlan) error {
@@ -259,10 +259,11 @@ func (b *builder) agents(ctx context.Context) error {
 	return b.lab.awaitAgents(ctx, want)
 }
 
-// awaitAgents waits until the controller calls the hosts' agents alive.
+// awaitAgents waits until the controller calls the hosts' agents alive and in
+// sync.
 func (l *Lab) awaitAgents(ctx context.Context, hosts []string) error {
 	limit := 30*time.Second + time.Duration(len(hosts))*time.Second
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not alive after %s", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not alive and in sync after %s", limit))
 	defer cancel()
 	var missing []string
 	err := poll(ctx, 20*time.Millisecond, func() (bool, error) {
@@ -270,9 +271,9 @@ func (l *Lab) awaitAgents(ctx context.Context, hosts []string) error {
 		if err != nil {
 			return false, nil // asked again until the deadline
 		}
-		alive := map[string]bool{}
+		ready := map[string]bool{}
 		for _, a := range agents {
-			alive[a.Host] = a.Alive
+			ready[a.Host] = ready[a.Host] || a.Ready()
 		}
 		missing = missing[:0]
 		for _, h := range hosts {
@@ -283,7 +284,7 @@ func (l *Lab) awaitAgents(ctx context.Context, hosts []string) error {
 			if !p.Alive() {
 				return false, fmt.Errorf("lepton-agent on %s ended; the end of %s:\n%s", h, p.Log, tail(p.Log, 5))
 			}
-			if !alive[h] {
+			if !ready[h] {
 				missing = append(missing, h)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 
 	"github.com/google/uuid"
@@ -61,9 +62,6 @@ type route struct {
 func (l *Lab) describe(ctx context.Context, rs []PlugRequest) ([]*vif, error) {
 	vifs := make([]*vif, len(rs))
 	for i, r := range rs {
-		if _, err := uuid.Parse(r.Port); err != nil {
-			return nil, fail(ErrUsage, "%q is not a port's id, which is a UUID: openstack port list shows them", r.Port)
-		}
 		h, err := l.host(r.Host)
 		if err != nil {
 			return nil, err
@@ -82,14 +80,10 @@ func (l *Lab) describe(ctx context.Context, rs []PlugRequest) ([]*vif, error) {
 var guestForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,60}$`)
 
 func (l *Lab) readRecords(ctx context.Context, v *vif) error {
-	var port struct{ Port portRecord }
-	if err := l.API().Call(ctx, http.MethodGet, "/v2.0/ports/"+v.req.Port, nil, &port); err != nil {
-		if isStatus(err, http.StatusNotFound) {
-			return fail(ErrNotFound, "the API has no such port: openstack port list shows them")
-		}
+	p, err := l.findPort(ctx, v.req.Port)
+	if err != nil {
 		return err
 	}
-	p := port.Port
 	name := v.req.Guest
 	if name == "" {
 		name = p.Name
@@ -107,7 +101,6 @@ func (l *Lab) readRecords(ctx context.Context, v *vif) error {
 		Name: name, Host: v.host.Name, Namespace: l.plan.Lab + "-" + name,
 		ID: uuid.NewSHA1(uuid.MustParse(l.mark), []byte(name)).String(),
 	}
-	var err error
 	if v.mac, err = net.ParseMAC(p.MAC); err != nil {
 		return err
 	}
@@ -128,6 +121,29 @@ func (l *Lab) readRecords(ctx context.Context, v *vif) error {
 	return l.API().Call(ctx, http.MethodPut, "/v2.0/ports/"+p.ID, map[string]any{"port": map[string]any{
 		"binding:host_id": v.host.Name, "device_id": v.guest.ID, "device_owner": "compute:nova",
 	}}, nil)
+}
+
+// findPort reads a port by its id or by its name.
+func (l *Lab) findPort(ctx context.Context, idOrName string) (portRecord, error) {
+	if _, err := uuid.Parse(idOrName); err == nil {
+		var answer struct{ Port portRecord }
+		err := l.API().Call(ctx, http.MethodGet, "/v2.0/ports/"+idOrName, nil, &answer)
+		if isStatus(err, http.StatusNotFound) {
+			return portRecord{}, fail(ErrNotFound, "the API has no such port: openstack port list shows them")
+		}
+		return answer.Port, err
+	}
+	var answer struct{ Ports []portRecord }
+	err := l.API().Call(ctx, http.MethodGet, "/v2.0/ports?name="+url.QueryEscape(idOrName), nil, &answer)
+	switch {
+	case err != nil:
+		return portRecord{}, err
+	case len(answer.Ports) == 0:
+		return portRecord{}, fail(ErrNotFound, "the API has no port of this id or name: openstack port list shows them")
+	case len(answer.Ports) > 1:
+		return portRecord{}, fail(ErrUsage, "%d ports have this name: use the id", len(answer.Ports))
+	}
+	return answer.Ports[0], nil
 }
 
 func (l *Lab) readSubnets(ctx context.Context, v *vif, p portRecord) error {

@@ -51,15 +51,19 @@ func (s *settings) client() (*lab.API, error) {
 }
 
 func printAgents(w io.Writer, agents []lab.Agent) error {
-	rows := [][]string{{"HOST", "ALIVE", "IN SYNC", "DEVICES", "PROBLEMS"}}
+	rows := [][]string{{"HOST", "AGENT", "ALIVE", "IN SYNC", "DEVICES", "PROBLEMS"}}
 	var problems []string
 	for _, a := range agents {
+		c := a.Configurations
+		inSync := ""
+		if c.InSync != nil {
+			inSync = yesNo(*c.InSync)
+		}
 		rows = append(rows, []string{
-			a.Host, yesNo(a.Alive), yesNo(a.Configurations.InSync),
-			strconv.Itoa(a.Configurations.Devices), strconv.Itoa(len(a.Configurations.Problems)),
+			a.Host, a.Type, yesNo(a.Alive), inSync, strconv.Itoa(c.Devices), strconv.Itoa(len(c.Problems)),
 		})
-		for _, p := range a.Configurations.Problems {
-			problems = append(problems, fmt.Sprintf("%s: %s: %s (since %s)", a.Host, p.Object, p.Text, p.Since.Format(time.RFC3339)))
+		for _, p := range c.Problems {
+			problems = append(problems, a.Host+": "+p)
 		}
 	}
 	if err := table(w, rows); err != nil {

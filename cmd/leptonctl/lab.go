@@ -23,7 +23,7 @@ Open vSwitch and lepton-agent, one lepton-controller, and guests.
 
   leptonctl lab up                          three nodes in seconds
   leptonctl lab shell net1                  a shell on a host: openstack, ovs-ofctl … just work there
-  leptonctl lab plug hv1 PORT_ID            make a guest with that port
+  leptonctl lab plug hv1 PORT               make a guest with that port
   leptonctl lab exec GUEST -- ping 10.0.0.5
   leptonctl lab down                        nothing stays behind`,
 		Args: args(cobra.NoArgs),
@@ -183,11 +183,11 @@ func newPlug(s *settings) *cobra.Command {
 	var r lab.PlugRequest
 	var noWait bool
 	cmd := &cobra.Command{
-		Use: "plug HOST PORT_ID", Short: "Give a guest on a host a NIC for a port",
+		Use: "plug HOST PORT", Short: "Give a guest on a host a NIC for a port",
 		Long: `Plug gives a guest a NIC for a port, as Nova and libvirt plug a tap: the port is
 bound to the host, and a link on br-int carries the port's id and MAC. The guest
 is a network namespace, made when it is not there, with the port's addresses and
-routes and the network's MTU.`,
+routes and the network's MTU. PORT is an id, or a name that no other port has.`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			l, err := s.open()
@@ -199,11 +199,8 @@ routes and the network's MTU.`,
 			if err != nil {
 				return err
 			}
-			for _, n := range g.NICs {
-				if n.Port == r.Port {
-					fmt.Fprintf(cmd.OutOrStdout(), "guest %s on %s: %s is %s, %s\n", g.Name, g.Host, n.Link, n.MAC, addresses(n))
-				}
-			}
+			n := g.NICs[len(g.NICs)-1] // the newest
+			fmt.Fprintf(cmd.OutOrStdout(), "guest %s on %s: %s is %s, %s\n", g.Name, g.Host, n.Link, n.MAC, addresses(n))
 			return nil
 		},
 	}

@@ -180,7 +180,7 @@ func (c *Cloud) AwaitInSync(hosts ...string) {
 		for _, h := range hosts {
 			found := false
 			for _, a := range agents {
-				found = found || a.Host == h && a.Alive && a.Configurations.InSync
+				found = found || a.Host == h && a.Ready()
 			}
 			if !found {
 				return fmt.Errorf("agent on %s: %+v", h, agents)
