@@ -337,6 +337,19 @@ func TestCookiesSayWhoseAFlowIs(t *testing.T) {
 	}
 }
 
+func FuzzCookie(f *testing.F) {
+	f.Add("4f1d2a7b-93c0-4c55-8d1e-6b0a7c1f2e3d")
+	f.Add("")
+	f.Add("hv1")
+	f.Add("4F1D2A7B-93C0")
+	f.Fuzz(func(t *testing.T, id string) {
+		feature, prefix, ours := Explain(Cookie(FeaturePort, id))
+		if feature != FeaturePort || !ours || prefix != "" && len(prefix) != 12 {
+			t.Errorf("the cookie of %q is explained as %s %q %t", id, feature, prefix, ours)
+		}
+	})
+}
+
 func TestFaultyDeclarationsPanic(t *testing.T) {
 	a, b := &table{Integration, 1, "a", ""}, &table{Integration, 2, "b", ""}
 	other := &table{Tunnel, 3, "other", ""}

@@ -10,7 +10,6 @@ import (
 // family holds what differs between IPv4 and IPv6, so that every feature is
 // written once.
 type family struct {
-	name      string
 	etherType uint64
 	source    flows.Field
 	// claim matches a statement of "I have an address of prefix p", sent by mac.
@@ -20,7 +19,7 @@ type family struct {
 }
 
 var ipv4 = &family{
-	name: "ipv4", etherType: etherTypeIPv4, source: flows.IPv4Src,
+	etherType: etherTypeIPv4, source: flows.IPv4Src,
 	claim: func(mac model.MAC, p netip.Prefix) []flows.FieldMatch {
 		return []flows.FieldMatch{
 			etherType(etherTypeARP),
@@ -38,7 +37,7 @@ var ipv4 = &family{
 }
 
 var ipv6 = &family{
-	name: "ipv6", etherType: etherTypeIPv6, source: flows.IPv6Src,
+	etherType: etherTypeIPv6, source: flows.IPv6Src,
 	claim: func(_ model.MAC, p netip.Prefix) []flows.FieldMatch {
 		return icmpv6(neighborAdvertisement, flows.ExactU(flows.ICMPv6Code, 0), flows.Prefix(flows.NDTarget, p))
 	},

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/test/ovstest"
 )
 
@@ -29,9 +30,9 @@ func newRig(t *testing.T) *rig {
 	for _, bridge := range []string{"br-int", "br-tun", "br-phys", "br-ext"} {
 		r.AddBridge(bridge)
 	}
-	r.patch("br-int", "patch-tun", 1, "br-tun", "patch-int", 1)
-	r.patch("br-int", "int-br-phys", 2, "br-phys", "phy-br-phys", 1)
-	r.patch("br-int", "int-br-ext", 3, "br-ext", "phy-br-ext", 1)
+	r.patch("patch-tun", 1, "br-tun", "patch-int")
+	r.patch("int-br-phys", 2, "br-phys", "phy-br-phys")
+	r.patch("int-br-ext", 3, "br-ext", "phy-br-ext")
 	for n := 1; n <= 5; n++ {
 		r.AddPort("br-int", fmt.Sprintf("guest%d", n), 10+n)
 	}
@@ -51,9 +52,10 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) patch(bridge, name string, ofport int, peerBridge, peer string, peerOFPort int) {
-	r.Vsctl("add-port", bridge, name, "--", "set", "interface", name, "type=patch", "options:peer="+peer, "ofport_request="+strconv.Itoa(ofport),
-		"--", "add-port", peerBridge, peer, "--", "set", "interface", peer, "type=patch", "options:peer="+name, "ofport_request="+strconv.Itoa(peerOFPort))
+// patch joins port number ofport of br-int with port number 1 of a bridge.
+func (r *rig) patch(name string, ofport int, bridge, peer string) {
+	r.Vsctl("add-port", "br-int", name, "--", "set", "interface", name, "type=patch", "options:peer="+peer, "ofport_request="+strconv.Itoa(ofport),
+		"--", "add-port", bridge, peer, "--", "set", "interface", peer, "type=patch", "options:peer="+name, "ofport_request=1")
 }
 
 // load replaces all flows by the program's.
@@ -140,5 +142,24 @@ func TestTheSwitchKeepsEveryGoldenTableAsItWasWritten(t *testing.T) {
 				t.Errorf("%s: %s differs from what was installed: to add %v, to delete %v", s.name, bridge, delta.Add, delta.Delete)
 			}
 		}
+	}
+}
+
+func TestTheSwitchFloodsToThousandsOfPorts(t *testing.T) {
+	r := newRig(t)
+	c := newCloud()
+	c.network(1, tunnelled(model.VXLAN, 1948))
+	for n := range 2*floodPage + 2 {
+		c.port(n, 1)
+	}
+	c.remote(30000, 1, "hv2")
+	p := Compile(&c.View)
+	r.load(p)
+	if delta := flows.Diff(r.dump("br-int"), p.Bridges["br-int"]); !delta.Empty() {
+		t.Errorf("br-int differs from what was installed by %d flows", delta.Len())
+	}
+	packet := eth(11, 1, broadcast) + udp("0.0.0.0", "255.255.255.255", 68, 67)
+	if got, want := r.send("br-int", packet), []string{"guest2", "guest3", "guest4", "guest5", "vxlan-hv2"}; !slices.Equal(got, want) {
+		t.Errorf("broadcast comes out of %q, want %q", got, want)
 	}
 }

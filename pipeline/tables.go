@@ -69,7 +69,7 @@ var (
 	}
 	output = &table{
 		Integration, 94, "output",
-		"Broadcast and multicast to every member and out, the rest out only: out is patch-tun or int-<bridge>, with the local VLAN as tag.",
+		"Broadcast and multicast to every member and out, the rest out only: out is patch-tun or `int-<bridge>`, with the local VLAN as tag.",
 	}
 	canary = &table{
 		Integration, 23, "canary",
