@@ -72,7 +72,7 @@ func (b *builder) createDatabase(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("create Open vSwitch database: %w", err)
 	}
 	path := filepath.Join(dir, "empty.db")
-	out, err := exec.CommandContext(ctx, "ovsdb-tool", "create", path, ovsSchema).CombinedOutput()
+	out, err := b.lab.command(ctx, "ovsdb-tool", "create", path, ovsSchema).CombinedOutput()
 	if errors.Is(err, exec.ErrNotFound) {
 		return nil, errors.New("create Open vSwitch database: ovsdb-tool is missing: install the package openvswitch-switch")
 	}
@@ -140,11 +140,19 @@ func addressUnderlay(ctx context.Context, h HostPlan) error {
 	return nil
 }
 
+// command is a tool that the lab runs in passing. It carries the mark too: it
+// may outlive a program that is killed.
+func (l *Lab) command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(withoutVariables(os.Environ(), "OVS_", markVariable+"="), markVariable+"="+l.mark)
+	return cmd
+}
+
 // vsctl runs ovs-vsctl as one transaction on the host and waits until
 // ovs-vswitchd has followed it.
 func (l *Lab) vsctl(ctx context.Context, h HostPlan, args ...string) (string, error) {
 	argv := append([]string{"ovs-vsctl", "--db=unix:" + h.dbSocket(), "--timeout=30"}, args...)
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	out, err := l.command(ctx, argv...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("host %s: %s: %w: %s", h.Name, strings.Join(argv, " "), err, bytes.TrimSpace(out))
 	}

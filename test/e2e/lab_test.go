@@ -33,7 +33,11 @@ func ctl(t *testing.T, dir string, args ...string) (string, int) {
 func TestLabComesUpInSecondsAndLeavesNothing(t *testing.T) {
 	dir, name := shortDir(t), uniqueName()
 	before := Look(t, name, dir)
-	t.Cleanup(func() { ctl(t, dir, "lab", "down", "--name", name) })
+	t.Cleanup(func() {
+		if err := lab.Down(context.Background(), name, dir); err != nil {
+			t.Error(err)
+		}
+	})
 
 	start := time.Now()
 	out, code := ctl(t, dir, "lab", "up", "--name", name)
