@@ -116,7 +116,7 @@ type SetFlowTables struct {
 }
 
 func (o EnsureBridge) String() string {
-	w := newLine("add-br", o.Name)
+	w := newLine("--may-exist", "add-br", o.Name)
 	w.str("datapath_type", o.DatapathType)
 	w.str("fail_mode", o.FailMode)
 	w.str("protocols", strings.Join(o.Protocols, ","))
@@ -129,7 +129,7 @@ func (o EnsureBridge) String() string {
 func (o DeleteBridge) String() string { return newLine("del-br", o.Name).String() }
 
 func (o EnsurePort) String() string {
-	w := newLine("add-port", o.Bridge, o.Name)
+	w := newLine("--may-exist", "add-port", o.Bridge, o.Name)
 	w.num("tag", o.Tag)
 	w.str("type", o.Type)
 	w.strMap("options", o.Options)

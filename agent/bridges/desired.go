@@ -9,8 +9,10 @@ import (
 
 // Desired is what a host must have.
 type Desired struct {
-	Integration, Tunnel string // bridge names
-	DatapathType        string // "" leaves Open vSwitch's default
+	Integration string // bridge name
+	Tunnel      string // bridge name; "": no tunnel bridge
+	// DatapathType of all bridges; "" leaves Open vSwitch's default.
+	DatapathType string
 	// Controller is the agent's OpenFlow address as the switch dials it:
 	// "tcp:127.0.0.1:6633".
 	Controller string
@@ -19,8 +21,8 @@ type Desired struct {
 	// IntegrationTables, TunnelTables and ProviderTables name the OpenFlow
 	// tables, by number.
 	IntegrationTables, TunnelTables, ProviderTables map[int]string
-	// LocalIP is this host's tunnel address; CSUM has outer UDP checksums
-	// filled in, DF forbids fragments of tunnel packets.
+	// LocalIP is this host's tunnel address; CSUM has outer UDP or GRE
+	// checksums filled in, DF forbids fragments of tunnel packets.
 	LocalIP  netip.Addr
 	CSUM, DF bool
 	Tunnels  []Tunnel
@@ -31,10 +33,11 @@ type Desired struct {
 
 // Tunnel is a tunnel to another host.
 type Tunnel struct {
-	Type   model.NetworkType
+	Type   model.NetworkType // vxlan, gre or geneve
 	Host   string
 	Remote netip.Addr
-	// DstPort is the UDP port of the other end, 0 for the type's usual one.
+	// DstPort is the UDP port of VXLAN, 0 for the usual 4789. Open vSwitch
+	// sends to it and listens on it.
 	DstPort int
 }
 
@@ -44,7 +47,8 @@ type Problem struct {
 	Text   string // one lower-case sentence without the object's name
 }
 
-// Plan is what the database lacks.
+// Plan is what the database lacks, in the order in which it is to be committed,
+// and what is in the way. A problem never keeps the rest from the plan.
 type Plan struct {
 	Ops      []ovsdb.Op
 	Problems []Problem

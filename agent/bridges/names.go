@@ -43,6 +43,7 @@ func prefixed(prefix, name string) string {
 // TunnelPort names the port of a tunnel: the type, and the remote address in
 // hexadecimal for IPv4 (vxlan-c0000202), hashed for IPv6, as Neutron does.
 func TunnelPort(t model.NetworkType, remote netip.Addr) string {
+	remote = remote.Unmap()
 	if remote.Is4() {
 		b := remote.As4()
 		return fmt.Sprintf("%s-%08x", t, binary.BigEndian.Uint32(b[:]))

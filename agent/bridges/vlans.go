@@ -42,7 +42,7 @@ func AllocateVLANs(have map[string]uint16, want []string) (added map[string]uint
 	}
 	added = map[string]uint16{}
 	next := uint16(1)
-	for _, id := range slices.Sorted(slices.Values(want)) {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(want))) {
 		if _, ok := have[id]; ok {
 			continue
 		}
