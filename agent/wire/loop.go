@@ -229,6 +229,11 @@ func (l *Loop) compile() {
 			l.markWiring(id)
 		}
 	}
+	if len(d.Tunnels)+len(d.Physical) > 0 {
+		for id := range l.waiting { // their way to other hosts has just come
+			l.markWiring(id)
+		}
+	}
 	for name, c := range changes {
 		if b := l.bridges[name]; b != nil {
 			b.change(c)

@@ -3,9 +3,11 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pipeline"
@@ -49,13 +51,18 @@ func (l *Loop) markWiring(id string) {
 // carry them hold the program that wired or unwired them.
 func (l *Loop) tellPorts() {
 	var out []model.PortStatus
+	lacks := map[string]bool{} // network id → a tunnel is on its way
 	for id := range l.waiting {
 		s := l.ports[id]
 		if s == nil {
 			delete(l.waiting, id)
 			continue
 		}
-		if !l.carried(s) {
+		network := s.rec.NetworkID
+		if _, known := lacks[network]; !known {
+			lacks[network] = l.lacksTunnel(network)
+		}
+		if s.state == model.PortActive && lacks[network] || !l.carried(s) {
 			continue
 		}
 		delete(l.waiting, id)
@@ -90,6 +97,30 @@ func (l *Loop) carried(s *portState) bool {
 		}
 	}
 	return true
+}
+
+// lacksTunnel reports whether a tunnel to a host with a port on the network is
+// still on its way. One that Open vSwitch could not make, or a database that
+// refuses it, is a problem of its own and is not waited for.
+func (l *Loop) lacksTunnel(network string) bool {
+	n, ok := l.view.Networks[network]
+	if !ok || !n.Record.Segment.Type.Tunneled() || l.problems.text(sourceDatabase, "database") != "" {
+		return false
+	}
+	t := n.Record.Segment.Type
+	for id := range l.mirror.portsOf[network] {
+		e := l.mirror.endpoints[l.mirror.ports[id].Host]
+		if e == nil || !slices.Contains(e.Types, t) || !slices.Contains(l.cfg.TunnelTypes, t) {
+			continue
+		}
+		if l.view.Tunnels[pipeline.TunnelKey{Host: e.Host, Type: t}] != 0 {
+			continue
+		}
+		if row, ok := l.db.state.Interfaces[bridges.TunnelPort(t, e.IP)]; !ok || row.OFPort == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // bridgesOf names the bridges that the packets of a port cross.
