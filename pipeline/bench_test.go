@@ -59,14 +59,15 @@ func TestAHostOf1000PortsCompilesInTime(t *testing.T) {
 	c := crowd(1000, 100)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	budget := 100 * time.Millisecond * slowdown
 	best := time.Hour
-	for range 5 {
+	for attempt := 0; attempt < 10 && best > budget; attempt++ {
 		start := threadTime(t)
 		Compile(&c.View)
 		best = min(best, threadTime(t)-start)
 	}
-	if best > 100*time.Millisecond {
-		t.Errorf("compiling 1,000 ports takes %s, allowed are 100ms", best)
+	if best > budget {
+		t.Errorf("compiling 1,000 ports takes %s, allowed are %s", best, budget)
 	}
 }
 

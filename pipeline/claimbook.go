@@ -30,7 +30,12 @@ const (
 
 func ofPortClaim(n uint32) claim { return claim{kind: claimOFPort, number: n} }
 
-func tunnelPortClaim(n uint32) claim { return claim{kind: claimTunnelPort, number: n} }
+func tunnelPortClaim(n uint32) claim {
+	if n == 0 {
+		return claim{}
+	}
+	return claim{kind: claimTunnelPort, number: n}
+}
 
 func bridgeClaim(name string) claim {
 	if name == "" {

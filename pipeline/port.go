@@ -39,14 +39,15 @@ func (p *port) open() bool { return !p.rec.PortSecurityEnabled && !p.rec.Trusted
 // admissible says whether the port joins its network, and if not, what is wrong
 // with it; nothing is wrong with a port that is down.
 func (p *port) admissible(c *claimBook, host string) (bool, string) {
-	mac := p.rec.MAC
+	mac, text := p.rec.MAC, ""
+	if (p.local || p.plugged) && p.rec.Host != host {
+		text = fmt.Sprintf("is plugged here, but bound to host %q", p.rec.Host)
+	}
 	switch {
-	case p.plugged:
-		return p.net.usable, fmt.Sprintf("is plugged here, but bound to host %q", p.rec.Host)
 	case !p.local:
-		return p.net.usable && mac != (model.MAC{}) && !mac.Multicast(), ""
-	case p.rec.Host != host:
-		return false, fmt.Sprintf("is plugged here, but bound to host %q", p.rec.Host)
+		return p.net.usable && mac != (model.MAC{}) && !mac.Multicast(), text
+	case text != "":
+		return false, text
 	case !p.net.known:
 		return false, fmt.Sprintf("is in network %s, which this host does not have", p.rec.NetworkID)
 	case mac == (model.MAC{}) || mac.Multicast():
