@@ -12,6 +12,7 @@ type matchParser struct {
 	o     ParseOptions
 	words []word
 	parts Match
+	tag   uint8 // the parts of the VLAN tag that words have named
 }
 
 // add takes a word of a match.
@@ -184,6 +185,9 @@ func (p *matchParser) resolveVLAN(w word) error {
 			return err
 		}
 	}
+	if err := p.oneTag(w.key); err != nil {
+		return err
+	}
 	switch w.key {
 	case "dl_vlan":
 		if masked {
@@ -208,6 +212,18 @@ func (p *matchParser) resolveVLAN(w word) error {
 		return err
 	}
 	return p.put(ExactU(VLANPCP, n))
+}
+
+// oneTag refuses words that speak of the same part of the tag: ovs-ofctl would
+// take the last, whatever the others say.
+func (p *matchParser) oneTag(key string) error {
+	const id, priority = 1, 2
+	part := map[string]uint8{"dl_vlan": id, "vlan_vid": id, "dl_vlan_pcp": priority, "vlan_pcp": priority, "vlan_tci": id | priority}[key]
+	if p.tag&part != 0 {
+		return ErrDuplicateField
+	}
+	p.tag |= part
+	return nil
 }
 
 // putTag adds what is asked of the tag's id and presence to what was asked

@@ -132,3 +132,24 @@ func (m Match) exact(f Field) uint64 {
 	}
 	return part.Value.Lo
 }
+
+// PresentIn reports whether a packet has the field at all: it is of the
+// protocol that the field belongs to and, for a transport field, no later
+// fragment. Value gives the packet's fields. Metadata are always there.
+func (f Field) PresentIn(value func(Field) Value) bool {
+	for _, need := range f.prerequisites() {
+		if !slices.Contains(need.values, value(need.field).Lo) {
+			return false
+		}
+	}
+	switch f {
+	case VLANPCP:
+		return value(VLANTCI).Lo&vlanPresent != 0
+	case TCPSrc, TCPDst, TCPFlags, UDPSrc, UDPDst, SCTPSrc, SCTPDst:
+		return value(IPFrag).Lo&fragLater == 0
+	}
+	return true
+}
+
+// fragLater is the bit of IPFrag that all fragments but the first have.
+const fragLater = 2

@@ -1,0 +1,206 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+
+	"github.com/lepton-sdn/lepton/flows"
+)
+
+// ErrNotEthernet is the error of bytes that are no Ethernet frame.
+var ErrNotEthernet = errors.New("not an Ethernet frame")
+
+// FromFrame reads the fields of an Ethernet frame that comes in through a port.
+// As Open vSwitch does by default it looks behind one VLAN tag. Headers that
+// are cut short leave their fields 0.
+func FromFrame(frame []byte, inPort uint32) (Packet, error) {
+	var p Packet
+	decoded := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.NoCopy)
+	eth, ok := decoded.LinkLayer().(*layers.Ethernet)
+	if !ok {
+		return p, fmt.Errorf("read frame of %d bytes: %w", len(frame), ErrNotEthernet)
+	}
+	p.SetNum(flows.InPort, uint64(inPort))
+	p.Set(flows.EthSrc, flows.MAC(eth.SrcMAC))
+	p.Set(flows.EthDst, flows.MAC(eth.DstMAC))
+	ethType := eth.EthernetType
+	if tag, ok := decoded.Layer(layers.LayerTypeDot1Q).(*layers.Dot1Q); ok {
+		p.SetNum(flows.VLANTCI, uint64(tag.Priority)<<13|tagPresent|uint64(tag.VLANIdentifier))
+		ethType = tag.Type
+	}
+	if ethType < 0x600 {
+		ethType = ethNone
+	}
+	p.SetNum(flows.EthType, uint64(ethType))
+	p.readNetwork(decoded)
+	return p, nil
+}
+
+// ethNone is the Ethernet type of a frame that has a length instead
+// (OFP_DL_TYPE_NOT_ETH_TYPE).
+const ethNone = 0x05ff
+
+// readNetwork reads the headers that belong to the packet's Ethernet type.
+func (p *Packet) readNetwork(decoded gopacket.Packet) {
+	switch p.Num(flows.EthType) {
+	case ethIPv4:
+		if ip, ok := decoded.Layer(layers.LayerTypeIPv4).(*layers.IPv4); ok {
+			p.readIPv4(ip)
+			p.readTransport(decoded)
+		}
+	case ethIPv6:
+		if ip, ok := decoded.Layer(layers.LayerTypeIPv6).(*layers.IPv6); ok {
+			p.readIPv6(ip, decoded)
+			p.readTransport(decoded)
+		}
+	case uint64(layers.EthernetTypeARP):
+		if arp, ok := decoded.Layer(layers.LayerTypeARP).(*layers.ARP); ok {
+			p.readARP(arp)
+		}
+	}
+}
+
+func address(ip net.IP) flows.Value {
+	a, _ := netip.AddrFromSlice(ip)
+	return flows.IP(a)
+}
+
+func (p *Packet) readIPv4(ip *layers.IPv4) {
+	p.Set(flows.IPv4Src, address(ip.SrcIP.To4()))
+	p.Set(flows.IPv4Dst, address(ip.DstIP.To4()))
+	p.SetNum(flows.IPProto, uint64(ip.Protocol))
+	p.SetNum(flows.IPTOS, uint64(ip.TOS))
+	p.SetNum(flows.IPTTL, uint64(ip.TTL))
+	p.setFragment(ip.FragOffset, ip.Flags&layers.IPv4MoreFragments != 0)
+}
+
+// setFragment says which part of a datagram the packet is.
+func (p *Packet) setFragment(offset uint16, more bool) {
+	switch {
+	case offset > 0:
+		p.SetNum(flows.IPFrag, 3)
+	case more:
+		p.SetNum(flows.IPFrag, 1)
+	}
+}
+
+func (p *Packet) readIPv6(ip *layers.IPv6, decoded gopacket.Packet) {
+	p.Set(flows.IPv6Src, address(ip.SrcIP))
+	p.Set(flows.IPv6Dst, address(ip.DstIP))
+	p.SetNum(flows.IPv6Label, uint64(ip.FlowLabel))
+	p.SetNum(flows.IPTOS, uint64(ip.TrafficClass))
+	p.SetNum(flows.IPTTL, uint64(ip.HopLimit))
+	proto := ip.NextHeader
+	for _, layer := range decoded.Layers() {
+		switch x := layer.(type) {
+		case *layers.IPv6HopByHop:
+			proto = x.NextHeader
+		case *layers.IPv6Routing:
+			proto = x.NextHeader
+		case *layers.IPv6Destination:
+			proto = x.NextHeader
+		case *layers.IPv6Fragment:
+			proto = x.NextHeader
+			p.setFragment(x.FragmentOffset, x.MoreFragments)
+		}
+	}
+	p.SetNum(flows.IPProto, uint64(proto))
+}
+
+func (p *Packet) readARP(arp *layers.ARP) {
+	if arp.Operation < 256 { // others are 0 to the switch
+		p.SetNum(flows.ARPOp, uint64(arp.Operation))
+	}
+	p.Set(flows.ARPSPA, flows.FromBytes(arp.SourceProtAddress))
+	p.Set(flows.ARPTPA, flows.FromBytes(arp.DstProtAddress))
+	p.Set(flows.ARPSHA, flows.FromBytes(arp.SourceHwAddress))
+	p.Set(flows.ARPTHA, flows.FromBytes(arp.DstHwAddress))
+}
+
+// readTransport reads the first transport header; what a tunnel carries stays
+// unread.
+func (p *Packet) readTransport(decoded gopacket.Packet) {
+	if p.Num(flows.IPFrag) == 3 {
+		return
+	}
+	for _, layer := range decoded.Layers() {
+		switch l := layer.(type) {
+		case *layers.TCP:
+			p.setPresent(flows.TCPSrc, uint64(l.SrcPort))
+			p.setPresent(flows.TCPDst, uint64(l.DstPort))
+			p.setPresent(flows.TCPFlags, tcpFlags(l))
+		case *layers.UDP:
+			p.setPresent(flows.UDPSrc, uint64(l.SrcPort))
+			p.setPresent(flows.UDPDst, uint64(l.DstPort))
+		case *layers.SCTP:
+			p.setPresent(flows.SCTPSrc, uint64(l.SrcPort))
+			p.setPresent(flows.SCTPDst, uint64(l.DstPort))
+		case *layers.ICMPv4:
+			p.setPresent(flows.ICMPType, uint64(l.TypeCode.Type()))
+			p.setPresent(flows.ICMPCode, uint64(l.TypeCode.Code()))
+		case *layers.ICMPv6:
+			p.setPresent(flows.ICMPv6Type, uint64(l.TypeCode.Type()))
+			p.setPresent(flows.ICMPv6Code, uint64(l.TypeCode.Code()))
+			p.readND(decoded)
+		default:
+			continue
+		}
+		return
+	}
+}
+
+// setPresent writes a field if the packet is of its protocol.
+func (p *Packet) setPresent(f flows.Field, v uint64) {
+	if p.has(f) {
+		p.SetNum(f, v)
+	}
+}
+
+// readND reads neighbour discovery messages.
+func (p *Packet) readND(decoded gopacket.Packet) {
+	if !p.has(flows.NDTarget) {
+		return
+	}
+	for _, layer := range decoded.Layers() {
+		switch l := layer.(type) {
+		case *layers.ICMPv6NeighborSolicitation:
+			p.Set(flows.NDTarget, address(l.TargetAddress))
+			p.readNDOptions(l.Options)
+		case *layers.ICMPv6NeighborAdvertisement:
+			p.Set(flows.NDTarget, address(l.TargetAddress))
+			p.SetNum(flows.NDReserved, uint64(l.Flags)<<24)
+			p.readNDOptions(l.Options)
+		}
+	}
+}
+
+// readNDOptions reads the link-layer addresses (RFC 4861, section 4.6.1).
+func (p *Packet) readNDOptions(options layers.ICMPv6Options) {
+	for _, o := range options {
+		switch {
+		case len(o.Data) != 6:
+		case o.Type == layers.ICMPv6OptSourceAddress:
+			p.Set(flows.NDSLL, flows.FromBytes(o.Data))
+		case o.Type == layers.ICMPv6OptTargetAddress:
+			p.Set(flows.NDTLL, flows.FromBytes(o.Data))
+		default:
+			continue
+		}
+		p.SetNum(flows.NDOptionsType, uint64(o.Type))
+	}
+}
+
+func tcpFlags(l *layers.TCP) uint64 {
+	var flags uint64
+	for i, set := range []bool{l.FIN, l.SYN, l.RST, l.PSH, l.ACK, l.URG, l.ECE, l.CWR, l.NS} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	return flags
+}
