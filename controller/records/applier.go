@@ -19,7 +19,7 @@ const (
 	// acknowledged before the watch is taken for dead and made anew.
 	stallAfter = 3 * time.Second
 	// Bounds of the pause before the store is tried again.
-	minPause, maxPause = 50 * time.Millisecond, 5 * time.Second
+	minPause, maxPause = 20 * time.Millisecond, 2 * time.Second
 )
 
 // applier keeps the view up to date. All its fields belong to its goroutine.
@@ -56,13 +56,13 @@ func (a *applier) load(ctx context.Context) error {
 func (a *applier) run(ctx context.Context) {
 	pause := minPause
 	for ctx.Err() == nil {
-		started := time.Now()
+		before := a.revision
 		err := a.follow(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		a.db.log.Warn("the watch on the store ended", zap.Int64("rev", a.revision), zap.Error(err))
-		if time.Since(started) > maxPause {
+		if a.revision > before {
 			pause = minPause
 		}
 		a.sleep(ctx, pause/2+rand.N(pause))
@@ -180,7 +180,10 @@ func (a *applier) apply(b *builder, e store.Event) (Change, bool) {
 		a.db.log.Error("a record in the store cannot be read", zap.String("key", e.Key),
 			zap.Int64("rev", e.Revision), zap.Error(err))
 	}
-	c.New = rec
+	if c.New = rec; rec != nil {
+		id = t.id(rec) // equal, but does not keep the key's memory
+		c.ID = id
+	}
 	c.Old = b.putRow(t, &row{id: id, revision: e.Revision, rec: rec})
 	return c, c.Old != nil || c.New != nil
 }

@@ -22,11 +22,13 @@ const (
 	embeddedMaxTxnOps    = 100_000
 	embeddedMaxRequest   = 10 << 20
 	embeddedQuota        = 8 << 30
-	embeddedSnapshot     = 5_000 // transactions kept in memory and in the log
+	embeddedSnapshot     = 2_000 // transactions kept in memory and in the log
 	embeddedCatchUp      = 100
 	embeddedDefragMiB    = 100 // free space at start that is worth a rewrite
 	embeddedCompact      = time.Minute
 	embeddedStartTimeout = 30 * time.Second
+	// embeddedSlow is worth a warning; a full load reads pages for a while.
+	embeddedSlow = time.Second
 )
 
 // Embedded says where an embedded server keeps its data.
@@ -82,6 +84,7 @@ func embeddedConfig(dir string, quiet *quiet) *embed.Config {
 	c.QuotaBackendBytes = embeddedQuota
 	c.SnapshotCount = embeddedSnapshot
 	c.SnapshotCatchUpEntries = embeddedCatchUp
+	c.WarningApplyDuration, c.WarningUnaryRequestDuration = embeddedSlow, embeddedSlow
 	c.MaxSnapFiles, c.MaxWalFiles = 1, 1
 	c.BootstrapDefragThresholdMegabytes = embeddedDefragMiB
 	return c

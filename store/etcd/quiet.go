@@ -21,6 +21,8 @@ var harmless = [...]string{
 	"Running http and grpc server on single port",
 	"simple token is not cryptographically signed",
 	"serving client traffic insecurely",
+	// Tried again until the log of before the restart is applied.
+	"failed to publish local member to cluster through raft",
 }
 
 func newQuiet(log *zap.Logger) *quiet {

@@ -22,7 +22,9 @@ const (
 	headKey = ".head"
 	// requestTimeout bounds one request, however late the caller's deadline is.
 	requestTimeout = 5 * time.Second
-	pageSize       = 1000
+	// pageSize is large: etcd walks all keys that are left for every page, to count
+	// them.
+	pageSize = 10_000
 	// watchBuffer is how many batches wait for a slow reader in our channel.
 	watchBuffer = 64
 )

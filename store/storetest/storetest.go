@@ -180,7 +180,7 @@ func ranges(t *testing.T, subject Subject) {
 // pages writes while a range is under way: the range must not see it.
 func pages(t *testing.T, subject Subject) {
 	s := subject.Open(t)
-	const n = 2500
+	const n = 12_000
 	var ops []store.Op
 	for i := range n {
 		if ops = append(ops, put(fmt.Sprintf("k/%05d", i), "old")); len(ops) == 100 {
@@ -192,7 +192,7 @@ func pages(t *testing.T, subject Subject) {
 	visited := 0
 	rev, err := s.Range(bounded(t), "k/", func(kv store.KV) error {
 		if visited == 0 {
-			commit(t, s, store.Delete("k/02000"), put("k/02001", "new"), put("k/99999", "new"))
+			commit(t, s, store.Delete("k/11000"), put("k/11001", "new"), put("k/99999", "new"))
 		}
 		if want := fmt.Sprintf("k/%05d", visited); kv.Key != want || string(kv.Value) != "old" {
 			return fmt.Errorf("%s=%s, want %s=old", kv.Key, kv.Value, want)
