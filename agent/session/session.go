@@ -39,7 +39,10 @@ type Config struct {
 
 	// RetryFirst and RetryMax bound the wait between attempts: 200 ms, 15 s.
 	RetryFirst, RetryMax time.Duration
-	// HandshakeTimeout bounds an attempt until the controller's Welcome: 10 s.
+	// DialTimeout bounds the wait for a controller to accept a connection: 5 s.
+	DialTimeout time.Duration
+	// HandshakeTimeout bounds an attempt until the controller's Welcome, which
+	// takes its turn when many agents come at once: 60 s.
 	HandshakeTimeout time.Duration
 	// SendTimeout is how long a message may wait for the controller to take it
 	// before the stream is given up: 15 s.
@@ -66,13 +69,14 @@ func New(cfg Config) *Session {
 	}
 	orDefault(&cfg.RetryFirst, 200*time.Millisecond)
 	orDefault(&cfg.RetryMax, 15*time.Second)
-	orDefault(&cfg.HandshakeTimeout, 10*time.Second)
+	orDefault(&cfg.DialTimeout, 5*time.Second)
+	orDefault(&cfg.HandshakeTimeout, time.Minute)
 	orDefault(&cfg.SendTimeout, 15*time.Second)
 	if cfg.Queue <= 0 {
 		cfg.Queue = 16
 	}
 	if cfg.Dial == nil {
-		d := &net.Dialer{Timeout: cfg.HandshakeTimeout}
+		d := &net.Dialer{Timeout: cfg.DialTimeout}
 		cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 			return d.DialContext(ctx, "tcp", address)
 		}

@@ -32,14 +32,6 @@ func AgentID(host string) string {
 // admit writes the agent's record, unless another live instance holds the host
 // name.
 func (s *Server) admit(st *stream, hello *model.Agent) error {
-	select {
-	case s.hellos <- struct{}{}:
-		defer func() { <-s.hellos }()
-	case <-st.ctx.Done():
-		return context.Cause(st.ctx)
-	case <-s.stopping:
-		return stopping(st.host)
-	}
 	var holder *model.Agent
 	_, err := s.cfg.DB.Update(st.ctx, func(u *records.Update) error {
 		now := time.Now().UTC()

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +86,18 @@ func get[T any](c *cloud, table *records.Table[T], id string) (rec *T) {
 }
 
 func (c *cloud) agent(host string) *model.Agent { return get(c, records.Agents, hosts.AgentID(host)) }
+
+// statusWrites counts the transactions that write statuses of ports from now on.
+func (c *cloud) statusWrites() *atomic.Int64 {
+	var n atomic.Int64
+	c.db.OnApply(func(b records.Batch) {
+		of := func(ch records.Change) bool { return ch.Table == records.PortStatuses.Name() }
+		if !b.Full && slices.ContainsFunc(b.Changes, of) {
+			n.Add(1)
+		}
+	})
+	return &n
+}
 
 // eventually waits until the condition holds.
 func (c *cloud) eventually(what string, ok func() bool) {

@@ -40,9 +40,12 @@ const (
 	// maxMarks is the number of changed records that wait for one agent before a
 	// snapshot takes their place.
 	maxMarks = 4096
-	// maxHellos is how many introductions are worked on at once, so that a
-	// thousand agents that come back together leave the store room to breathe.
-	maxHellos = 64
+	// maxHellos is how many agents are introduced and given their snapshot at
+	// once: a thousand that come back together are served in turn instead of all
+	// too late.
+	maxHellos = 32
+	// settleTimeout is how long an agent may keep its turn.
+	settleTimeout = 2 * time.Second
 )
 
 // Config says what to serve, and how. Durations and bounds left zero get the

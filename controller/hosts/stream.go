@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,9 @@ const (
 	maxInFlight = 16
 	// farewell bounds how long the last reports of a leaving agent may take.
 	farewell = time.Second
+	// updateGap is the least time between two updates to one agent: the first
+	// goes at once, those of a burst travel together.
+	updateGap = 10 * time.Millisecond
 )
 
 var errLeft = errors.New("agent left in good order")
@@ -44,6 +48,7 @@ type stream struct {
 	wake     chan struct{}  // one token when the feed may have something to tell
 	stored   chan uint64    // sequences of stored reports, to be acknowledged
 	inFlight chan struct{}  // one token per report from arrival to acknowledgement
+	settled  func()         // called when the agent has its snapshot: lets the next one in
 
 	sent, acked atomic.Int64
 }
@@ -82,10 +87,33 @@ func (s *Server) Session(w wire) error {
 		stored:   make(chan uint64, maxInFlight),
 		inFlight: make(chan struct{}, maxInFlight),
 	}
+	if err := s.enter(st); err != nil {
+		return err
+	}
+	defer st.settled()
 	if err := s.admit(st, agent); err != nil {
 		return err
 	}
 	return s.serve(st)
+}
+
+// enter waits until few enough agents are being introduced. The place is free
+// again when the agent has its snapshot, or is slow to take it.
+func (s *Server) enter(st *stream) error {
+	select {
+	case s.hellos <- struct{}{}:
+	case <-st.ctx.Done():
+		return context.Cause(st.ctx)
+	case <-s.stopping:
+		return stopping(st.host)
+	}
+	leave := sync.OnceFunc(func() { <-s.hellos })
+	slow := time.AfterFunc(settleTimeout, leave)
+	st.settled = func() {
+		slow.Stop()
+		leave()
+	}
+	return nil
 }
 
 // receiveHello waits for the introduction and checks who speaks.
@@ -244,6 +272,10 @@ func (s *Server) send(st *stream, welcome *pb.Welcome) error {
 	if err := s.sendOne(st, &pb.ControllerMessage{Body: &pb.ControllerMessage_Welcome{Welcome: welcome}}); err != nil {
 		return err
 	}
+	gap := time.NewTimer(0) // runs out when the next update may go
+	defer gap.Stop()
+	<-gap.C
+	wake, next := st.wake, time.Time{}
 	for {
 		var err error
 		select {
@@ -254,8 +286,12 @@ func (s *Server) send(st *stream, welcome *pb.Welcome) error {
 				ReportAck: &pb.ReportAck{Sequence: seq},
 			}})
 			<-st.inFlight
-		case <-st.wake:
-			err = s.sendUpdates(st)
+		case <-wake:
+			wake = nil
+			gap.Reset(time.Until(next))
+		case <-gap.C:
+			err = s.sendUpdate(st)
+			wake, next = st.wake, time.Now().Add(updateGap)
 		}
 		if err != nil {
 			return err
@@ -263,22 +299,24 @@ func (s *Server) send(st *stream, welcome *pb.Welcome) error {
 	}
 }
 
-func (s *Server) sendUpdates(st *stream) error {
-	for {
-		u, err := s.hub.next(st.ctx, st)
-		if err != nil || u == nil {
+// sendUpdate sends what the host must be told now. What comes meanwhile wakes
+// the stream again.
+func (s *Server) sendUpdate(st *stream) error {
+	u, err := s.hub.next(st.ctx, st)
+	if err != nil || u == nil {
+		return err
+	}
+	skipped := func(r rpc.Rejected) {
+		st.log.Error("record cannot be sent", zap.String("kind", string(r.Kind)), zap.String("id", r.ID), zap.Error(r.Err))
+	}
+	for part := range u.Parts(rpc.PartSize, skipped) {
+		if err := s.sendOne(st, &pb.ControllerMessage{Body: &pb.ControllerMessage_Update{Update: part}}); err != nil {
 			return err
 		}
-		skipped := func(r rpc.Rejected) {
-			st.log.Error("record cannot be sent", zap.String("kind", string(r.Kind)), zap.String("id", r.ID), zap.Error(r.Err))
-		}
-		for part := range u.Parts(rpc.PartSize, skipped) {
-			if err := s.sendOne(st, &pb.ControllerMessage{Body: &pb.ControllerMessage_Update{Update: part}}); err != nil {
-				return err
-			}
-		}
-		st.sent.Store(u.Revision)
 	}
+	st.sent.Store(u.Revision)
+	st.settled()
+	return nil
 }
 
 func (s *Server) sendOne(st *stream, m *pb.ControllerMessage) error {

@@ -117,16 +117,14 @@ func TestStatusesAreStoredOnceAndForOwnPortsOnly(t *testing.T) {
 		t.Errorf("status %+v", first)
 	}
 
-	time.Sleep(150 * time.Millisecond) // the first heartbeats
-	before := c.db.Revision()
+	written := c.statusWrites()
 	h.Report(model.PortStatus{PortID: "p1", State: model.PortActive, Revision: 1})
 	time.Sleep(50 * time.Millisecond)
-	if after := c.db.Revision(); after != before {
-		t.Errorf("a status that was known was written: revision %d after %d", after, before)
-	}
-
 	h.Report(model.PortStatus{PortID: "p1", State: model.PortActive, Revision: 2})
 	c.eventually("the new revision", func() bool { return status().Revision == 2 })
+	if n := written.Load(); n != 1 {
+		t.Errorf("%d writes for one status that was known and one that was new", n)
+	}
 	if !status().Since.Equal(first.Since) {
 		t.Error("the state has not changed, Since has")
 	}
@@ -155,7 +153,7 @@ func TestStatusesOfManyPortsShareTransactions(t *testing.T) {
 	ctl := c.serve(hosts.Config{HeartbeatInterval: time.Hour})
 	h := c.join(session.Config{Hello: hello("hv1"), Dial: ctl.dial})
 	c.settled("hv1", h)
-	before := c.db.Revision()
+	written := c.statusWrites()
 	for _, s := range statuses {
 		h.Report(s)
 	}
@@ -164,7 +162,7 @@ func TestStatusesOfManyPortsShareTransactions(t *testing.T) {
 		_ = c.db.ReadStale(func(r records.Reader) error { n = records.PortStatuses.Len(r); return nil })
 		return n == ports
 	})
-	if n := c.db.Revision() - before; n > 10 {
+	if n := written.Load(); n > 20 {
 		t.Errorf("%d transactions for %d statuses", n, ports)
 	}
 }
