@@ -25,7 +25,7 @@ func bound(port *model.Port) bool {
 
 // bind decides how the port's host plugs it.
 func (p *Plugin) bind(r records.Reader, n *model.Network, port *model.Port) {
-	port.VIFDetails = map[string]any{}
+	port.VIFDetails = nil
 	if port.Host == "" {
 		port.VIFType = VIFUnbound
 		return
@@ -81,7 +81,7 @@ func reaches(a *model.Agent, s model.Segment) bool {
 
 // alive reports whether the agent was heard of lately.
 func (p *Plugin) alive(a *model.Agent) bool {
-	return p.now().Sub(a.HeartbeatAt) < p.config.agentDownTime()
+	return a.Alive(p.now(), p.config.agentDownTime())
 }
 
 // rebind binds an updated port again if what the binding depends on changed, or
