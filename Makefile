@@ -10,7 +10,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 # Evaluated when first used, then kept.
 GO = $(eval GO := $$(shell .ci/prepare go))$(GO)
 
-.PHONY: all build demo test lint clean help root packages
+.PHONY: all build demo test bench docs lint clean help root packages
 .DEFAULT_GOAL := build
 
 help: ## list the targets
@@ -27,6 +27,13 @@ demo: root packages build ## a guided tour with live pings, on a three-node lab
 
 test: root packages build ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m ./...
+
+bench: root packages build ## figures, as ratios to what Open vSwitch's own tools need
+	$(GO) run ./test/bench
+
+docs: ## write docs/pipeline.md anew from the pipeline's declarations
+	@test -n "$(GO)"
+	$(GO) test ./pipeline -run TestTheDocumentShowsThePipelineAsItIs -update
 
 lint: ## go vet, staticcheck and gofumpt
 	@test -n "$(GO)"

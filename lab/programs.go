@@ -73,6 +73,7 @@ func (p *Plan) controllerConfig() map[string]any {
 	}
 	network := map[string]any{
 		"global_physnet_mtu": t.MTU,
+		"overlay_ip_version": t.UnderlayIP,
 		"vlan":               map[string]any{"network_vlan_ranges": vlans},
 		"flat":               map[string]any{"flat_networks": []string{"*"}},
 	}
@@ -247,7 +248,10 @@ func (l *Lab) Start(ctx context.Context, host, program string) error {
 	if _, err := l.vsctl(ctx, *h, "set", "Open_vSwitch", ".", "external_ids:lab-started="+time.Now().UTC().Format(time.RFC3339Nano)); err != nil {
 		return err
 	}
-	return addressUnderlay(ctx, *h)
+	if err := addressUnderlay(ctx, *h); err != nil {
+		return err
+	}
+	return l.introduce(ctx, *h)
 }
 
 // find gives the noted process of a host's program.

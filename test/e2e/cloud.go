@@ -63,6 +63,9 @@ func StartTopology(t testing.TB, topo lab.Topology) *Cloud {
 	return c
 }
 
+// in gives the cloud to a part of the test, which fails by itself.
+func (c *Cloud) in(t testing.TB) *Cloud { return &Cloud{TB: t, Lab: c.Lab} }
+
 // BinDir gives the directory of the programs under test.
 func BinDir() string {
 	_, file, _, _ := runtime.Caller(0)

@@ -58,12 +58,15 @@ func (g Guest) IP(family int) netip.Addr { return g.Guest.IP(family) }
 // create makes an object of a kind and reads the answer into out.
 func (c *Cloud) create(kind string, attrs Attributes, out any) {
 	c.Helper()
+	if attrs == nil {
+		attrs = Attributes{}
+	}
 	var answer map[string]json.RawMessage
 	c.Must(c.Lab.API().Call(c.Context(), "POST", "/v2.0/"+kind+"s", map[string]any{kind: attrs}, &answer))
 	c.Must(json.Unmarshal(answer[kind], out))
 }
 
-// Network creates a network.
+// Network creates a network; without attributes it is a tenant's own.
 func (c *Cloud) Network(attrs Attributes) Network {
 	c.Helper()
 	var n Network
