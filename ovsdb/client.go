@@ -2,7 +2,6 @@ package ovsdb
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -30,11 +29,11 @@ type timing struct {
 	transact   time.Duration // for a request whose context has no deadline
 }
 
-// defaultTiming notices a dead server within 9 s.
+// defaultTiming notices a dead server within 8 s.
 func defaultTiming() timing {
 	return timing{
 		connect:    10 * time.Second,
-		echoEvery:  5 * time.Second,
+		echoEvery:  4 * time.Second,
 		echoWait:   4 * time.Second,
 		backoffMin: 50 * time.Millisecond,
 		backoffMax: 5 * time.Second,
@@ -65,7 +64,8 @@ type Client struct {
 
 // Dial connects to the database at endpoint ("unix:/path/db.sock",
 // "tcp:host:port") and waits until the copy is complete. It tries again until
-// ctx is done; afterwards ctx is no longer used. From then on the Client
+// ctx is done, and its error then holds both the context's and why the last
+// attempt failed; afterwards ctx is no longer used. From then on the Client
 // reconnects by itself, for ever, until Close.
 func Dial(ctx context.Context, endpoint string, log *zap.Logger) (*Client, error) {
 	return dial(ctx, endpoint, log, defaultTiming())
@@ -93,7 +93,7 @@ func dial(ctx context.Context, endpoint string, log *zap.Logger, t timing) (*Cli
 	case <-ctx.Done():
 		c.Close()
 		if c.failure != nil {
-			return nil, fmt.Errorf("connect to database at %s: %w", endpoint, c.failure)
+			return nil, fmt.Errorf("connect to database at %s: %w: %w", endpoint, ctx.Err(), c.failure)
 		}
 		return nil, fmt.Errorf("connect to database at %s: %w", endpoint, ctx.Err())
 	}
@@ -184,11 +184,11 @@ func (c *Client) serve(ctx context.Context) (loaded bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := newSession(conn, func(_ string, params json.RawMessage) error { return c.copy.apply(params) })
+	s := newSession(conn, func(_ string, params any) error { return c.copy.apply(params) })
 	defer s.close()
 	defer c.setSession(nil)
 	// Whoever sees the new copy can use the connection: it is set first.
-	take := func(result json.RawMessage) error { c.setSession(s); return c.copy.load(result) }
+	take := func(result any) error { c.setSession(s); return c.copy.load(result) }
 	if _, err := s.call(dialCtx, "monitor", []any{database, monitorID, monitorRequests()}, take); err != nil {
 		return false, err
 	}
@@ -227,7 +227,7 @@ func (c *Client) setSession(s *session) {
 }
 
 // call sends a request over the live connection. Without one it fails at once.
-func (c *Client) call(ctx context.Context, method string, params []any) (json.RawMessage, error) {
+func (c *Client) call(ctx context.Context, method string, params []any) (any, error) {
 	c.mu.Lock()
 	s := c.session
 	c.mu.Unlock()

@@ -2,7 +2,6 @@ package ovsdb
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -81,6 +80,11 @@ func (c *Client) Commit(ctx context.Context, ops ...Op) error {
 // CommitAndWait is Commit, and waits until ovs-vswitchd has realised the
 // change, as ovs-vsctl does. It waits too when there was nothing to send.
 func (c *Client) CommitAndWait(ctx context.Context, ops ...Op) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.timing.transact)
+		defer cancel()
+	}
 	want, err := c.commit(ctx, ops, true)
 	if err != nil {
 		return err
@@ -143,38 +147,57 @@ func (c *Client) commit(ctx context.Context, ops []Op, wait bool) (int, error) {
 
 // opResult is the result of one operation (RFC 7047, section 5.2).
 type opResult struct {
-	Count   int              `json:"count"`
-	Error   string           `json:"error"`
-	Details string           `json:"details"`
-	Rows    []map[string]any `json:"rows"`
+	Count          int
+	Error, Details string
+	Rows           []map[string]any
 }
 
 // transact sends operations and gives a result for each. It fails when the
 // answer is not one.
 func (c *Client) transact(ctx context.Context, ops []wire.Operation) ([]opResult, error) {
-	raw, err := c.call(ctx, "transact", wire.NewTransactArgs(database, ops...))
+	answer, err := c.call(ctx, "transact", wire.NewTransactArgs(database, ops...))
 	if err != nil {
 		return nil, err
 	}
-	var results []*opResult
-	if err := json.Unmarshal(raw, &results); err != nil {
-		return nil, fmt.Errorf("decode answer to transact: %w", err)
+	list, ok := answer.([]any)
+	if !ok {
+		return nil, fmt.Errorf("decode answer to transact: %T is no array", answer)
 	}
-	// After a failed operation the others are null; an error of the whole
-	// transaction comes after all of them.
-	out := make([]opResult, 0, len(results))
+	out := make([]opResult, len(list))
 	failed := false
-	for _, r := range results {
-		if r == nil {
-			r = &opResult{}
+	for i, v := range list {
+		if out[i], err = decodeResult(v); err != nil {
+			return nil, fmt.Errorf("decode answer to transact, operation %d: %w", i, err)
 		}
-		failed = failed || r.Error != ""
-		out = append(out, *r)
+		failed = failed || out[i].Error != ""
 	}
 	if len(out) < len(ops) && !failed {
 		return nil, fmt.Errorf("decode answer to transact: %d results for %d operations", len(out), len(ops))
 	}
 	return out, nil
+}
+
+// decodeResult reads the result of one operation. After a failed operation the
+// others are null; an error of the whole transaction comes after all of them.
+func decodeResult(v any) (opResult, error) {
+	if v == nil {
+		return opResult{}, nil
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return opResult{}, fmt.Errorf("%T is no object", v)
+	}
+	r := rowReader{row: object}
+	out := opResult{Count: r.integer("count", 0), Error: r.str("error"), Details: r.str("details")}
+	rows, _ := object["rows"].([]any)
+	for _, v := range rows {
+		row, ok := v.(map[string]any)
+		if !ok {
+			return opResult{}, fmt.Errorf("%T is no row", v)
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out, r.err
 }
 
 // judge finds the Ops that failed.

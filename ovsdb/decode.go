@@ -1,7 +1,6 @@
 package ovsdb
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -36,22 +35,28 @@ type tableUpdates map[string][]rowUpdate
 
 // decodeUpdates reads <table-updates> (RFC 7047, section 4.1.6). Values that
 // are no table, row or row update make an error; columns are looked at later.
-func decodeUpdates(raw json.RawMessage) (tableUpdates, error) {
-	var tables map[string]map[string]map[string]any
-	if err := json.Unmarshal(raw, &tables); err != nil {
-		return nil, fmt.Errorf("decode table updates: %w", err)
+func decodeUpdates(v any) (tableUpdates, error) {
+	tables, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("decode table updates: %T is no object", v)
 	}
 	out := make(tableUpdates, len(tables))
-	for table, rows := range tables {
+	for table, v := range tables {
+		rows, ok := v.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("decode update of table %s: %T is no object", table, v)
+		}
 		list := make([]rowUpdate, 0, len(rows))
-		for uuid, change := range rows {
+		for uuid, v := range rows {
+			change, ok := v.(map[string]any)
+			if !ok {
+				return nil, fmt.Errorf("decode update of row %s in table %s: %T is no object", uuid, table, v)
+			}
 			u := rowUpdate{UUID: uuid}
-			if v, ok := change["new"]; ok && v != nil {
-				row, ok := v.(map[string]any)
-				if !ok {
-					return nil, fmt.Errorf("decode update of row %s in table %s: %T is not a row", uuid, table, v)
+			if v := change["new"]; v != nil {
+				if u.Row, ok = v.(map[string]any); !ok {
+					return nil, fmt.Errorf("decode update of row %s in table %s: %T is no row", uuid, table, v)
 				}
-				u.Row = row
 			}
 			list = append(list, u)
 		}

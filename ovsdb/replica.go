@@ -1,7 +1,6 @@
 package ovsdb
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -30,7 +29,7 @@ type replica struct {
 	flowTables  map[string]FlowTable
 
 	watchers map[*Watcher]struct{}
-	moved    chan struct{} // closed and replaced when the root row or connected changes
+	moved    chan struct{} // closed and replaced when cur_cfg or connected changes
 	complain func(err error)
 }
 
@@ -87,8 +86,8 @@ func (r *replica) clear() {
 }
 
 // load replaces the copy by the answer to "monitor".
-func (r *replica) load(raw json.RawMessage) error {
-	updates, err := decodeUpdates(raw)
+func (r *replica) load(result any) error {
+	updates, err := decodeUpdates(result)
 	if err != nil {
 		return err
 	}
@@ -106,13 +105,10 @@ func (r *replica) load(raw json.RawMessage) error {
 
 // apply brings the copy up to date with an "update" notification:
 // [<monitor id>, <table-updates>].
-func (r *replica) apply(params json.RawMessage) error {
-	var both []json.RawMessage
-	if err := json.Unmarshal(params, &both); err != nil {
-		return fmt.Errorf("decode update: %w", err)
-	}
-	if len(both) != 2 {
-		return fmt.Errorf("decode update: %d parameters instead of 2", len(both))
+func (r *replica) apply(params any) error {
+	both, ok := params.([]any)
+	if !ok || len(both) != 2 {
+		return fmt.Errorf("decode update: not two parameters but %.100s", fmt.Sprint(params))
 	}
 	updates, err := decodeUpdates(both[1])
 	if err != nil {
@@ -123,8 +119,9 @@ func (r *replica) apply(params json.RawMessage) error {
 	if !r.connected { // before the monitor's answer: not for this copy
 		return nil
 	}
+	before := r.root.CurCfg
 	d := r.merge(updates)
-	if d.Root {
+	if r.root.CurCfg != before {
 		r.broadcast()
 	}
 	for w := range r.watchers {
@@ -242,9 +239,11 @@ func (r *replica) mergeRoot(u rowUpdate) bool {
 		r.unreadable("Open_vSwitch", u.UUID, reader.err)
 		return false
 	}
-	changed := !reflect.DeepEqual(r.root, row)
+	old := r.root
 	r.root = row
-	return changed
+	// Every use of ovs-vsctl counts the configurations up: that is no news.
+	old.NextCfg, old.CurCfg = row.NextCfg, row.CurCfg
+	return !reflect.DeepEqual(old, row)
 }
 
 // mergeRows keeps a table by UUID up to date.

@@ -32,17 +32,18 @@ type RequestError struct{ Method, Text string }
 
 func (e *RequestError) Error() string { return e.Method + " refused: " + e.Text }
 
-// message is any JSON-RPC 1.0 message (RFC 7047, section 4).
+// message is any JSON-RPC 1.0 message (RFC 7047, section 4). Its parts are
+// decoded in one go: an update of hundreds of ports is a large one.
 type message struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
-	Params json.RawMessage `json:"params"`
-	Result json.RawMessage `json:"result"`
-	Error  json.RawMessage `json:"error"`
+	Params any             `json:"params"`
+	Result any             `json:"result"`
+	Error  any             `json:"error"`
 }
 
 type answer struct {
-	result json.RawMessage
+	result any
 	err    error
 }
 
@@ -50,13 +51,13 @@ type answer struct {
 // over in the reader's goroutine, before any later message is looked at.
 type waiting struct {
 	ch   chan answer // capacity 1
-	take func(json.RawMessage) error
+	take func(result any) error
 }
 
 // session is one connection: requests out, answers and notifications in.
 type session struct {
 	conn   net.Conn
-	notify func(method string, params json.RawMessage) error
+	notify func(method string, params any) error
 	done   chan struct{} // closed when the reader has ended
 
 	writing sync.Mutex // one message at a time on the wire
@@ -69,7 +70,7 @@ type session struct {
 
 // newSession starts reading. notify is called for every "update…" message, in
 // order, from the reader's goroutine; its error ends the session.
-func newSession(conn net.Conn, notify func(method string, params json.RawMessage) error) *session {
+func newSession(conn net.Conn, notify func(method string, params any) error) *session {
 	s := &session{
 		conn: conn, notify: notify,
 		done:    make(chan struct{}),
@@ -109,7 +110,7 @@ func (s *session) fail(cause error) {
 
 // call sends a request and waits for its result. take, if given, sees the
 // result in the order of messages on the wire.
-func (s *session) call(ctx context.Context, method string, params []any, take func(json.RawMessage) error) (json.RawMessage, error) {
+func (s *session) call(ctx context.Context, method string, params []any, take func(result any) error) (any, error) {
 	w := waiting{ch: make(chan answer, 1), take: take}
 	s.mu.Lock()
 	if s.cause != nil {
@@ -234,7 +235,7 @@ func (s *session) answered(m message) error {
 	if !ok {
 		return nil
 	}
-	if m.Error != nil && string(m.Error) != "null" {
+	if m.Error != nil {
 		w.ch <- answer{err: &RequestError{Text: errorText(m.Error)}}
 		return nil
 	}
@@ -249,15 +250,16 @@ func (s *session) answered(m message) error {
 }
 
 // errorText makes the "error" member readable: a string, or an object with
-// error, details and syntax.
-func errorText(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return text
+// error and details.
+func errorText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case map[string]any:
+		r := rowReader{row: v}
+		if code := r.str("error"); code != "" {
+			return strings.TrimRight(code+": "+r.str("details"), ": ")
+		}
 	}
-	var object struct{ Error, Details, Syntax string }
-	if json.Unmarshal(raw, &object) == nil && object.Error != "" {
-		return strings.TrimRight(object.Error+": "+object.Details, ": ")
-	}
-	return string(raw)
+	return fmt.Sprintf("%.200v", v)
 }

@@ -93,7 +93,7 @@ type Dirty struct {
 	// first connect or a reconnect. The lists are empty then.
 	Full                       bool
 	Bridges, Ports, Interfaces []string // sorted; deleted ones too
-	// Root says that the Open_vSwitch row changed.
+	// Root says that the Open_vSwitch row changed, other than NextCfg and CurCfg.
 	Root bool
 }
 

@@ -31,6 +31,8 @@ type Server struct {
 	conns  map[*conn]struct{}
 	frozen chan struct{} // not nil while frozen; closed at the thaw
 	down   bool          // refuse new connections
+	// touched, if any, is signalled after each transaction.
+	touched chan struct{}
 }
 
 // Start starts a server; it ends with the test.
@@ -149,7 +151,11 @@ func (s *Server) hold() {
 func (s *Server) Transact(ops ...wire.Operation) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.transact(ops) {
+	return firstError(s.transact(ops))
+}
+
+func firstError(results []*wire.OperationResult) error {
+	for _, r := range results {
 		if r != nil && r.Error != "" {
 			return fmt.Errorf("transact: %s: %s", r.Error, r.Details)
 		}
@@ -168,6 +174,12 @@ func (s *Server) transact(ops []wire.Operation) []*wire.OperationResult {
 	if err := s.db.Commit(databaseName, uuid.New(), update); err != nil {
 		failure := wire.ResultFromError(err)
 		return append(results, &failure)
+	}
+	if s.touched != nil {
+		select {
+		case s.touched <- struct{}{}:
+		default:
+		}
 	}
 	for c := range s.conns {
 		for id, request := range c.monitors {
