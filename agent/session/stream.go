@@ -76,7 +76,7 @@ func (s *Session) connect(ctx context.Context, address string) error {
 			cancel(err)
 		}
 	}()
-	err = s.read(streamCtx, st, rpc.DecodeSettings(welcome.GetSettings()))
+	err = s.read(ctx, streamCtx, st, rpc.DecodeSettings(welcome.GetSettings()))
 	err = because(streamCtx, err)
 	cancel(err)
 	<-wrote
@@ -133,8 +133,9 @@ func (s *Session) introduce(ctx context.Context, conn *grpc.ClientConn) (stream,
 	return st, w, nil
 }
 
-// read hands over what the controller sends until the stream ends.
-func (s *Session) read(ctx context.Context, st stream, settings Settings) error {
+// read hands over what the controller sends until the stream ends. When ctx is
+// done nobody wants updates any more, but acknowledgements still count.
+func (s *Session) read(ctx, streamCtx context.Context, st stream, settings Settings) error {
 	parts := rpc.Assembler{Settings: settings}
 	bad := rejections{out: s.out, log: s.log}
 	for {
@@ -155,7 +156,8 @@ func (s *Session) read(ctx context.Context, st stream, settings Settings) error 
 			select {
 			case s.updates <- *u:
 			case <-ctx.Done():
-				return context.Cause(ctx)
+			case <-streamCtx.Done():
+				return context.Cause(streamCtx)
 			}
 		case *pb.ControllerMessage_ReportAck:
 			s.out.stored(body.ReportAck.GetSequence())

@@ -50,7 +50,7 @@ func TestWhatTheAPIWroteOutlivesAReconnect(t *testing.T) {
 	c := newCloud(t)
 	ctl := c.serve(hosts.Config{})
 	h := c.join(session.Config{Hello: hello("hv1"), Dial: ctl.dial})
-	c.eventually("the record", func() bool { return c.agent("hv1") != nil })
+	c.eventually("the connection", h.Connected)
 	created := c.agent("hv1").CreatedAt
 	h.stop()
 	c.eventually("the leave", func() bool { return !c.agent("hv1").LeftAt.IsZero() })
