@@ -28,16 +28,24 @@ func FromFrame(frame []byte, inPort uint32) (Packet, error) {
 	p.SetNum(flows.InPort, uint64(inPort))
 	p.Set(flows.EthSrc, flows.MAC(eth.SrcMAC))
 	p.Set(flows.EthDst, flows.MAC(eth.DstMAC))
-	ethType := eth.EthernetType
+	ethType, payload := eth.EthernetType, eth.LayerPayload()
 	if tag, ok := decoded.Layer(layers.LayerTypeDot1Q).(*layers.Dot1Q); ok {
 		p.SetNum(flows.VLANTCI, uint64(tag.Priority)<<13|tagPresent|uint64(tag.VLANIdentifier))
-		ethType = tag.Type
+		ethType, payload = tag.Type, tag.LayerPayload()
 	}
 	if ethType < 0x600 {
 		ethType = ethNone
 	}
 	p.SetNum(flows.EthType, uint64(ethType))
-	p.readNetwork(decoded)
+	switch ethType {
+	case ethARP, ethRARP:
+		decoded = gopacket.NewPacket(payload, layers.LayerTypeARP, gopacket.NoCopy)
+		if arp, ok := decoded.Layer(layers.LayerTypeARP).(*layers.ARP); ok {
+			p.readARP(arp)
+		}
+	default:
+		p.readIP(decoded)
+	}
 	return p, nil
 }
 
@@ -45,25 +53,39 @@ func FromFrame(frame []byte, inPort uint32) (Packet, error) {
 // (OFP_DL_TYPE_NOT_ETH_TYPE).
 const ethNone = 0x05ff
 
-// readNetwork reads the headers that belong to the packet's Ethernet type.
-func (p *Packet) readNetwork(decoded gopacket.Packet) {
+// The Ethernet types of address resolution; the reverse one has the same form
+// (RFC 903).
+const (
+	ethARP  = layers.EthernetTypeARP
+	ethRARP = layers.EthernetType(0x8035)
+)
+
+// readIP reads an IP header and what it carries.
+func (p *Packet) readIP(decoded gopacket.Packet) {
 	switch p.Num(flows.EthType) {
 	case ethIPv4:
-		if ip, ok := decoded.Layer(layers.LayerTypeIPv4).(*layers.IPv4); ok {
-			p.readIPv4(ip)
-			p.readTransport(decoded)
+		ip, ok := decoded.Layer(layers.LayerTypeIPv4).(*layers.IPv4)
+		if !ok {
+			return
 		}
+		p.readIPv4(ip)
+		if p.Num(flows.IPFrag) == fragFirst { // gopacket stops at fragments
+			decoded = gopacket.NewPacket(ip.LayerPayload(), ip.Protocol.LayerType(), gopacket.NoCopy)
+		}
+		p.readTransport(decoded)
 	case ethIPv6:
 		if ip, ok := decoded.Layer(layers.LayerTypeIPv6).(*layers.IPv6); ok {
 			p.readIPv6(ip, decoded)
 			p.readTransport(decoded)
 		}
-	case uint64(layers.EthernetTypeARP):
-		if arp, ok := decoded.Layer(layers.LayerTypeARP).(*layers.ARP); ok {
-			p.readARP(arp)
-		}
 	}
 }
+
+// The values of IPFrag on fragments.
+const (
+	fragFirst = 1
+	fragLater = 3
+)
 
 func address(ip net.IP) flows.Value {
 	a, _ := netip.AddrFromSlice(ip)
@@ -83,9 +105,9 @@ func (p *Packet) readIPv4(ip *layers.IPv4) {
 func (p *Packet) setFragment(offset uint16, more bool) {
 	switch {
 	case offset > 0:
-		p.SetNum(flows.IPFrag, 3)
+		p.SetNum(flows.IPFrag, fragLater)
 	case more:
-		p.SetNum(flows.IPFrag, 1)
+		p.SetNum(flows.IPFrag, fragFirst)
 	}
 }
 
@@ -107,6 +129,9 @@ func (p *Packet) readIPv6(ip *layers.IPv6, decoded gopacket.Packet) {
 		case *layers.IPv6Fragment:
 			proto = x.NextHeader
 			p.setFragment(x.FragmentOffset, x.MoreFragments)
+			if x.FragmentOffset > 0 {
+				proto = layers.IPProtocolIPv6Fragment // what it carries is not looked at
+			}
 		}
 	}
 	p.SetNum(flows.IPProto, uint64(proto))
@@ -125,7 +150,7 @@ func (p *Packet) readARP(arp *layers.ARP) {
 // readTransport reads the first transport header; what a tunnel carries stays
 // unread.
 func (p *Packet) readTransport(decoded gopacket.Packet) {
-	if p.Num(flows.IPFrag) == 3 {
+	if p.Num(flows.IPFrag) == fragLater {
 		return
 	}
 	for _, layer := range decoded.Layers() {

@@ -1,9 +1,11 @@
 package flows_test
 
 import (
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -220,9 +222,11 @@ func isCT(a flows.Action) bool {
 }
 
 var (
-	cookieLine  = regexp.MustCompile(`(?m)^ *\d+\. .*, cookie (0x[0-9a-f]+)$|^ *\d+\. .*priority \d+()$`)
-	flowLine    = regexp.MustCompile(`(?m)^(Final flow|Flow|Datapath actions): (.*)$`)
-	hiddenParts = regexp.MustCompile(`(recirc_id=0x[0-9a-f]+,?|(?:vlan_tci|dl_vlan|dl_vlan_pcp)1=[^,]*,|eth,|,nd_[st]ll=00:00:00:00:00:00)`)
+	cookieLine = regexp.MustCompile(`(?m)^ *\d+\. .*, cookie (0x[0-9a-f]+)$|^ *\d+\. .*priority \d+()$`)
+	flowLine   = regexp.MustCompile(`(?m)^(Final flow|Flow|Datapath actions): (.*)$`)
+	// hiddenParts are printed by the switch but no field of a flow, or 0: the ids
+	// of recirculation, second tags, ND options, the type of an IGMP message.
+	hiddenParts = regexp.MustCompile(`(recirc_id=0x[0-9a-f]+,?|(?:vlan_tci|dl_vlan|dl_vlan_pcp)1=[^,]*,|eth,|,nd_[st]ll=00:00:00:00:00:00|,tp_src=22,tp_dst=0)`)
 )
 
 // switchTrace runs ofproto/trace and reads its report.
@@ -308,4 +312,32 @@ func datapathPorts(s *ovstest.Switch) map[string]uint32 {
 		ports[m[2]] = uint32(n)
 	}
 	return ports
+}
+
+// TestFramesHaveTheSameFieldsInSimulationAndSwitch gives the frames of package
+// sim to ofproto/trace and compares the fields.
+func TestFramesHaveTheSameFieldsInSimulationAndSwitch(t *testing.T) {
+	s := traceBridge(t)
+	b, err := os.ReadFile("../../flows/sim/testdata/frames.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range strings.Split(string(b), "\nframe ")[1:] {
+		lines := strings.Split(record, "\n")
+		data, err := hex.DecodeString(strings.ReplaceAll(lines[1], " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := sim.FromFrame(data, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := s.Appctl("ofproto/trace", "br", "in_port=1", hex.EncodeToString(data))
+		flow := flowLine.FindStringSubmatch(report)[2]
+		p.SetNum(flows.NDReserved, 0) // the switch has them but does not print them
+		p.SetNum(flows.NDOptionsType, 0)
+		if diff := cmp.Diff(normalFlow(flow), nonZero(p)); diff != "" {
+			t.Errorf("%s\n%s (-switch +simulation):\n%s", lines[0], flow, diff)
+		}
+	}
 }
