@@ -138,3 +138,40 @@ func (c *conn) Close() error {
 	}
 	return c.Conn.Close()
 }
+
+// Forget deletes all flows with exactly one of the cookies.
+func (c *conn) Forget(ctx context.Context, cookies []uint64) error {
+	for _, cookie := range cookies {
+		f := ofp.AllFlows
+		f.Cookie, f.CookieMask = cookie, ^uint64(0)
+		gone, err := c.DumpFlows(ctx, f)
+		if err != nil {
+			return fmt.Errorf("read flows with cookie %#x: %w", cookie, err)
+		}
+		if err := c.Apply(ctx, nil, gone); err != nil {
+			return fmt.Errorf("delete flows with cookie %#x: %w", cookie, err)
+		}
+	}
+	return nil
+}
+
+// touchFrame is a broadcast of an experimental EtherType (IEEE 802, 9.2.3)
+// that says nothing, from a locally administered address.
+var touchFrame = append([]byte{
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x1e, 0x00, 0x00, 0x00, 0x01, 0x88, 0xb5,
+}, make([]byte, 46)...)
+
+// Touch sends a frame out of the ports with tunnel id 0, which no network has:
+// the other end drops it.
+func (c *conn) Touch(ctx context.Context, ports []uint32) error {
+	for _, port := range ports {
+		err := c.PacketOut(ctx, ofp.PacketOut{
+			InPort: flows.PortController, Data: touchFrame,
+			Actions: []flows.Action{flows.SetU(flows.TunID, 0), flows.Output{Port: port}},
+		})
+		if err != nil {
+			return fmt.Errorf("send into tunnel port %d: %w", port, err)
+		}
+	}
+	return nil
+}

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lepton-sdn/lepton/flows"
@@ -25,6 +27,10 @@ type bridge struct {
 	busy   bool
 	// pending are changes of the program that have not been handed over.
 	pending map[flows.Key]pendingRule
+	// forget are cookies of learned flows that must go, touch tunnel ports whose
+	// other end the switch should look for.
+	forget map[uint64]bool
+	touch  map[uint32]bool
 	// inFlight is the job that the driver has.
 	inFlight job
 	// refused are the rules that the switch would not take, and why.
@@ -46,7 +52,10 @@ type refusal struct {
 }
 
 func newBridge(name string) *bridge {
-	return &bridge{name: name, pending: map[flows.Key]pendingRule{}, refused: map[flows.Key]refusal{}}
+	return &bridge{
+		name: name, pending: map[flows.Key]pendingRule{}, refused: map[flows.Key]refusal{},
+		forget: map[uint64]bool{}, touch: map[uint32]bool{},
+	}
 }
 
 // change adds what the compiler changed to what is pending.
@@ -61,6 +70,9 @@ func (b *bridge) change(c pipeline.Change) {
 	for _, r := range c.Set {
 		b.pending[r.Key()] = pendingRule{rule: r}
 		delete(b.refused, r.Key())
+	}
+	for _, cookie := range c.Forget {
+		b.forget[cookie] = true
 	}
 }
 
@@ -77,6 +89,7 @@ func (b *bridge) sync(want []flows.Rule, keep func(flows.Rule) bool) {
 	b.have, b.loaded, b.synced, b.busy = nil, false, true, false
 	clear(b.pending)
 	clear(b.refused)
+	clear(b.forget)
 	d := flows.Diff(have, want)
 	for _, r := range d.Delete {
 		b.pending[r.Key()] = pendingRule{rule: r, del: true}
@@ -99,11 +112,13 @@ func (b *bridge) next(gen uint64) int {
 	if !b.synced || b.busy {
 		return 0
 	}
-	if len(b.pending) == 0 {
+	if len(b.pending)+len(b.forget)+len(b.touch) == 0 {
 		b.sent, b.applied = gen, gen
 		return 0
 	}
-	j := job{gen: gen}
+	j := job{gen: gen, forget: slices.Sorted(maps.Keys(b.forget)), touch: slices.Sorted(maps.Keys(b.touch))}
+	clear(b.forget)
+	clear(b.touch)
 	for _, p := range b.pending {
 		if p.del {
 			j.del = append(j.del, p.rule)
@@ -145,6 +160,12 @@ func (b *bridge) refuse(e *ofp.BundleError, now time.Time) []refusal {
 	}
 	put(b.inFlight.add, false)
 	put(b.inFlight.del, true)
+	for _, cookie := range b.inFlight.forget {
+		b.forget[cookie] = true
+	}
+	for _, port := range b.inFlight.touch {
+		b.touch[port] = true
+	}
 	b.busy, b.inFlight = false, job{}
 	return out
 }

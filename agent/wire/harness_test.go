@@ -33,6 +33,8 @@ type tableSwitch struct {
 	refuse func(flows.Rule) bool
 	cut    chan struct{} // closed: connections break
 	stuck  bool          // Apply does not come back before its deadline
+
+	touched []uint32
 }
 
 func newTableSwitch() *tableSwitch {
@@ -102,6 +104,24 @@ func (c tableConn) Apply(ctx context.Context, add, del []flows.Rule) error {
 	for _, r := range del {
 		delete(c.rules, r.Key())
 	}
+	return nil
+}
+
+func (c tableConn) Forget(_ context.Context, cookies []uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k, r := range c.rules {
+		if slices.Contains(cookies, r.Cookie) {
+			delete(c.rules, k)
+		}
+	}
+	return nil
+}
+
+func (c tableConn) Touch(_ context.Context, ports []uint32) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.touched = append(c.touched, ports...)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"time"
+
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/pipeline"
@@ -58,6 +60,7 @@ func (l *Loop) lookAtSwitchPorts() {
 		if l.view.Tunnels[k] != port {
 			l.view.Tunnels[k] = port
 			l.dirty.Tunnels = append(l.dirty.Tunnels, k)
+			l.touchTunnel(port)
 		}
 	}
 	for k := range l.view.Tunnels {
@@ -66,4 +69,30 @@ func (l *Loop) lookAtSwitchPorts() {
 			l.dirty.Tunnels = append(l.dirty.Tunnels, k)
 		}
 	}
+}
+
+// touchAgain is how often tunnels are touched: Open vSwitch's userspace
+// datapath forgets the MAC of a tunnel's other end after 15 minutes without a
+// packet.
+const touchAgain = 5 * time.Minute
+
+// touchTunnel has a frame sent into a tunnel, so that the first packet of a
+// guest is not lost: the userspace datapath drops packets for an end whose MAC
+// it does not know, while it asks for it. The kernel's datapath keeps them.
+func (l *Loop) touchTunnel(port uint32) {
+	if b := l.bridges[l.cfg.Bridges.Tunnel]; b != nil && l.cfg.Bridges.DatapathType == "netdev" {
+		b.touch[port] = true
+	}
+}
+
+// touchTunnels touches all of them when it is time. It returns when it will be
+// time again.
+func (l *Loop) touchTunnels(now time.Time) time.Time {
+	if now.Sub(l.touchedAt) >= touchAgain {
+		l.touchedAt = now
+		for _, port := range l.view.Tunnels {
+			l.touchTunnel(port)
+		}
+	}
+	return l.touchedAt.Add(touchAgain)
 }

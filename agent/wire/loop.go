@@ -79,6 +79,8 @@ type Loop struct {
 	acked    int64
 	began    time.Time
 	inSyncAt time.Time
+	// touchedAt is when the tunnels were touched last.
+	touchedAt time.Time
 }
 
 // New makes a loop that has done nothing yet.
@@ -181,6 +183,7 @@ func (l *Loop) step(ctx context.Context) time.Time {
 	wake := l.planDatabase(ctx, now)
 	if l.ready() {
 		l.compile()
+		wake = earlier(wake, l.touchTunnels(now))
 		wake = earlier(wake, l.feedSwitches(now))
 		l.tellPorts()
 		if l.acknowledge() {

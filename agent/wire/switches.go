@@ -20,6 +20,11 @@ type Switch interface {
 	// Apply installs and deletes in one atomic bundle, adds first. A refused
 	// rule gives an *ofp.BundleError, and nothing is changed.
 	Apply(ctx context.Context, add, del []flows.Rule) error
+	// Forget deletes all flows with exactly one of these cookies: what the
+	// switch learned itself.
+	Forget(ctx context.Context, cookies []uint64) error
+	// Touch sends a frame that means nothing out of the ports.
+	Touch(ctx context.Context, ports []uint32) error
 	// Done is closed when the connection is lost.
 	Done() <-chan struct{}
 	Close() error
@@ -42,6 +47,8 @@ const (
 // job is a difference that a bridge must take.
 type job struct {
 	add, del []flows.Rule
+	forget   []uint64 // cookies of learned flows, deleted after the rest
+	touch    []uint32 // tunnel ports, touched after the rest
 	gen      uint64
 }
 
@@ -134,7 +141,7 @@ func (d *driver) serve(ctx context.Context) error {
 func (d *driver) apply(ctx context.Context, sw Switch, j job) error {
 	began := time.Now()
 	_, err := within(ctx, applyTimeout, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, sw.Apply(ctx, j.add, j.del)
+		return struct{}{}, carryOut(ctx, sw, j)
 	})
 	ev := switchEvent{kind: switchApplied, gen: j.gen, took: time.Since(began), count: len(j.add) + len(j.del)}
 	var refused *ofp.BundleError
@@ -146,6 +153,23 @@ func (d *driver) apply(ctx context.Context, sw Switch, j job) error {
 	}
 	if !d.tell(ctx, ev) {
 		return ctx.Err()
+	}
+	return nil
+}
+
+func carryOut(ctx context.Context, sw Switch, j job) error {
+	if len(j.add)+len(j.del) > 0 {
+		if err := sw.Apply(ctx, j.add, j.del); err != nil {
+			return err
+		}
+	}
+	if len(j.forget) > 0 {
+		if err := sw.Forget(ctx, j.forget); err != nil {
+			return err
+		}
+	}
+	if len(j.touch) > 0 {
+		return sw.Touch(ctx, j.touch)
 	}
 	return nil
 }
