@@ -29,6 +29,7 @@ type cloud struct {
 	plugin *plugin.Plugin
 	store  *mem.Store
 	server *httptest.Server
+	log    *zap.Logger
 }
 
 type option func(*plugin.Config, *Config)
@@ -64,7 +65,7 @@ func newCloudOn(t testing.TB, s store.Store, options ...option) *cloud {
 			t.Error(err)
 		}
 	})
-	return &cloud{t: t, db: db, plugin: p, server: server}
+	return &cloud{t: t, db: db, plugin: p, server: server, log: ac.Log}
 }
 
 // call sends a request; body may be nil, JSON text or a value. The answer's

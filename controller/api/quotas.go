@@ -9,10 +9,10 @@ import (
 	"github.com/lepton-sdn/lepton/controller/records"
 )
 
-// quotas serves /v2.0/quotas: the limits of projects, and what they use.
-type quotas struct{ api *API }
+// quotaEndpoint serves /v2.0/quotas: the limits of projects, and what they use.
+type quotaEndpoint struct{ api *API }
 
-func (s quotas) serve(ctx context.Context, rq *request, rest []string) (response, error) {
+func (s quotaEndpoint) serve(ctx context.Context, rq *request, rest []string) (response, error) {
 	method := rq.http.Method
 	switch {
 	case len(rest) == 0 || len(rest) == 1 && rest[0] == "":
@@ -43,7 +43,7 @@ func (s quotas) serve(ctx context.Context, rq *request, rest []string) (response
 }
 
 // list gives the projects that have limits of their own.
-func (s quotas) list(ctx context.Context, rq *request) (response, error) {
+func (s quotaEndpoint) list(ctx context.Context, rq *request) (response, error) {
 	if !rq.who.Admin {
 		return response{}, forbidden("get_quota")
 	}
@@ -59,7 +59,7 @@ func (s quotas) list(ctx context.Context, rq *request) (response, error) {
 }
 
 // show gives a project's limits, the defaults, or the limits with what is used.
-func (s quotas) show(ctx context.Context, project, view string) (response, error) {
+func (s quotaEndpoint) show(ctx context.Context, project, view string) (response, error) {
 	p := s.api.config.Plugin
 	var quota object
 	err := s.api.read(ctx, func(r records.Reader) error {
@@ -92,7 +92,7 @@ func limitsObject(limits map[string]int) object {
 }
 
 // update gives a project limits of its own.
-func (s quotas) update(ctx context.Context, rq *request, project string) (response, error) {
+func (s quotaEndpoint) update(ctx context.Context, rq *request, project string) (response, error) {
 	body, err := s.api.readBody(rq.http)
 	if err != nil {
 		return response{}, err

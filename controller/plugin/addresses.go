@@ -15,7 +15,7 @@ func (p *Plugin) giveAddresses(c Call, u *records.Update, s *PortSpec, port *mod
 	if !c.Has("fixed_ips") {
 		return p.giveDefaultAddresses(u, port)
 	}
-	fixed, err := p.changeAddresses(u, &model.Port{}, port, s.Addresses)
+	fixed, err := p.changeAddresses(u, port, s.Addresses)
 	if err != nil {
 		return err
 	}
@@ -113,19 +113,16 @@ func (p *Plugin) pickAddress(u *records.Update, subnets []*model.Subnet, owner s
 // changeAddresses works out the addresses of a port whose request lists them.
 // Addresses that the port has stay when the request names them or only their
 // subnet; those that guests make themselves stay in any case.
-func (p *Plugin) changeAddresses(u *records.Update, before, port *model.Port, want []AddressRequest) ([]model.FixedIP, error) {
-	left := slices.Clone(before.FixedIPs)
+func (p *Plugin) changeAddresses(u *records.Update, port *model.Port, want []AddressRequest) ([]model.FixedIP, error) {
+	left := slices.Clone(port.FixedIPs)
 	out := make([]model.FixedIP, len(want))
 	for i, w := range want { // the exact ones first, so that they are not taken for others
 		if !w.IP.IsValid() {
 			continue
 		}
-		f, err := p.namedAddress(u, before, port, w)
+		f, err := p.namedAddress(u, port, w)
 		if err != nil {
 			return nil, err
-		}
-		if slices.Contains(out[:i], f) {
-			return nil, InvalidInput("Duplicate IP address '%s'", f.IP)
 		}
 		left = slices.DeleteFunc(left, func(o model.FixedIP) bool { return o == f })
 		out[i] = f
@@ -150,25 +147,30 @@ func (p *Plugin) changeAddresses(u *records.Update, before, port *model.Port, wa
 			out = append(out, o)
 		}
 	}
+	for i, f := range out {
+		if slices.Contains(out[:i], f) {
+			return nil, InvalidInput("Duplicate IP address '%s'", f.IP)
+		}
+	}
 	return out, nil
 }
 
-// namedAddress checks an address that a request names.
-func (p *Plugin) namedAddress(u *records.Update, before, port *model.Port, w AddressRequest) (model.FixedIP, error) {
+// namedAddress checks an address that a request names, and claims it.
+func (p *Plugin) namedAddress(u *records.Update, port *model.Port, w AddressRequest) (model.FixedIP, error) {
 	s, err := subnetOf(u, port.NetworkID, w)
 	if err != nil {
 		return model.FixedIP{}, err
 	}
 	f := model.FixedIP{SubnetID: s.ID, IP: w.IP}
 	switch {
-	case slices.Contains(before.FixedIPs, f):
+	case slices.Contains(port.FixedIPs, f):
 		return f, nil
 	case !s.CIDR.Contains(w.IP) || ipam.Reserved(s.CIDR, w.IP):
 		return f, BadRequest("InvalidIpForSubnet", "IP address %s is not a valid IP for the specified subnet.", w.IP)
 	case automatic(s) && w.IP != port.MAC.EUI64(s.CIDR) && !router(port.DeviceOwner):
 		return f, BadRequest("AllocationOnAutoAddressSubnet", "IPv6 address %s cannot be directly assigned to a port on subnet %s as the subnet is configured for automatic addresses.", w.IP, s.ID)
 	}
-	if owner, ok := u.Claimed(addressKey(s.ID, w.IP)); ok && owner != port.ID {
+	if reclaim(u, port.ID, nil, []string{addressKey(s.ID, w.IP)}) != nil {
 		return f, addressTaken(f)
 	}
 	return f, nil

@@ -46,9 +46,9 @@ func (p *Plugin) changeMAC(c Call, u *records.Update, before, port *model.Port) 
 
 // followMAC gives a port whose MAC changed the addresses that its guest will
 // now make from it.
-func (p *Plugin) followMAC(u *records.Update, before, port *model.Port) error {
+func followMAC(u *records.Update, before, port *model.Port) {
 	if port.MAC == before.MAC {
-		return nil
+		return
 	}
 	fixed := make([]model.FixedIP, 0, len(port.FixedIPs))
 	for _, f := range port.FixedIPs {
@@ -59,5 +59,4 @@ func (p *Plugin) followMAC(u *records.Update, before, port *model.Port) error {
 		fixed = append(fixed, f)
 	}
 	port.FixedIPs = fixed
-	return nil
 }

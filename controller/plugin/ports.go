@@ -174,8 +174,9 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 	if err := p.secureChangedPort(c, u, s, before, &port); err != nil {
 		return err
 	}
+	followMAC(u, before, &port)
 	if c.Has("fixed_ips") {
-		fixed, err := p.changeAddresses(u, before, &port, s.Addresses)
+		fixed, err := p.changeAddresses(u, &port, s.Addresses)
 		if err != nil {
 			return err
 		}
@@ -183,9 +184,6 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 		if len(fixed) > 0 {
 			port.IPAllocation = allocationImmediate
 		}
-	}
-	if err := p.followMAC(u, before, &port); err != nil {
-		return err
 	}
 	if c.Has("extra_dhcp_opts") {
 		port.ExtraDHCPOpts = mergeOptions(before.ExtraDHCPOpts, s.Options)
