@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/agent/config"
@@ -45,6 +46,11 @@ const databaseComplaint = 10 * time.Second
 // impossible to work. The switch keeps its flows either way.
 func Run(ctx context.Context, o Options) error {
 	cfg := o.Config
+	lock, err := lockDir(cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	instance, err := lastingID(filepath.Join(cfg.StateDir, "instance"))
 	if err != nil {
 		return err
@@ -190,6 +196,23 @@ func bridgeOf(s ovsdb.State, dpid uint64) string {
 	return ""
 }
 
+// lockDir makes the directory and keeps other agents out of it, for two that
+// share one identity would take each other's place at the controller for ever.
+// The lock ends with the process.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state_dir: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state_dir: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("state_dir: %s is in use by another lepton-agent: %w", dir, err), f.Close())
+	}
+	return f, nil
+}
+
 // lastingID reads the agent's own identity, or makes one at the first start.
 // It tells two agents that claim one host name apart from one that restarted.
 func lastingID(path string) (string, error) {
@@ -199,9 +222,6 @@ func lastingID(path string) (string, error) {
 			return id.String(), nil
 		}
 	} else if !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("state_dir: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("state_dir: %w", err)
 	}
 	id := uuid.NewString()

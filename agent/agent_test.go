@@ -3,6 +3,7 @@ package agent
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -11,7 +12,7 @@ import (
 )
 
 func TestTheIdentityOfAnAgentLasts(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state", "instance")
+	path := filepath.Join(t.TempDir(), "instance")
 	first, err := lastingID(path)
 	if err != nil {
 		t.Fatal(err)
@@ -53,4 +54,23 @@ func TestABridgeIsFoundByItsDatapathID(t *testing.T) {
 	if got := bridgeOf(s, 1); got != "" {
 		t.Errorf("found %q for an unknown id", got)
 	}
+}
+
+func TestTwoAgentsCannotShareAStateDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	lock, err := lockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockDir(dir); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Fatalf("error %v does not name %s", err, dir)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := lockDir(dir)
+	if err != nil {
+		t.Fatalf("after the first one ended: %v", err)
+	}
+	again.Close()
 }

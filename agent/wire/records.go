@@ -22,6 +22,9 @@ func (l *Loop) lookAtRecords() {
 			ARPResponder:      l.cfg.ARPResponder,
 		}
 		l.dirty.All = true
+		for _, p := range l.ports { // a controller that is new to us is told everything
+			p.reported = model.PortStatus{}
+		}
 		for id := range l.mirror.networks {
 			t.networks[id] = true
 		}
