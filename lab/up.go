@@ -173,9 +173,6 @@ func (b *builder) build(ctx context.Context) error {
 	if err := b.step("Open vSwitch, datapath "+b.plan.Datapath, func() error { return b.switches(ctx) }); err != nil {
 		return err
 	}
-	if err := b.meetNeighbours(ctx); err != nil {
-		return err
-	}
 	if !b.opts.Bare {
 		if err := b.step("certificates", b.certificates); err != nil {
 			return err
