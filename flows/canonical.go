@@ -132,6 +132,8 @@ func isCanonical(a Action) bool {
 		return a.Port != PortController && (a.Port < 0xff00 || a.Port > 0xffff)
 	case Resubmit:
 		return a.InPort != 0
+	case CT:
+		return a.NAT == nil && (a.Zone == 0 || a.ZoneSrc.IsZero()) && !slices.ContainsFunc(a.Exec, func(x Action) bool { return !isCanonical(x) })
 	case GotoTable, Move, PushVLAN, PopVLAN, DecTTL, Group, Meter, Conjunction, CTClear, Raw:
 		return true
 	}

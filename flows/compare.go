@@ -79,6 +79,9 @@ func EqualActions(a, b []Action) bool {
 // equalAction compares canonical actions.
 func equalAction(a, b Action) bool {
 	switch a := a.(type) {
+	case SetField: // the commonest, and faster than ==
+		b, ok := b.(SetField)
+		return ok && a == b
 	case Controller:
 		b, ok := b.(Controller)
 		return ok && a.MaxLen == b.MaxLen && a.ID == b.ID && a.Reason == b.Reason && a.Pause == b.Pause &&
