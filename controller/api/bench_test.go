@@ -25,6 +25,33 @@ func BenchmarkPortCreate(b *testing.B) {
 	}
 }
 
+// BenchmarkPortList lists 10,000 ports: all of them, a page, and those of one
+// device.
+func BenchmarkPortList(b *testing.B) {
+	c := newCloud(b, unlimited)
+	network := id(c.network(`{"name": "bench"}`))
+	c.subnet(network, `"ip_version": 4, "cidr": "10.0.0.0/12"`)
+	bulk := make([]string, 500)
+	for round := range 20 {
+		for i := range bulk {
+			bulk[i] = fmt.Sprintf(`{"network_id": %q, "device_id": "vm%d-%d"}`, network, round, i)
+		}
+		c.must(http.StatusCreated, "POST", "/v2.0/ports", `{"ports": [`+strings.Join(bulk, ",")+`]}`)
+	}
+	for _, query := range []string{"", "?limit=100", "?limit=100&sort_key=name&sort_dir=asc", "?device_id=vm3-7", "?fields=id"} {
+		b.Run("ports"+query, func(b *testing.B) {
+			for b.Loop() {
+				res, err := http.Get(c.server.URL + "/v2.0/ports" + query)
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+			}
+		})
+	}
+}
+
 func benchmarkPortCreate(b *testing.B, clients int) {
 	s, err := etcd.OpenEmbedded(b.Context(), etcd.Embedded{Dir: b.TempDir(), Log: zap.NewNop()})
 	if err != nil {

@@ -242,3 +242,27 @@ func TestConcurrentChangesKeepTheRecordsConsistent(t *testing.T) {
 	checkAddresses(t, clouds[0])
 	checkAddresses(t, clouds[1])
 }
+
+// TestAPortMadeTogetherWithAnAutomaticSubnetHasAnAddressInIt makes ports while
+// the subnet is made, through another controller.
+func TestAPortMadeTogetherWithAnAutomaticSubnetHasAnAddressInIt(t *testing.T) {
+	s := mem.New()
+	clouds := []*cloud{newCloudOn(t, s, unlimited), newCloudOn(t, s, unlimited)}
+	for range 10 {
+		n := id(clouds[0].network(`{}`))
+		var all sync.WaitGroup
+		for i := range 6 {
+			all.Go(func() {
+				for range 4 {
+					clouds[i%2].port(n, "")
+				}
+			})
+		}
+		subnet := id(clouds[0].subnet(n, `"ip_version": 6, "cidr": "2001:db8::/64", "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"`))
+		all.Wait()
+		if got := clouds[1].list("ports?fields=id&fixed_ips=subnet_id%3D"+subnet, "ports"); len(got) != 24 {
+			t.Errorf("%d of 24 ports have an address in the new subnet", len(got))
+		}
+	}
+	checkAddresses(t, clouds[0])
+}

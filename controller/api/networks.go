@@ -21,6 +21,12 @@ func newNetworks(a *API) endpoint {
 	view := func(r records.Reader) func(*model.Network) *networkView {
 		return func(n *model.Network) *networkView { return p.ViewNetwork(r, n) }
 	}
+	byProject := func(r records.Reader, v string) iter.Seq[*networkView] {
+		if v == "" {
+			return views(records.Networks.All(r), view(r))
+		}
+		return views(records.NetworksByProject.Get(r, v), view(r))
+	}
 	return &collection[networkSpec, networkView]{
 		api: a, member: "network", plural: "networks", path: "networks", kind: "Network", title: "Network", bulk: true,
 		attrs:  networkAttrs(),
@@ -42,6 +48,8 @@ func newNetworks(a *API) endpoint {
 				}
 				return views(records.NetworksByName.Get(r, v), view(r))
 			}},
+			{"project_id", byProject},
+			{"tenant_id", byProject},
 		},
 		fresh: func(rq *request) *networkSpec {
 			s := &networkSpec{}

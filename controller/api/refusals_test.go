@@ -152,6 +152,7 @@ func networkRefusals() map[string]refusal {
 		"segments and provider":       post(`{"provider:network_type": "vxlan", "segments": [{"provider:network_type": "vxlan"}]}`, 400, "SegmentsSetInConjunctionWithProviders"),
 		"an MTU too large":            post(`{"mtu": 1451}`, 400, invalid),
 		"an MTU too small":            post(`{"mtu": 67}`, 400, invalid),
+		"an unknown zone":             post(`{"availability_zone_hints": ["mars"]}`, 404, "AvailabilityZoneNotFound"),
 		"a negative MTU":              post(`{"mtu": -1}`, 400, "HTTPBadRequest"),
 		"a domain without dot":        post(`{"dns_domain": "example.org"}`, 400, "HTTPBadRequest"),
 		"another network type":        {"PUT networks/$network", `{"network": {"provider:network_type": "gre"}}`, 400, invalid},

@@ -221,9 +221,16 @@ func (p *Plugin) addressIn(u *records.Update, port *model.Port, subnet string) (
 }
 
 // addAutomaticAddresses gives the ports that are on a network already the
-// addresses that their guests will make in its new subnet.
+// addresses that their guests will make in its new subnet. Every port's MAC is
+// claimed anew, and no others may be, so that a port which is made at the same
+// moment makes the update run again instead of being left out.
 func (p *Plugin) addAutomaticAddresses(u *records.Update, s *model.Subnet) error {
+	u.RequireNoClaims(macPrefix(s.NetworkID))
 	for port := range records.PortsByNetwork.Get(u, s.NetworkID) {
+		u.Release(macKey(port.NetworkID, port.MAC))
+		if err := u.Claim(macKey(port.NetworkID, port.MAC), port.ID); err != nil {
+			return err
+		}
 		if router(port.DeviceOwner) || (len(s.ServiceTypes) > 0 && !slices.Contains(s.ServiceTypes, port.DeviceOwner)) {
 			continue
 		}

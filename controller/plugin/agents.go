@@ -179,6 +179,12 @@ func (p *Plugin) DeleteAgent(u *records.Update, id string) error {
 	return nil
 }
 
+// What availability zones are of.
+const (
+	zoneOfNetworks = "network"
+	zoneOfRouters  = "router"
+)
+
 // Zone is an availability zone of one kind of resource.
 type Zone struct {
 	Name, Resource string
@@ -194,9 +200,9 @@ func (p *Plugin) Zones(r records.Reader) []Zone {
 			if v.Zone == "" {
 				continue
 			}
-			resource := "router"
+			resource := zoneOfRouters
 			if v.Role == roleDHCP {
-				resource = "network"
+				resource = zoneOfNetworks
 			}
 			z := Zone{Name: v.Zone, Resource: resource}
 			available[z] = available[z] || v.Alive && v.AdminStateUp
@@ -211,4 +217,9 @@ func (p *Plugin) Zones(r records.Reader) []Zone {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Resource, b.Resource))
 	})
 	return out
+}
+
+// hasZone tells whether there is an agent for the resource in the zone.
+func (p *Plugin) hasZone(r records.Reader, name, resource string) bool {
+	return slices.ContainsFunc(p.Zones(r), func(z Zone) bool { return z.Name == name && z.Resource == resource })
 }

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"fmt"
+	"net/http"
 	"reflect"
 
 	"github.com/lepton-sdn/lepton/controller/records"
@@ -57,6 +58,11 @@ func (p *Plugin) ViewNetwork(r records.Reader, n *model.Network) *NetworkView {
 func (p *Plugin) CreateNetwork(c Call, u *records.Update, s *NetworkSpec) (string, error) {
 	n := s.Network
 	p.newMeta(&n.Meta, 1)
+	for _, zone := range n.AZHints {
+		if !p.hasZone(u.Peek(), zone, zoneOfNetworks) {
+			return "", Refuse(http.StatusNotFound, "AvailabilityZoneNotFound", "AvailabilityZone %s could not be found.", zone)
+		}
+	}
 	if _, err := p.ensureDefaultGroup(u, n.ProjectID); err != nil {
 		return "", err
 	}
