@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// unique gives a name that no other run of the tests has.
+func unique(name string) string { return name + "-" + strconv.Itoa(os.Getpid()) }
+
 // shortDir gives a directory whose path leaves room for sockets.
 func shortDir(t *testing.T) string {
 	t.Helper()
@@ -94,8 +97,8 @@ hosts:
 			if err != nil {
 				t.Fatal(err)
 			}
-			dir := shortDir(t)
-			l, err := Up(t.Context(), topo, Options{Name: "labt1", Dir: dir, Bare: true})
+			dir, name := shortDir(t), unique("labt1")
+			l, err := Up(t.Context(), topo, Options{Name: name, Dir: dir, Bare: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,15 +109,15 @@ hosts:
 			}
 			t.Cleanup(down)
 			pingAcross(t, l)
-			if _, err := Up(t.Context(), topo, Options{Name: "labt1", Dir: dir, Bare: true}); !errors.Is(err, ErrExists) {
+			if _, err := Up(t.Context(), topo, Options{Name: name, Dir: dir, Bare: true}); !errors.Is(err, ErrExists) {
 				t.Errorf("a second lab of the name: %v", err)
 			}
-			if _, err := Up(t.Context(), topo, Options{Name: "labt1", Dir: shortDir(t), Bare: true}); !errors.Is(err, ErrExists) {
+			if _, err := Up(t.Context(), topo, Options{Name: name, Dir: shortDir(t), Bare: true}); !errors.Is(err, ErrExists) {
 				t.Errorf("a lab of the name elsewhere: %v", err)
 			}
 			down()
 			down()
-			if left := leftovers(t, "labt1", dir, l.mark); len(left) > 0 {
+			if left := leftovers(t, name, dir, l.mark); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 		})
@@ -166,7 +169,7 @@ func TestDownAfterACrashAtAnyMoment(t *testing.T) {
 	slices.Sort(times)
 	for _, after := range times {
 		dir := shortDir(t)
-		const name = "labt2"
+		name := unique("labt2")
 		cmd := exec.Command(self)
 		cmd.Env = append(os.Environ(), childVariable+"="+filepath.Join(dir, name))
 		if err := cmd.Start(); err != nil {
@@ -194,20 +197,20 @@ func TestACancelledBuildIsTakenDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := shortDir(t)
+	dir, name := shortDir(t), unique("labt3")
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Millisecond)
 	defer cancel()
-	if _, err := Up(ctx, topo, Options{Name: "labt3", Dir: dir, Bare: true}); err == nil {
+	if _, err := Up(ctx, topo, Options{Name: name, Dir: dir, Bare: true}); err == nil {
 		t.Fatal("a build was faster than 60 ms")
 	}
-	if left := leftovers(t, "labt3", dir, "none"); len(left) > 0 {
+	if left := leftovers(t, name, dir, "none"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
 
 func TestDownLeavesAnothersNamespaceAlone(t *testing.T) {
 	needRoot(t)
-	const name = "labt4-other"
+	name := unique("labt4")
 	if err := createNetns(name, "somebody else", nil); err != nil {
 		t.Fatal(err)
 	}

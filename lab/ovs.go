@@ -113,10 +113,7 @@ func (b *builder) startOVS(ctx context.Context, h HostPlan, emptyDB []byte) erro
 	if _, err := b.lab.vsctl(ctx, h, args...); err != nil {
 		return err
 	}
-	if err := addressUnderlay(ctx, h); err != nil {
-		return err
-	}
-	return b.lab.introduce(ctx, h)
+	return addressUnderlay(ctx, h)
 }
 
 // addressUnderlay puts the tunnel address on the underlay's bridge. The link

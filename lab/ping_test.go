@@ -2,60 +2,112 @@ package lab
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-func TestParsePing(t *testing.T) {
+func TestPingCountsWhatIsItsOwn(t *testing.T) {
+	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	reply := func(kind byte, id, seq byte) []byte { return []byte{kind, 0, 0, 0, 0, id, 0, seq} }
+	unreachable := func(kind byte, header int, id byte) []byte {
+		m := make([]byte, icmpHeader+header+icmpHeader)
+		m[0], m[icmpHeader+header+5] = kind, id
+		return m
+	}
 	for _, tc := range []struct {
-		name, out string
-		want      PingResult
-		bad       bool
+		name     string
+		to, from netip.Addr
+		message  []byte
+		want     PingResult
 	}{
-		{"all came back", "x\n3 packets transmitted, 3 received, 0% packet loss, time 2ms\n", PingResult{Sent: 3, Received: 3}, false},
-		{"duplicates are counted", "3 packets transmitted, 3 received, +2 duplicates, 0% packet loss", PingResult{Sent: 3, Received: 3, Duplicates: 2}, false},
-		{"errors are counted", "2 packets transmitted, 0 received, +2 errors, 100% packet loss", PingResult{Sent: 2, Errors: 2}, false},
-		{"no summary is an error", "ping: connect: Network is unreachable", PingResult{}, true},
-		{"an absurd number is an error", "99999999999999999999 packets transmitted, 0 received", PingResult{}, true},
+		{"an answer", four, four, reply(0, 7, 1), PingResult{Received: 1}},
+		{"an IPv6 answer", six, six, reply(129, 7, 1), PingResult{Received: 1}},
+		{"an answer for the second time", four, four, reply(0, 7, 0), PingResult{Duplicates: 1}},
+		{"another program's answer", four, four, reply(0, 8, 1), PingResult{}},
+		{"somebody else's answer", four, netip.MustParseAddr("192.0.2.2"), reply(0, 7, 1), PingResult{}},
+		{"an answer to what was not sent", four, four, reply(0, 7, 9), PingResult{}},
+		{"an unreachable host", four, netip.MustParseAddr("192.0.2.2"), unreachable(3, 20, 7), PingResult{Errors: 1}},
+		{"a packet too big", six, netip.MustParseAddr("2001:db8::2"), unreachable(2, 40, 7), PingResult{Errors: 1}},
+		{"another program's unreachable host", four, four, unreachable(3, 20, 8), PingResult{}},
+		{"a cut message", four, four, []byte{0, 0, 0}, PingResult{}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := parsePing(tc.out)
-			if !tc.bad {
-				tc.want.Output = tc.out
-			}
-			if (err != nil) != tc.bad {
-				t.Fatalf("error %v", err)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Fatal(diff)
+			e := echo{to: tc.to, id: 7, sentAt: make([]time.Time, 2), result: PingResult{Times: []time.Duration{1, 0}}}
+			e.take(tc.from, tc.message)
+			got := e.result
+			if got.Received != tc.want.Received || got.Duplicates != tc.want.Duplicates || got.Errors != tc.want.Errors {
+				t.Fatalf("%+v", got)
 			}
 		})
 	}
 }
 
-func FuzzParsePing(f *testing.F) {
-	f.Add("3 packets transmitted, 3 received, +2 duplicates, +1 errors, 0% packet loss")
-	f.Fuzz(func(_ *testing.T, out string) { _, _ = parsePing(out) })
+func FuzzPingTakesAnything(f *testing.F) {
+	f.Add(true, []byte{0, 0, 0, 0, 0, 7, 0, 1})
+	f.Add(false, []byte{1, 0, 0, 0})
+	f.Fuzz(func(_ *testing.T, v4 bool, m []byte) {
+		to := netip.MustParseAddr("2001:db8::1")
+		if v4 {
+			to = netip.MustParseAddr("192.0.2.1")
+		}
+		e := echo{to: to, id: 7, sentAt: make([]time.Time, 2), result: PingResult{Times: make([]time.Duration, 2)}}
+		e.take(to, m)
+	})
 }
 
-func TestPingSizesAreThoseOfTheWholePacket(t *testing.T) {
+func TestRequestsHaveTheSizeOfTheWholePacket(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		how  Ping
 		to   string
-		want string
+		size int
+		want int
 	}{
-		{"the default is three quick ones", Ping{}, "10.0.0.1", "ping -n -c 3 -i 0.100 -W 1.000 10.0.0.1"},
-		{"IPv4 has 28 bytes of headers", Ping{Size: 1450, DontFragment: true, Count: 1}, "10.0.0.1", "ping -n -c 1 -i 0.100 -W 1.000 -s 1422 -M do 10.0.0.1"},
-		{"IPv6 has 48 bytes of headers", Ping{Size: 1450, Timeout: 2 * time.Second}, "fd00::1", "ping -n -c 3 -i 0.100 -W 2.000 -s 1402 fd00::1"},
+		{"IPv4 takes 20 bytes", "192.0.2.1", 1450, 1430},
+		{"IPv6 takes 40 bytes", "2001:db8::1", 1450, 1410},
+		{"less than the headers is the headers", "192.0.2.1", 10, 8},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := strings.Join(tc.how.args(netip.MustParseAddr(tc.to)), " ")
-			if got != tc.want {
-				t.Fatalf("%s\nwant %s", got, tc.want)
+			e := echo{to: netip.MustParseAddr(tc.to), how: Ping{Size: tc.size}, id: 7}
+			m := e.message(1)
+			if len(m) != tc.want {
+				t.Fatalf("%d bytes, want %d", len(m), tc.want)
+			}
+			if e.to.Is4() && internetChecksum(m) != 0 {
+				t.Fatal("the checksum is wrong")
+			}
+		})
+	}
+}
+
+func TestPingOnTheLoopback(t *testing.T) {
+	needRoot(t)
+	ns := unique("labt6")
+	if err := createNetns(ns, "m", guestSysctls()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := deleteNetns(ns, "m"); err != nil {
+			t.Error(err)
+		}
+	})
+	p := &Place{Name: "p", Namespace: ns}
+	for _, tc := range []struct {
+		name, to string
+		how      Ping
+		want     PingResult
+	}{
+		{"IPv4", "127.0.0.1", Ping{Interval: time.Millisecond}, PingResult{Sent: 3, Received: 3}},
+		{"IPv6", "::1", Ping{Interval: time.Millisecond}, PingResult{Sent: 3, Received: 3}},
+		{"what is too large", "127.0.0.1", Ping{Size: 65537, DontFragment: true, Interval: time.Millisecond, Timeout: 10 * time.Millisecond}, PingResult{Sent: 3, Errors: 3}},
+		{"without a route", "192.0.2.1", Ping{Count: 1, Timeout: 10 * time.Millisecond}, PingResult{Sent: 1, Errors: 1}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r, err := p.Ping(t.Context(), netip.MustParseAddr(tc.to), tc.how)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Sent != tc.want.Sent || r.Received != tc.want.Received || r.Errors != tc.want.Errors || r.Duplicates != 0 {
+				t.Fatalf("%s", r)
 			}
 		})
 	}

@@ -248,10 +248,7 @@ func (l *Lab) Start(ctx context.Context, host, program string) error {
 	if _, err := l.vsctl(ctx, *h, "set", "Open_vSwitch", ".", "external_ids:lab-started="+time.Now().UTC().Format(time.RFC3339Nano)); err != nil {
 		return err
 	}
-	if err := addressUnderlay(ctx, *h); err != nil {
-		return err
-	}
-	return l.introduce(ctx, *h)
+	return addressUnderlay(ctx, *h)
 }
 
 // find gives the noted process of a host's program.

@@ -11,7 +11,7 @@ import (
 
 func TestStreamCountsWhatArrives(t *testing.T) {
 	needRoot(t)
-	const a, b = "labt5-a", "labt5-b"
+	a, b := unique("labt5a"), unique("labt5b")
 	for _, ns := range []string{a, b} {
 		if err := createNetns(ns, "m", guestSysctls()); err != nil {
 			t.Fatal(err)

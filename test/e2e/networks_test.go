@@ -67,7 +67,7 @@ func TestGuestsOfANetworkReachEachOtherAndNobodyElse(t *testing.T) {
 			c.AllReach(a, b)
 			for _, family := range []int{4, 6} {
 				if r := c.Ping(a, b.IP(family), lab.Ping{Size: n.MTU, DontFragment: true, Interval: 20 * time.Millisecond}); r.Lost() > 0 {
-					t.Errorf("a packet of %d bytes: %s", n.MTU, r.Output)
+					t.Errorf("a packet of %d bytes: %s", n.MTU, r)
 				}
 			}
 		})
@@ -132,7 +132,7 @@ hosts:
 	a, b := c.Guest("hv1", "a", n), c.Guest("hv2", "b", n)
 	c.AllReach(a, b)
 	if r := c.Ping(a, b.IP(4), lab.Ping{Size: n.MTU, DontFragment: true}); r.Lost() > 0 {
-		t.Errorf("a packet of %d bytes: %s", n.MTU, r.Output)
+		t.Errorf("a packet of %d bytes: %s", n.MTU, r)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestPortsGoDownAndUp(t *testing.T) {
 	c.Update("port", b.Port.ID, Attributes{"admin_state_up": false})
 	c.Must(c.Lab.AwaitPort(t.Context(), b.Port.ID, "DOWN"))
 	if r := c.Ping(a, moved.IP(4), lab.Ping{Timeout: 300 * time.Millisecond}); r.Received > 0 {
-		t.Errorf("a port that is switched off answers: %s", r.Output)
+		t.Errorf("a port that is switched off answers: %s", r)
 	}
 	c.Update("port", b.Port.ID, Attributes{"admin_state_up": true})
 	c.Must(c.Lab.AwaitPort(t.Context(), b.Port.ID, "ACTIVE"))

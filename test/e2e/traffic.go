@@ -38,7 +38,7 @@ func (c *Cloud) Reaches(from, to Guest) {
 		tried = true
 		r := c.Ping(from, to.IP(family), quick)
 		if r.Lost() > 0 || r.Duplicates > 0 || r.Errors > 0 {
-			c.Errorf("%s on %s to %s on %s: %s", from.Guest.Name, from.Host, to.Guest.Name, to.Host, r.Output)
+			c.Errorf("%s on %s to %s on %s: %s", from.Guest.Name, from.Host, to.Guest.Name, to.Host, r)
 		}
 	}
 	if !tried {
@@ -73,7 +73,7 @@ func (c *Cloud) Isolated(a, b Guest) {
 				c.Exec(from.Guest.Name, "ip", "route", "replace", host.String(), "dev", from.Guest.NICs[0].Link)
 				r := c.Ping(from, addr.Addr(), lab.Ping{Count: 3, Interval: 50 * time.Millisecond, Timeout: 300 * time.Millisecond})
 				if r.Received > 0 {
-					c.Errorf("%s reaches %s: %s", from.Guest.Name, to.Guest.Name, r.Output)
+					c.Errorf("%s reaches %s: %s", from.Guest.Name, to.Guest.Name, r)
 				}
 				c.Exec(from.Guest.Name, "ip", "route", "del", host.String(), "dev", from.Guest.NICs[0].Link)
 			}
