@@ -28,8 +28,7 @@ type collection[S, V any] struct {
 	find  func(r records.Reader, id string) (*V, bool)
 	all   func(r records.Reader) iter.Seq[*V]
 	hints []hint[V]
-	// list and arrange replace find and all where a query decides more than
-	// which objects are shown: they see the request first.
+	// prepare, if set, runs before a list or a show reads.
 	prepare func(ctx context.Context, rq *request) error
 
 	fresh  func(rq *request) *S // the S of a create before attributes are set

@@ -78,18 +78,19 @@ func page[V any](rows []*V, q *query, id func(*V) string) (cut []*V, found bool)
 	return rows, true
 }
 
-// pageLinks are the addresses of the pages around one: the next when this one is
-// full, the previous unless there is nothing on it.
-func pageLinks(address string, q *query, first, last string, n int) []object {
+// pageLinks are the addresses of the pages around one of n objects, of which the
+// first and the last have the ids: the next when this one is full, the previous
+// unless there is nothing on it.
+func pageLinks(address string, q *query, ids [2]string, n int) []object {
 	if q.limit == 0 || n == 0 {
 		return nil
 	}
 	var links []object
 	if n >= q.limit || q.reverse {
-		links = append(links, object{{"rel", "next"}, {"href", address + "?" + q.page(last, false)}})
+		links = append(links, object{{"rel", "next"}, {"href", address + "?" + q.page(ids[1], false)}})
 	}
 	if n >= q.limit || !q.reverse {
-		links = append(links, object{{"rel", "previous"}, {"href", address + "?" + q.page(first, true)}})
+		links = append(links, object{{"rel", "previous"}, {"href", address + "?" + q.page(ids[0], true)}})
 	}
 	return links
 }

@@ -74,7 +74,8 @@ func (c *collection[S, V]) listBody(r records.Reader, rq *request, rows []*V) []
 	b = append(b, ']')
 	if len(rows) > 0 {
 		address := baseURL(rq.http) + "/v2.0/" + c.path + rq.suffix
-		if links := pageLinks(address, &rq.query, c.id(rows[0]), c.id(rows[len(rows)-1]), len(rows)); links != nil {
+		ids := [2]string{c.id(rows[0]), c.id(rows[len(rows)-1])}
+		if links := pageLinks(address, &rq.query, ids, len(rows)); links != nil {
 			b = append(b, `, "`...)
 			b = append(b, c.plural...)
 			b = append(b, `_links": `...)

@@ -10,43 +10,46 @@ import (
 	"github.com/lepton-sdn/lepton/controller/records"
 )
 
-// given is a request's object after validation: values in the form in which
-// they are set, by attribute.
-type given map[string]any
+// given is a request's object after validation.
+type given struct {
+	create bool           // or update
+	values map[string]any // by attribute, in the form in which they are set
+}
 
-func (g given) names() map[string]bool {
-	names := make(map[string]bool, len(g))
-	for name := range g {
+// call tells the plugin who asks, and for which attributes.
+func (g given) call(rq *request) plugin.Call {
+	names := make(map[string]bool, len(g.values))
+	for name := range g.values {
 		names[name] = true
 	}
-	return names
+	return plugin.Call{Who: rq.who, Given: names}
 }
 
 // validate checks the attributes of a request's object against the table.
 func (c *collection[S, V]) validate(rq *request, o map[string]any, create bool) (given, error) {
-	g := given{}
+	g := given{create: create, values: map[string]any{}}
 	for name, value := range o {
 		a := c.attribute(name)
 		switch {
 		case a == nil:
-			return nil, badRequest("Unrecognized attribute(s) '%s'", clip(name))
+			return g, badRequest("Unrecognized attribute(s) '%s'", clip(name))
 		case create && !a.create:
-			return nil, badRequest("Attribute '%s' not allowed in POST", name)
+			return g, badRequest("Attribute '%s' not allowed in POST", name)
 		case !create && !a.update:
-			return nil, badRequest("Cannot update read-only attribute %s", name)
+			return g, badRequest("Cannot update read-only attribute %s", name)
 		}
 		checked, err := a.check(value)
 		if err != nil {
-			return nil, refusalOf(name, err)
+			return g, refusalOf(name, err)
 		}
-		g[name] = checked
+		g.values[name] = checked
 	}
 	if !create {
 		return g, nil
 	}
 	for i := range c.attrs {
 		if a := &c.attrs[i]; a.required && o[a.name] == nil {
-			return nil, badRequest("Failed to parse request. Required attribute '%s' not specified", a.name)
+			return g, badRequest("Failed to parse request. Required attribute '%s' not specified", a.name)
 		}
 	}
 	return g, checkProject(rq, g)
@@ -54,7 +57,7 @@ func (c *collection[S, V]) validate(rq *request, o map[string]any, create bool) 
 
 // checkProject refuses to make things for others.
 func checkProject(rq *request, g given) error {
-	project, tenant := g["project_id"], g["tenant_id"]
+	project, tenant := g.values["project_id"], g.values["tenant_id"]
 	if project != nil && tenant != nil && project != tenant {
 		return badRequest("'project_id' and 'tenant_id' do not match")
 	}
@@ -68,34 +71,34 @@ func checkProject(rq *request, g given) error {
 
 // apply sets the given attributes, and in a create the standard values of the
 // others.
-func (c *collection[S, V]) apply(s *S, g given, create bool) {
+func (c *collection[S, V]) apply(s *S, g given) {
 	for i := range c.attrs {
 		a := &c.attrs[i]
 		if a.set == nil {
 			continue
 		}
-		if value, ok := g[a.name]; ok {
+		if value, ok := g.values[a.name]; ok {
 			a.set(s, value)
-		} else if create && a.standard != nil {
+		} else if g.create && a.standard != nil {
 			a.set(s, a.standard)
 		}
 	}
 }
 
 // authorize checks the rule of an operation and those of the given attributes.
-func (c *collection[S, V]) authorize(rq *request, r records.Reader, s *S, g given, create bool) error {
+func (c *collection[S, V]) authorize(rq *request, r records.Reader, s *S, g given) error {
 	if rq.who.Admin {
 		return nil
 	}
 	rule, verb := c.rights.update, "update_"
-	if create {
+	if g.create {
 		rule, verb = c.rights.create, "create_"
 	}
 	t := c.specTarget(r, s)
 	if !allowed(rule, rq.who, t) {
 		return forbidden(verb + c.member)
 	}
-	for name, value := range g {
+	for name, value := range g.values {
 		t.Value = value
 		if a := c.attribute(name); a.mayWrite != nil && !a.mayWrite(rq.who, t) {
 			return forbidden(verb + c.member + ":" + name)
@@ -152,11 +155,11 @@ func (c *collection[S, V]) serveCreate(ctx context.Context, rq *request) (respon
 // make creates one object within an update and gives its answer.
 func (c *collection[S, V]) make(rq *request, u *records.Update, g given) (object, error) {
 	s := c.fresh(rq)
-	c.apply(s, g, true)
-	if err := c.authorize(rq, u.Peek(), s, g, true); err != nil {
+	c.apply(s, g)
+	if err := c.authorize(rq, u.Peek(), s, g); err != nil {
 		return nil, err
 	}
-	id, err := c.create(plugin.Call{Who: rq.who, Given: g.names()}, u, s)
+	id, err := c.create(g.call(rq), u, s)
 	if err != nil {
 		return nil, err
 	}
@@ -191,11 +194,11 @@ func (c *collection[S, V]) serveUpdate(ctx context.Context, rq *request, id stri
 			return err
 		}
 		s := c.load(v)
-		if err := c.authorize(rq, u.Peek(), s, g, false); err != nil {
+		if err := c.authorize(rq, u.Peek(), s, g); err != nil {
 			return err
 		}
-		c.apply(s, g, false)
-		if err := c.update(plugin.Call{Who: rq.who, Given: g.names()}, u, v, s); err != nil {
+		c.apply(s, g)
+		if err := c.update(g.call(rq), u, v, s); err != nil {
 			return err
 		}
 		after, ok := c.find(u.Peek(), id)

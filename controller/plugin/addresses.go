@@ -11,9 +11,14 @@ import (
 
 // giveAddresses gives a new port the addresses that it asks for, or one of each
 // family, and in any case those that its guest makes itself.
-func (p *Plugin) giveAddresses(c Call, u *records.Update, s *PortSpec, port *model.Port) error {
+func (p *Plugin) giveAddresses(c Call, u *records.Update, s *PortSpec) error {
+	port := &s.Port
+	port.IPAllocation = allocationImmediate
 	if !c.Has("fixed_ips") {
 		return p.giveDefaultAddresses(u, port)
+	}
+	if len(s.Addresses) == 0 {
+		port.IPAllocation = allocationNone
 	}
 	fixed, err := p.changeAddresses(u, port, s.Addresses)
 	if err != nil {

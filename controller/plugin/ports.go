@@ -93,18 +93,18 @@ func portClaims(port *model.Port) []string {
 }
 
 // CreatePort makes a port on a network: MAC, addresses, security groups and
-// binding.
+// binding. It completes the spec's port.
 func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, error) {
 	network, ok := records.Networks.Get(u, s.NetworkID)
 	if !ok || !p.maySeeNetwork(c, network) {
 		return "", NotFound("Network", "Network", s.NetworkID)
 	}
-	port := s.Port
+	port := &s.Port
 	p.newMeta(&port.Meta, 1)
 	if !c.Has("port_security_enabled") {
 		port.PortSecurityEnabled = network.PortSecurityEnabled
 	}
-	if err := p.secureNewPort(c, u, s, &port); err != nil {
+	if err := p.secureNewPort(c, u, s); err != nil {
 		return "", err
 	}
 	if err := p.takeQuota(u, &port.Meta, QuotaPort); err != nil {
@@ -117,22 +117,18 @@ func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, err
 		}
 		port.MAC = mac
 	}
-	port.IPAllocation = allocationImmediate
-	if c.Has("fixed_ips") && len(s.Addresses) == 0 {
-		port.IPAllocation = allocationNone
-	}
-	if err := p.giveAddresses(c, u, s, &port); err != nil {
+	if err := p.giveAddresses(c, u, s); err != nil {
 		return "", err
 	}
 	port.ExtraDHCPOpts = mergeOptions(nil, s.Options)
-	if err := p.checkPort(&port); err != nil {
+	if err := p.checkPort(port); err != nil {
 		return "", err
 	}
-	p.bind(u, network, &port)
-	if err := reclaim(u, port.ID, nil, portClaims(&port)); err != nil {
-		return "", portTaken(&port, err)
+	p.bind(u, network, port)
+	if err := reclaim(u, port.ID, nil, portClaims(port)); err != nil {
+		return "", portTaken(port, err)
 	}
-	records.Ports.Put(u, &port)
+	records.Ports.Put(u, port)
 	return port.ID, nil
 }
 
@@ -161,22 +157,22 @@ func (p *Plugin) checkPort(port *model.Port) error {
 	return nil
 }
 
-// UpdatePort changes a port.
+// UpdatePort changes a port. It completes the spec's port.
 func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *PortSpec) error {
 	network, ok := records.Networks.Get(u, before.NetworkID)
 	if !ok {
 		return NotFound("Network", "Network", before.NetworkID)
 	}
-	port := s.Port
-	if err := p.changeMAC(c, u, before, &port); err != nil {
+	port := &s.Port
+	if err := p.changeMAC(c, u, before, port); err != nil {
 		return err
 	}
-	if err := p.secureChangedPort(c, u, s, before, &port); err != nil {
+	if err := p.secureChangedPort(c, u, s); err != nil {
 		return err
 	}
-	followMAC(u, before, &port)
+	followMAC(u, before, port)
 	if c.Has("fixed_ips") {
-		fixed, err := p.changeAddresses(u, &port, s.Addresses)
+		fixed, err := p.changeAddresses(u, port, s.Addresses)
 		if err != nil {
 			return err
 		}
@@ -188,16 +184,16 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 	if c.Has("extra_dhcp_opts") {
 		port.ExtraDHCPOpts = mergeOptions(before.ExtraDHCPOpts, s.Options)
 	}
-	if err := p.checkPort(&port); err != nil {
+	if err := p.checkPort(port); err != nil {
 		return err
 	}
-	p.rebind(u, network, before, &port)
-	if err := reclaim(u, port.ID, portClaims(before), portClaims(&port)); err != nil {
-		return portTaken(&port, err)
+	p.rebind(u, network, before, port)
+	if err := reclaim(u, port.ID, portClaims(before), portClaims(port)); err != nil {
+		return portTaken(port, err)
 	}
-	if !reflect.DeepEqual(port, *before) {
+	if !reflect.DeepEqual(port, before) {
 		p.touch(&port.Meta)
-		records.Ports.Put(u, &port)
+		records.Ports.Put(u, port)
 	}
 	return nil
 }

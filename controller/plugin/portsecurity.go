@@ -10,7 +10,8 @@ import (
 
 // secureNewPort settles port security, security groups and address pairs of a
 // new port.
-func (p *Plugin) secureNewPort(c Call, u *records.Update, s *PortSpec, port *model.Port) error {
+func (p *Plugin) secureNewPort(c Call, u *records.Update, s *PortSpec) error {
+	port := &s.Port
 	if trusted(port.DeviceOwner) {
 		port.PortSecurityEnabled = false
 	}
@@ -37,7 +38,8 @@ func (p *Plugin) secureNewPort(c Call, u *records.Update, s *PortSpec, port *mod
 }
 
 // secureChangedPort does the same for an update.
-func (p *Plugin) secureChangedPort(c Call, u *records.Update, s *PortSpec, before, port *model.Port) error {
+func (p *Plugin) secureChangedPort(c Call, u *records.Update, s *PortSpec) error {
+	port := &s.Port
 	if s.Groups != nil && len(*s.Groups) > 0 && !port.PortSecurityEnabled {
 		return groupsNeedSecurity()
 	}
