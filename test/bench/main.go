@@ -72,7 +72,7 @@ func run(ctx context.Context, bin, sizes string) error {
 	if err := b.unlimited(ctx); err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{b.onePort, b.createRate}
+	steps := []func(context.Context) error{b.compile, b.onePort, b.createRate}
 	for _, s := range strings.Split(sizes, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil || n < 1 {

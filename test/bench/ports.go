@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,11 @@ func (b *bench) plugToPing(ctx context.Context, net network, far lab.Guest) (tim
 		return 0, err
 	}
 	tap := "tap" + p.ID[:11]
+	// The guest asks for the other's MAC before it is wired; the kernel would
+	// ask again only after a second, which is not what is measured.
+	if _, err := place.Exec(ctx, "sysctl", "-qw", "net.ipv4.neigh.eth0.retrans_time_ms=10"); err != nil {
+		return 0, err
+	}
 	if _, err := b.hv1.Exec(ctx, "ovs-vsctl", "del-port", "br-int", tap); err != nil {
 		return 0, err
 	}
@@ -103,8 +109,12 @@ func addPort(p port, kind string) []string {
 	return argv
 }
 
-// manyPorts plugs n ports at once, waits until all are ACTIVE, restarts the
-// agent under traffic, and compares with the tools alone.
+// rounds is how often a figure that is compared with the tools is taken, in
+// turn with theirs: the machine's speed drifts, the median of pairs does not.
+const rounds = 3
+
+// manyPorts plugs n ports at once and waits until all are ACTIVE, in turn with
+// the tools alone doing the same, and restarts the agent under traffic.
 func (b *bench) manyPorts(ctx context.Context, n int) error {
 	net, err := b.network(ctx, fmt.Sprintf("many%d", n), "10.2.0.0/16", "fd00:2::/64")
 	if err != nil {
@@ -120,31 +130,65 @@ func (b *bench) manyPorts(ctx context.Context, n int) error {
 		plug = append(plug, addPort(p, "internal")[1:]...)
 		unplug = append(unplug, "--", "del-port", "br-int", "tap"+p.ID[:11])
 	}
+	var ours, limits, ratios []float64
+	flows := 0
+	for round := range rounds {
+		took, err := b.plugAll(ctx, net, n, plug)
+		if err != nil {
+			return err
+		}
+		if round == 0 {
+			if err := b.restart(ctx, net, n); err != nil {
+				return err
+			}
+		}
+		limit, count, err := b.toolsAlone(ctx, plug, unplug)
+		if err != nil {
+			return err
+		}
+		flows = count
+		ours, limits = append(ours, took.Seconds()), append(limits, limit.Seconds())
+		ratios = append(ratios, took.Seconds()/limit.Seconds())
+		if err := b.awaitDown(ctx, net); err != nil {
+			return err
+		}
+	}
+	ratio := median(ratios)
+	b.add(row{
+		what:   fmt.Sprintf("%d ports plugged at once, all ACTIVE", n),
+		figure: fmt.Sprintf("%.0f ms = %.2f × the limit, %.1f br-int flows per port", 1000*median(ours), ratio, float64(flows)/float64(n)),
+		limit:  fmt.Sprintf("%.0f ms", 1000*median(limits)), target: "at most 1.5 ×", ok: ratio <= 1.5,
+	})
+	return b.deletePorts(ctx, ports)
+}
+
+// plugAll plugs the ports with one ovs-vsctl and waits until all are ACTIVE.
+func (b *bench) plugAll(ctx context.Context, net network, n int, plug []string) (time.Duration, error) {
 	if err := b.settle(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	began := time.Now()
 	if _, err := b.hv1.Exec(ctx, plug...); err != nil {
-		return err
+		return 0, err
 	}
-	if err := b.allActive(ctx, net, n); err != nil {
-		return err
-	}
-	took := time.Since(began)
-	if err := b.restart(ctx, net, n); err != nil {
-		return err
-	}
-	limit, flows, err := b.toolsAlone(ctx, plug, unplug)
-	if err != nil {
-		return err
-	}
-	ratio := took.Seconds() / limit.Seconds()
-	b.add(row{
-		what:   fmt.Sprintf("%d ports plugged at once, all ACTIVE", n),
-		figure: fmt.Sprintf("%s = %.2f × the limit, %.1f br-int flows per port", ms(took), ratio, float64(flows)/float64(n)),
-		limit:  ms(limit), target: "at most 1.5 ×", ok: ratio <= 1.5,
+	err := b.allActive(ctx, net, n)
+	return time.Since(began), err
+}
+
+// awaitDown waits until the agent, which is back, has seen that nothing is
+// plugged.
+func (b *bench) awaitDown(ctx context.Context, net network) error {
+	path := "/v2.0/ports?network_id=" + net.ID + "&status=ACTIVE&fields=id"
+	return b.until(ctx, time.Minute, "no port ACTIVE", func() (bool, error) {
+		var answer struct{ Ports []port }
+		err := b.lab.API().Call(ctx, "GET", path, nil, &answer)
+		return len(answer.Ports) == 0, err
 	})
-	return b.deletePorts(ctx, ports)
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
 }
 
 // settle waits until the agents are in sync, so that nothing else is measured.
@@ -197,7 +241,7 @@ func (b *bench) toolsAlone(ctx context.Context, plug, unplug []string) (time.Dur
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := b.lab.Stop(ctx, "hv1", "lepton-agent", false); err != nil {
+	if err := b.lab.Stop(ctx, "hv1", "agent", false); err != nil {
 		return 0, 0, err
 	}
 	dir, err := os.MkdirTemp("", "lepton-bench-")
@@ -232,7 +276,7 @@ func (b *bench) toolsAlone(ctx context.Context, plug, unplug []string) (time.Dur
 	if _, err := b.hv1.Exec(ctx, unplug...); err != nil {
 		return 0, 0, err
 	}
-	return took, count, b.lab.Start(ctx, "hv1", "lepton-agent")
+	return took, count, b.lab.Start(ctx, "hv1", "agent")
 }
 
 func (b *bench) deletePorts(ctx context.Context, ports []port) error {

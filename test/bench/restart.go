@@ -34,11 +34,11 @@ func (b *bench) restart(ctx context.Context, net network, n int) error {
 		pinged <- answer{r, err}
 	}()
 	time.Sleep(500 * time.Millisecond)
-	if err := b.lab.Stop(ctx, "hv1", "lepton-agent", true); err != nil {
+	if err := b.lab.Stop(ctx, "hv1", "agent", true); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := b.lab.Start(ctx, "hv1", "lepton-agent"); err != nil {
+	if err := b.lab.Start(ctx, "hv1", "agent"); err != nil {
 		return err
 	}
 	var m metrics
