@@ -47,6 +47,7 @@ type pendingRule struct {
 
 type refusal struct {
 	rule flows.Rule
+	del  bool // it was to be deleted
 	text string
 	at   time.Time
 }
@@ -145,7 +146,7 @@ func (b *bridge) refuse(e *ofp.BundleError, now time.Time) []refusal {
 	bad := map[flows.Key]bool{}
 	var out []refusal
 	for _, f := range e.Refused {
-		r := refusal{rule: f.Rule, text: f.Err.Error(), at: now}
+		r := refusal{rule: f.Rule, del: f.Kind == ofp.DeleteFlow, text: f.Err.Error(), at: now}
 		bad[f.Rule.Key()] = true
 		b.refused[f.Rule.Key()] = r
 		out = append(out, r)
@@ -179,7 +180,7 @@ func (b *bridge) retryRefused(now time.Time) (next time.Time) {
 		case !now.Before(due):
 			delete(b.refused, k)
 			if _, newer := b.pending[k]; !newer {
-				b.pending[k] = pendingRule{rule: r.rule}
+				b.pending[k] = pendingRule{rule: r.rule, del: r.del}
 			}
 		case next.IsZero() || due.Before(next):
 			next = due

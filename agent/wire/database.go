@@ -155,11 +155,11 @@ func (l *Loop) planDatabase(ctx context.Context, now time.Time) time.Time {
 		return time.Time{}
 	}
 	l.db.busy, l.db.settled = true, false
-	go func() {
+	l.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 		defer cancel()
 		l.db.results <- dbResult{ops: len(ops), err: l.cfg.DB.Commit(ctx, ops...)}
-	}()
+	})
 	return time.Time{}
 }
 
@@ -218,12 +218,12 @@ func (l *Loop) vlanOps() []ovsdb.Op {
 func (l *Loop) ask(ctx context.Context) {
 	l.db.asking = true
 	asked := maps.Clone(l.facts.unplaced)
-	go func() {
+	l.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 		defer cancel()
 		placed, err := l.cfg.DB.PortsOf(ctx, l.cfg.Bridges.Integration)
 		l.db.results <- dbResult{asked: asked, placed: placed, err: err}
-	}()
+	})
 }
 
 // onDatabase takes the end of a transaction or of a question.

@@ -70,7 +70,7 @@ type Loop struct {
 
 	bridges map[string]*bridge
 	events  chan switchEvent
-	drivers sync.WaitGroup
+	workers sync.WaitGroup // drivers, and what talks to the database
 
 	db       dbState
 	ports    map[string]*portState
@@ -115,7 +115,7 @@ func New(cfg Config) *Loop {
 // Run works until ctx is done. It leaves the switch as it is.
 func (l *Loop) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer l.drivers.Wait()
+	defer l.workers.Wait()
 	defer cancel()
 	l.began = l.cfg.Now()
 	l.ensureDriver(ctx, l.cfg.Bridges.Integration)
@@ -278,7 +278,7 @@ func (l *Loop) ensureDriver(ctx context.Context, name string) {
 	b.jobs = jobs
 	l.bridges[name] = b
 	d := &driver{bridge: name, dial: l.cfg.Dial, jobs: jobs, events: l.events, log: l.log}
-	l.drivers.Go(func() { d.run(ctx) })
+	l.workers.Go(func() { d.run(ctx) })
 }
 
 // onSwitch takes what a bridge's goroutine tells.
