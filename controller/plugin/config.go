@@ -43,6 +43,7 @@ func DefaultConfig() Config {
 		AgentDownTime: 75,
 		Quotas: map[string]int{
 			QuotaNetwork: 100, QuotaSubnet: 100, QuotaPort: 500,
+			QuotaRouter: 10, QuotaFloatingIP: 50,
 			QuotaSecurityGroup: 10, QuotaSecurityGroupRule: 100,
 		},
 		MaxDNSNameservers:      5,

@@ -17,6 +17,8 @@ const (
 	QuotaNetwork           = "network"
 	QuotaSubnet            = "subnet"
 	QuotaPort              = "port"
+	QuotaRouter            = "router"
+	QuotaFloatingIP        = "floatingip"
 	QuotaSecurityGroup     = "security_group"
 	QuotaSecurityGroupRule = "security_group_rule"
 )
@@ -27,7 +29,7 @@ const MaxQuota = 1<<31 - 1
 // QuotaResources are the resources that have a quota, in the order of their
 // names.
 func QuotaResources() []string {
-	return []string{QuotaNetwork, QuotaPort, QuotaSecurityGroup, QuotaSecurityGroupRule, QuotaSubnet}
+	return []string{QuotaFloatingIP, QuotaNetwork, QuotaPort, QuotaRouter, QuotaSecurityGroup, QuotaSecurityGroupRule, QuotaSubnet}
 }
 
 func quotaKnown(resource string) bool { return slices.Contains(QuotaResources(), resource) }
@@ -67,6 +69,10 @@ func countUsed(r records.Reader, project, resource string, most int) int {
 		return countTo(records.SubnetsByProject.Get(r, project), most)
 	case QuotaPort:
 		return countTo(records.PortsByProject.Get(r, project), most)
+	case QuotaRouter:
+		return countTo(records.RoutersByProject.Get(r, project), most)
+	case QuotaFloatingIP:
+		return countTo(records.FloatingIPsByProject.Get(r, project), most)
 	case QuotaSecurityGroup:
 		return countTo(records.GroupsByProject.Get(r, project), most)
 	case QuotaSecurityGroupRule:

@@ -17,6 +17,13 @@ var (
 	Ports              = newTable("ports", func(p *model.Port) string { return p.ID })
 	SecurityGroups     = newTable("security-groups", func(g *model.SecurityGroup) string { return g.ID })
 	SecurityGroupRules = newTable("security-group-rules", func(r *model.SecurityGroupRule) string { return r.ID })
+	Routers            = newTable("routers", func(r *model.Router) string { return r.ID })
+	FloatingIPs        = newTable("floating-ips", func(f *model.FloatingIP) string { return f.ID })
+	PortForwardings    = newTable("port-forwardings", func(f *model.PortForwarding) string { return f.ID })
+	SubnetPools        = newTable("subnetpools", func(p *model.SubnetPool) string { return p.ID })
+	AddressScopes      = newTable("address-scopes", func(s *model.AddressScope) string { return s.ID })
+	AddressGroups      = newTable("address-groups", func(g *model.AddressGroup) string { return g.ID })
+	RBACPolicies       = newTable("rbac-policies", func(p *model.RBACPolicy) string { return p.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
 	Quotas             = newTable("quotas", func(q *model.Quota) string { return q.ProjectID })
@@ -31,6 +38,7 @@ var (
 	SubnetsByNetwork = newIndex(Subnets, one(func(s *model.Subnet) string { return s.NetworkID }))
 	SubnetsByProject = newIndex(Subnets, one(func(s *model.Subnet) string { return s.ProjectID }))
 	SubnetsByName    = newIndex(Subnets, one(func(s *model.Subnet) string { return s.Name }))
+	SubnetsByPool    = newIndex(Subnets, one(func(s *model.Subnet) string { return s.SubnetPoolID }))
 
 	PortsByNetwork = newIndex(Ports, one(func(p *model.Port) string { return p.NetworkID }))
 	PortsByProject = newIndex(Ports, one(func(p *model.Port) string { return p.ProjectID }))
@@ -62,6 +70,27 @@ var (
 	RulesByGroup       = newIndex(SecurityGroupRules, one(func(r *model.SecurityGroupRule) string { return r.SecurityGroupID }))
 	RulesByRemoteGroup = newIndex(SecurityGroupRules, one(func(r *model.SecurityGroupRule) string { return r.RemoteGroupID }))
 	RulesByProject     = newIndex(SecurityGroupRules, one(func(r *model.SecurityGroupRule) string { return r.ProjectID }))
+
+	RoutersByProject = newIndex(Routers, one(func(r *model.Router) string { return r.ProjectID }))
+	RoutersByName    = newIndex(Routers, one(func(r *model.Router) string { return r.Name }))
+
+	FloatingIPsByProject = newIndex(FloatingIPs, one(func(f *model.FloatingIP) string { return f.ProjectID }))
+	FloatingIPsByNetwork = newIndex(FloatingIPs, one(func(f *model.FloatingIP) string { return f.FloatingNetworkID }))
+	FloatingIPsByPort    = newIndex(FloatingIPs, one(func(f *model.FloatingIP) string { return f.PortID }))
+	FloatingIPsByRouter  = newIndex(FloatingIPs, one(func(f *model.FloatingIP) string { return f.RouterID }))
+	// FloatingIPsByAddress has the floating address, in the form of AddressKey.
+	FloatingIPsByAddress = newIndex(FloatingIPs, one(func(f *model.FloatingIP) string { return AddressKey(f.FloatingIP) }))
+
+	ForwardingsByFloatingIP = newIndex(PortForwardings, one(func(f *model.PortForwarding) string { return f.FloatingIPID }))
+	ForwardingsByPort       = newIndex(PortForwardings, one(func(f *model.PortForwarding) string { return f.PortID }))
+
+	RulesByAddressGroup = newIndex(SecurityGroupRules, one(func(r *model.SecurityGroupRule) string { return r.RemoteAddressGroupID }))
+
+	PoolsByProject = newIndex(SubnetPools, one(func(p *model.SubnetPool) string { return p.ProjectID }))
+	PoolsByScope   = newIndex(SubnetPools, one(func(p *model.SubnetPool) string { return p.AddressScopeID }))
+
+	PoliciesByObject  = newIndex(RBACPolicies, one(func(p *model.RBACPolicy) string { return p.ObjectID }))
+	PoliciesByProject = newIndex(RBACPolicies, one(func(p *model.RBACPolicy) string { return p.ProjectID }))
 
 	AgentsByHost = newIndex(Agents, one(func(a *model.Agent) string { return a.Host }))
 
