@@ -58,6 +58,15 @@ func (c *Cloud) AllReach(guests ...Guest) {
 	}
 }
 
+// silent says what answers at the address, if anything does.
+func (c *Cloud) silent(from Guest, to netip.Addr) error {
+	c.Helper()
+	if r := c.Ping(from, to, lab.Ping{Count: 1, Timeout: 200 * time.Millisecond}); r.Received > 0 {
+		return fmt.Errorf("%s still reaches %s: %s", from.Guest.Name, to, r)
+	}
+	return nil
+}
+
 // Isolated checks that nothing of one guest arrives at the other, in either
 // direction: not the answer to a ping, and no frame at all with the sender's
 // MAC. Addresses of the target are made reachable for the sender first, so

@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lepton-sdn/lepton/lab"
+)
+
+// flowChanges watches a bridge with the switch's own flow monitor and gives
+// the function that ends that and lists the changes it saw.
+func (c *Cloud) flowChanges(host, bridge string) func() []string {
+	c.Helper()
+	p, err := c.Lab.Place(host)
+	c.Must(err)
+	ctx, cancel := context.WithCancel(c.Context())
+	cmd := p.Command(ctx, "ovs-ofctl", "monitor", bridge, "watch:")
+	out := &lines{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		cancel()
+		c.Fatal(err)
+	}
+	// The monitor begins with the flows that are there, in answer to its own
+	// request; changes come later, without one.
+	c.Eventually("the flow monitor of "+bridge+" listens", func() error {
+		if !strings.Contains(out.String(), "event=ADDED") {
+			return fmt.Errorf("it says %q", out.String())
+		}
+		return nil
+	})
+	return func() []string {
+		cancel()
+		_ = cmd.Wait() // killed by us
+		_, after, _ := strings.Cut(out.String(), "(xid=0x0):")
+		var changes []string
+		for l := range strings.Lines(after) {
+			if strings.Contains(l, "event=") {
+				changes = append(changes, strings.TrimSpace(l))
+			}
+		}
+		return changes
+	}
+}
+
+func TestKilledProgramsLoseNoPacketAndChangeNoFlow(t *testing.T) {
+	c := Start(t, "three-node")
+	var pairs [][2]Guest
+	for i, net := range []Attributes{nil, provider("vlan", "physnet1", 101), provider("flat", "physnet1", 0)} {
+		n := c.Network(net)
+		c.dual(n)
+		a, b := c.Guest("hv1", fmt.Sprintf("a%d", i), n), c.Guest("hv2", fmt.Sprintf("b%d", i), n)
+		c.AllReach(a, b)
+		pairs = append(pairs, [2]Guest{a, b})
+	}
+	c.AwaitInSync("hv1", "hv2")
+	for _, tc := range []struct {
+		name    string
+		restart func(c *Cloud)
+	}{
+		{"the agent", func(c *Cloud) { c.Restart("hv1", "agent", true) }},
+		{"the controller", func(c *Cloud) { c.Restart("net1", "controller", true) }},
+		{"both, the agent first", func(c *Cloud) {
+			ctx := c.Context()
+			c.Must(c.Lab.Stop(ctx, "hv1", "agent", true))
+			c.Must(c.Lab.Stop(ctx, "net1", "controller", true))
+			c.Must(c.Lab.Start(ctx, "hv1", "agent"))
+			time.Sleep(500 * time.Millisecond) // an agent without its controller
+			c.Must(c.Lab.Start(ctx, "net1", "controller"))
+		}},
+		{"the agent, politely", func(c *Cloud) { c.Restart("hv1", "agent", false) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := c.in(t)
+			var counts []func() lab.StreamResult
+			for _, p := range pairs {
+				counts = append(counts, c.Stream(p[0], p[1], 4), c.Stream(p[1], p[0], 6))
+			}
+			changes := map[string]func() []string{}
+			for _, bridge := range []string{"br-int", "br-tun", "br-physnet1"} {
+				changes[bridge] = c.flowChanges("hv1", bridge)
+			}
+			tc.restart(c)
+			c.AwaitInSync("hv1", "hv2")
+			time.Sleep(time.Second) // for what may come after
+			for bridge, stop := range changes {
+				if got := stop(); len(got) > 0 {
+					t.Errorf("%d changes of %s, the first is %s", len(got), bridge, got[0])
+				}
+			}
+			for i, count := range counts {
+				if r := count(); r.Lost() > 0 || r.Duplicates > 0 {
+					t.Errorf("stream %d: lost %d: %+v", i, r.Lost(), r)
+				}
+			}
+		})
+	}
+	for _, p := range pairs {
+		c.AllReach(p[0], p[1])
+	}
+	// The monitor would have seen a change.
+	changes := c.flowChanges("hv1", "br-int")
+	c.Guest("hv1", "late", c.Network(nil))
+	if len(changes()) == 0 {
+		t.Error("the flow monitor does not see a new guest's flows")
+	}
+}
+
+func TestARestartedSwitchIsWiredAgain(t *testing.T) {
+	c := Start(t, "two-node")
+	n := c.Network(nil)
+	c.dual(n)
+	a, b := c.Guest("hv1", "a", n), c.Guest("hv2", "b", n)
+	c.AllReach(a, b)
+	c.Restart("hv1", "ovs-vswitchd", true)
+	c.Eventually("the guests reach each other", func() error {
+		if r := c.Ping(a, b.IP(4), lab.Ping{Count: 1, Timeout: 200 * time.Millisecond}); r.Received == 0 {
+			return fmt.Errorf("no answer: %s", r)
+		}
+		return nil
+	})
+	c.AllReach(a, b)
+}
