@@ -24,7 +24,7 @@ type (
 // change and forget them.
 func newAgents(a *API) endpoint {
 	p := a.config.Plugin
-	return &collection[agentSpec, agentView]{
+	return (&collection[agentSpec, agentView]{
 		api: a, member: "agent", plural: "agents", path: "agents", kind: "Agent", title: "Agent",
 		attrs:  agentAttrs(),
 		id:     func(v *agentView) string { return v.ID },
@@ -37,8 +37,7 @@ func newAgents(a *API) endpoint {
 		},
 		remove:     func(_ plugin.Call, u *records.Update, id string) error { return p.DeleteAgent(u, id) },
 		specTarget: func(records.Reader, *agentSpec) identity.Target { return identity.Target{} },
-		rights:     rights{see: identity.Admin, update: identity.Admin, remove: identity.Admin},
-	}
+	}).governed()
 }
 
 func agentAttrs() []attr[agentSpec, agentView] {
@@ -77,7 +76,7 @@ func newZones(a *API) endpoint {
 		spec = struct{}
 		view = plugin.Zone
 	)
-	return &zoneCollection{
+	return (&zoneCollection{
 		api: a, member: "availability_zone", plural: "availability_zones", path: "availability_zones",
 		kind: "AvailabilityZone", title: "Availability zone",
 		attrs: []attr[spec, view]{
@@ -97,7 +96,7 @@ func newZones(a *API) endpoint {
 				}
 			}
 		},
-	}
+	}).governed()
 }
 
 func zoneState(z *plugin.Zone) string {
@@ -109,14 +108,14 @@ func zoneState(z *plugin.Zone) string {
 
 // newUsages serves /v2.0/network-ip-availabilities.
 func newUsages(a *API) endpoint {
-	return usages{&collection[struct{}, plugin.UsageView]{
+	c := &collection[struct{}, plugin.UsageView]{
 		api: a, member: "network_ip_availability", plural: "network_ip_availabilities", path: "network-ip-availabilities",
 		kind: "Network", title: "Network",
 		attrs:  usageAttrs(),
 		id:     func(v *plugin.UsageView) string { return v.Network.ID },
 		target: func(records.Reader, *plugin.UsageView) identity.Target { return identity.Target{} },
-		rights: rights{see: identity.Admin},
-	}}
+	}
+	return usages{c.governed()}
 }
 
 // usages counts addresses of one IP version when the query has ip_version, so

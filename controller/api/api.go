@@ -84,7 +84,7 @@ func New(c Config) *API {
 		"security-groups":           newGroups(a),
 		"security-group-rules":      newRules(a),
 		"agents":                    newAgents(a),
-		"quotas":                    quotaEndpoint{a},
+		"quotas":                    newQuotas(a),
 		"availability_zones":        newZones(a),
 		"network-ip-availabilities": newUsages(a),
 	}

@@ -3,8 +3,8 @@ package api
 import (
 	"slices"
 
-	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/model"
 )
 
@@ -28,8 +28,11 @@ type attr[S, V any] struct {
 	filter filterKind
 	match  func(values []string) (func(*V) bool, error)
 	sort   bool
-	// mayWrite and mayRead are its own rules; nil for none.
-	mayWrite, mayRead identity.Rule
+	// parts names the parts of a checked value that may have rules of their
+	// own: "ip_address" of fixed_ips. nil for none.
+	parts func(v any) []string
+	// rules are its own rules, from the table of rights.
+	rules policy.Attribute
 }
 
 // check validates a value as JSON has it (string, bool, json.Number, nil, []any,

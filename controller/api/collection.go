@@ -7,6 +7,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -40,12 +41,20 @@ type collection[S, V any] struct {
 	// specTarget is the target of rules about a create.
 	specTarget func(r records.Reader, s *S) identity.Target
 
-	bulk   bool
-	rights rights
+	bulk bool
+	// rights are the resource's row of the table of rights; see governed.
+	rights policy.Resource
 }
 
-// rights are the rules of a resource; nil is everybody who may see it.
-type rights struct{ see, create, update, remove identity.Rule }
+// governed gives the collection the rights that the table has for its objects.
+// Without it only administrators may do anything.
+func (c *collection[S, V]) governed() *collection[S, V] {
+	c.rights = policy.Of(c.member)
+	for i := range c.attrs {
+		c.attrs[i].rules = c.rights.Attribute(c.attrs[i].name)
+	}
+	return c
+}
 
 // hint finds the objects that a filter on the attribute can match, faster than
 // looking at all.
@@ -100,7 +109,7 @@ func (c *collection[S, V]) attribute(name string) *attr[S, V] {
 
 // visible reports whether the identity may know of the object.
 func (c *collection[S, V]) visible(r records.Reader, who identity.Identity, v *V) bool {
-	return who.Admin || c.rights.see == nil || c.rights.see(who, c.target(r, v))
+	return who.Admin || policy.May(c.rights.Get, who, c.target(r, v))
 }
 
 // seen gives the object unless it does not exist or may not be known.
@@ -121,7 +130,7 @@ func (c *collection[S, V]) object(r records.Reader, rq *request, v *V) object {
 		if a.get == nil || len(rq.query.fields) > 0 && !rq.query.fields[a.name] {
 			continue
 		}
-		if a.mayRead != nil && !rq.who.Admin && !a.mayRead(rq.who, c.target(r, v)) {
+		if a.rules.Read != nil && !rq.who.Admin && !a.rules.Read(rq.who, c.target(r, v)) {
 			continue
 		}
 		if value := a.get(v); value != absent {
@@ -133,10 +142,6 @@ func (c *collection[S, V]) object(r records.Reader, rq *request, v *V) object {
 
 // absent is what an attribute's get returns to leave it out of an answer.
 var absent = new(struct{ _ int })
-
-func allowed(rule identity.Rule, who identity.Identity, t identity.Target) bool {
-	return who.Admin || rule == nil || rule(who, t)
-}
 
 func forbidden(what string) *plugin.Error {
 	return plugin.Refuse(http.StatusForbidden, "PolicyNotAuthorized", "(rule:%s) is disallowed by policy", what)

@@ -21,7 +21,7 @@ func newGroups(a *API) endpoint {
 	view := func(r records.Reader) func(*model.SecurityGroup) *groupView {
 		return func(g *model.SecurityGroup) *groupView { return p.ViewGroup(r, g) }
 	}
-	return &collection[groupSpec, groupView]{
+	return (&collection[groupSpec, groupView]{
 		api: a, member: "security_group", plural: "security_groups", path: "security-groups",
 		kind: "SecurityGroup", title: "Security group", bulk: true,
 		attrs: groupAttrs(),
@@ -62,8 +62,7 @@ func newGroups(a *API) endpoint {
 		specTarget: func(_ records.Reader, s *groupSpec) identity.Target {
 			return identity.Target{ProjectID: s.ProjectID}
 		},
-		rights: rights{see: identity.Owner, create: identity.Member, update: identity.Member, remove: identity.Member},
-	}
+	}).governed()
 }
 
 // ensureDefaultGroup makes the default group of the project that a request on

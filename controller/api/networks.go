@@ -27,7 +27,7 @@ func newNetworks(a *API) endpoint {
 		}
 		return views(records.NetworksByProject.Get(r, v), view(r))
 	}
-	return &collection[networkSpec, networkView]{
+	return (&collection[networkSpec, networkView]{
 		api: a, member: "network", plural: "networks", path: "networks", kind: "Network", title: "Network", bulk: true,
 		attrs:  networkAttrs(),
 		id:     func(v *networkView) string { return v.ID },
@@ -66,11 +66,7 @@ func newNetworks(a *API) endpoint {
 		specTarget: func(_ records.Reader, s *networkSpec) identity.Target {
 			return plugin.NetworkTarget(&s.Network)
 		},
-		rights: rights{
-			see:    plugin.SeeNetwork,
-			create: identity.Member, update: identity.Member, remove: identity.Member,
-		},
-	}
+	}).governed()
 }
 
 func networkAttrs() []attr[networkSpec, networkView] {
@@ -88,21 +84,18 @@ func networkAttrs() []attr[networkSpec, networkView] {
 		{name: "subnets", get: func(v *networkView) any { return list(v.Subnets) }},
 		{
 			name: "shared", create: true, update: true, standard: false, check: boolean, filter: byBool,
-			set:      func(s *networkSpec, v any) { s.Shared = v.(bool) },
-			get:      func(v *networkView) any { return v.Shared },
-			mayWrite: identity.Admin,
+			set: func(s *networkSpec, v any) { s.Shared = v.(bool) },
+			get: func(v *networkView) any { return v.Shared },
 		},
 		{
 			name: "router:external", create: true, update: true, standard: false, check: boolean, filter: byBool,
-			set:      func(s *networkSpec, v any) { s.External = v.(bool) },
-			get:      func(v *networkView) any { return v.External },
-			mayWrite: identity.Admin,
+			set: func(s *networkSpec, v any) { s.External = v.(bool) },
+			get: func(v *networkView) any { return v.External },
 		},
 		{
 			name: "is_default", create: true, update: true, standard: false, check: boolean, filter: byBool,
-			set:      func(s *networkSpec, v any) { s.IsDefault = v.(bool) },
-			get:      func(v *networkView) any { return v.IsDefault },
-			mayWrite: identity.Admin,
+			set: func(s *networkSpec, v any) { s.IsDefault = v.(bool) },
+			get: func(v *networkView) any { return v.IsDefault },
 		},
 		{
 			name: "mtu", create: true, update: true, standard: 0, check: integer(0, math.MaxInt32), filter: byInt, sort: true,
@@ -136,27 +129,23 @@ func providerAttrs() []attr[networkSpec, networkView] {
 	return []attr[networkSpec, networkView]{
 		{
 			name: "provider:network_type", create: true, update: true, check: nullable(text(32)), filter: byText,
-			set:      func(s *networkSpec, v any) { s.Provider.Type, _ = v.(string) },
-			get:      func(v *networkView) any { return string(v.Segment.Type) },
-			mayWrite: identity.Admin, mayRead: identity.Admin,
+			set: func(s *networkSpec, v any) { s.Provider.Type, _ = v.(string) },
+			get: func(v *networkView) any { return string(v.Segment.Type) },
 		},
 		{
 			name: "provider:physical_network", create: true, update: true, check: nullable(text(64)), filter: byText,
-			set:      func(s *networkSpec, v any) { s.Provider.PhysicalNetwork, _ = v.(string) },
-			get:      func(v *networkView) any { return orNull(v.Segment.PhysicalNetwork) },
-			mayWrite: identity.Admin, mayRead: identity.Admin,
+			set: func(s *networkSpec, v any) { s.Provider.PhysicalNetwork, _ = v.(string) },
+			get: func(v *networkView) any { return orNull(v.Segment.PhysicalNetwork) },
 		},
 		{
 			name: "provider:segmentation_id", create: true, update: true, check: nullable(segmentID), filter: byInt,
-			set:      func(s *networkSpec, v any) { s.Provider.ID, _ = v.(*uint32) },
-			get:      func(v *networkView) any { return segmentIDOrNull(v.Segment) },
-			mayWrite: identity.Admin, mayRead: identity.Admin,
+			set: func(s *networkSpec, v any) { s.Provider.ID, _ = v.(*uint32) },
+			get: func(v *networkView) any { return segmentIDOrNull(v.Segment) },
 		},
 		{
 			name: "segments", create: true, update: true, check: objects(segmentOf),
-			set:      func(s *networkSpec, v any) { s.Segments = v.([]plugin.SegmentSpec) },
-			get:      func(*networkView) any { return absent }, // one segment shows as provider:*
-			mayWrite: identity.Admin,
+			set: func(s *networkSpec, v any) { s.Segments = v.([]plugin.SegmentSpec) },
+			get: func(*networkView) any { return absent }, // one segment shows as provider:*
 		},
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
@@ -19,7 +20,7 @@ type (
 // newPorts serves /v2.0/ports.
 func newPorts(a *API) endpoint {
 	p := a.config.Plugin
-	return &collection[portSpec, portView]{
+	return (&collection[portSpec, portView]{
 		api: a, member: "port", plural: "ports", path: "ports", kind: "Port", title: "Port", bulk: true,
 		attrs:  portAttrs(),
 		id:     func(v *portView) string { return v.ID },
@@ -55,13 +56,7 @@ func newPorts(a *API) endpoint {
 			}
 			return t
 		},
-		rights: rights{
-			see:    identity.Any(identity.Owner, identity.NetworkOwner, identity.Service),
-			create: identity.Member,
-			update: identity.Any(identity.Member, identity.Service),
-			remove: identity.Any(identity.Member, identity.NetworkOwner, identity.Service),
-		},
-	}
+	}).governed()
 }
 
 // portHints are the filters on ports that an index answers, the most selective
@@ -122,9 +117,8 @@ func portAttrs() []attr[portSpec, portView] {
 		},
 		{
 			name: "mac_address", create: true, update: true, check: nullable(mac), match: byMAC, sort: true,
-			set:      func(s *portSpec, v any) { s.MAC, _ = v.(model.MAC) },
-			get:      func(v *portView) any { return v.MAC.String() },
-			mayWrite: identity.Any(identity.NetworkOwner, identity.Service),
+			set: func(s *portSpec, v any) { s.MAC, _ = v.(model.MAC) },
+			get: func(v *portView) any { return v.MAC.String() },
 		},
 		{
 			name: "admin_state_up", create: true, update: true, standard: true, check: boolean, filter: byBool, sort: true,
@@ -139,15 +133,13 @@ func portAttrs() []attr[portSpec, portView] {
 		},
 		{
 			name: "device_owner", create: true, update: true, standard: "", check: text255, filter: byText, sort: true,
-			set:      func(s *portSpec, v any) { s.DeviceOwner = v.(string) },
-			get:      func(v *portView) any { return v.DeviceOwner },
-			mayWrite: identity.Any(notService, identity.NetworkOwner, identity.Service),
+			set: func(s *portSpec, v any) { s.DeviceOwner = v.(string) },
+			get: func(v *portView) any { return v.DeviceOwner },
 		},
 		{
-			name: "fixed_ips", create: true, update: true, check: fixedIPs, match: byFixedIP,
-			set:      func(s *portSpec, v any) { s.Addresses = v.([]plugin.AddressRequest) },
-			get:      func(v *portView) any { return fixedIPObjects(v.FixedIPs) },
-			mayWrite: mayFixAddresses,
+			name: "fixed_ips", create: true, update: true, check: fixedIPs, match: byFixedIP, parts: addressParts,
+			set: func(s *portSpec, v any) { s.Addresses = v.([]plugin.AddressRequest) },
+			get: func(v *portView) any { return fixedIPObjects(v.FixedIPs) },
 		},
 		{
 			name: "ip_allocation", filter: byText, sort: true,
@@ -155,15 +147,13 @@ func portAttrs() []attr[portSpec, portView] {
 		},
 		{
 			name: "allowed_address_pairs", create: true, update: true, check: nullable(addressPairs),
-			set:      func(s *portSpec, v any) { s.AllowedAddressPairs, _ = v.([]model.AddressPair) },
-			get:      func(v *portView) any { return pairObjects(v.Port) },
-			mayWrite: identity.NetworkOwner,
+			set: func(s *portSpec, v any) { s.AllowedAddressPairs, _ = v.([]model.AddressPair) },
+			get: func(v *portView) any { return pairObjects(v.Port) },
 		},
 		{
 			name: "port_security_enabled", create: true, update: true, check: boolean,
-			set:      func(s *portSpec, v any) { s.PortSecurityEnabled = v.(bool) },
-			get:      func(v *portView) any { return v.PortSecurityEnabled },
-			mayWrite: identity.Any(identity.NetworkOwner, identity.Service),
+			set: func(s *portSpec, v any) { s.PortSecurityEnabled = v.(bool) },
+			get: func(v *portView) any { return v.PortSecurityEnabled },
 		},
 		{
 			name: "security_groups", create: true, update: true, check: nullable(uuidList), match: bySecurityGroup,
@@ -190,15 +180,13 @@ func bindingAttrs() []attr[portSpec, portView] {
 	return []attr[portSpec, portView]{
 		{
 			name: "binding:host_id", create: true, update: true, check: nullable(text255), filter: byText,
-			set:      func(s *portSpec, v any) { s.Host, _ = v.(string) },
-			get:      func(v *portView) any { return v.Host },
-			mayWrite: identity.Admin, mayRead: identity.Admin,
+			set: func(s *portSpec, v any) { s.Host, _ = v.(string) },
+			get: func(v *portView) any { return v.Host },
 		},
 		{
 			name: "binding:profile", create: true, update: true, check: nullable(dictionary),
-			set:      func(s *portSpec, v any) { s.BindingProfile, _ = v.(map[string]any) },
-			get:      func(v *portView) any { return orEmpty(v.BindingProfile) },
-			mayWrite: identity.Admin, mayRead: identity.Admin,
+			set: func(s *portSpec, v any) { s.BindingProfile, _ = v.(map[string]any) },
+			get: func(v *portView) any { return orEmpty(v.BindingProfile) },
 		},
 		{
 			name: "binding:vnic_type", create: true, update: true, standard: "normal",
@@ -208,12 +196,12 @@ func bindingAttrs() []attr[portSpec, portView] {
 			get: func(v *portView) any { return v.VNICType },
 		},
 		{
-			name: "binding:vif_type", mayRead: identity.Admin,
-			get: func(v *portView) any { return v.VIFType },
+			name: "binding:vif_type",
+			get:  func(v *portView) any { return v.VIFType },
 		},
 		{
-			name: "binding:vif_details", mayRead: identity.Admin,
-			get: func(v *portView) any { return orEmpty(v.VIFDetails) },
+			name: "binding:vif_details",
+			get:  func(v *portView) any { return orEmpty(v.VIFDetails) },
 		},
 		{
 			name: "device_profile", create: true, check: nullable(text255),
@@ -232,9 +220,8 @@ func bindingAttrs() []attr[portSpec, portView] {
 		},
 		{
 			name: "data_plane_status", update: true, check: nullable(oneOf("ACTIVE", "DOWN")),
-			set:      func(s *portSpec, v any) { s.DataPlaneStatus, _ = v.(string) },
-			get:      func(v *portView) any { return orNull(v.DataPlaneStatus) },
-			mayWrite: identity.Admin,
+			set: func(s *portSpec, v any) { s.DataPlaneStatus, _ = v.(string) },
+			get: func(v *portView) any { return orNull(v.DataPlaneStatus) },
 		},
 	}
 }
@@ -281,23 +268,16 @@ func orEmpty(m map[string]any) map[string]any {
 	return m
 }
 
-// notService is everybody who does not make a port the service's own.
-func notService(_ identity.Identity, t identity.Target) bool {
-	owner, _ := t.Value.(string)
-	return !strings.HasPrefix(owner, "network:")
-}
-
-// mayFixAddresses: the network's owner chooses addresses; others who may use a
-// shared network choose subnets only.
-func mayFixAddresses(id identity.Identity, t identity.Target) bool {
-	if identity.Any(identity.NetworkOwner, identity.Service)(id, t) {
-		return true
+// addressParts names the parts that requests for addresses have.
+func addressParts(v any) []string {
+	requests, _ := v.([]plugin.AddressRequest)
+	has := func(part func(plugin.AddressRequest) bool) bool { return slices.ContainsFunc(requests, part) }
+	var parts []string
+	if has(func(r plugin.AddressRequest) bool { return r.IP.IsValid() }) {
+		parts = append(parts, "ip_address")
 	}
-	requests, _ := t.Value.([]plugin.AddressRequest)
-	for _, r := range requests {
-		if r.IP != (netip.Addr{}) {
-			return false
-		}
+	if has(func(r plugin.AddressRequest) bool { return r.SubnetID != "" }) {
+		parts = append(parts, "subnet_id")
 	}
-	return t.Shared
+	return parts
 }

@@ -5,12 +5,19 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 )
 
 // quotaEndpoint serves /v2.0/quotas: the limits of projects, and what they use.
-type quotaEndpoint struct{ api *API }
+type quotaEndpoint struct {
+	api    *API
+	rights policy.Resource
+}
+
+func newQuotas(a *API) endpoint { return quotaEndpoint{api: a, rights: policy.Of("quota")} }
 
 func (s quotaEndpoint) serve(ctx context.Context, rq *request, rest []string) (response, error) {
 	method := rq.http.Method
@@ -27,8 +34,8 @@ func (s quotaEndpoint) serve(ctx context.Context, rq *request, rest []string) (r
 	if len(rest) == 2 {
 		view = rest[1]
 	}
-	if !rq.who.Admin && (method != http.MethodGet || project != rq.who.ProjectID) {
-		return response{}, forbidden(map[string]string{http.MethodPut: "update", http.MethodDelete: "delete"}[method] + "_quota")
+	if err := s.authorize(rq, project); err != nil {
+		return response{}, err
 	}
 	switch {
 	case method == http.MethodGet:
@@ -42,10 +49,25 @@ func (s quotaEndpoint) serve(ctx context.Context, rq *request, rest []string) (r
 	return response{}, errMethod
 }
 
+// authorize checks the rule of the method on a project's limits.
+func (s quotaEndpoint) authorize(rq *request, project string) error {
+	rule, verb := s.rights.Get, "get"
+	switch rq.http.Method {
+	case http.MethodPut:
+		rule, verb = s.rights.Update, "update"
+	case http.MethodDelete:
+		rule, verb = s.rights.Delete, "delete"
+	}
+	if !policy.May(rule, rq.who, identity.Target{ProjectID: project}) {
+		return forbidden(verb + "_quota")
+	}
+	return nil
+}
+
 // list gives the projects that have limits of their own.
 func (s quotaEndpoint) list(ctx context.Context, rq *request) (response, error) {
-	if !rq.who.Admin {
-		return response{}, forbidden("get_quota")
+	if err := s.authorize(rq, ""); err != nil {
+		return response{}, err
 	}
 	all := []object{}
 	err := s.api.read(ctx, func(r records.Reader) error {

@@ -24,7 +24,7 @@ func newRules(a *API) endpoint {
 			return views(x.Get(r, value), func(rule *model.SecurityGroupRule) *ruleView { return p.ViewRule(r, rule) })
 		}
 	}
-	return &collection[ruleSpec, ruleView]{
+	return (&collection[ruleSpec, ruleView]{
 		api: a, member: "security_group_rule", plural: "security_group_rules", path: "security-group-rules",
 		kind: "SecurityGroupRule", title: "Security group rule", bulk: true,
 		attrs: ruleAttrs(),
@@ -64,11 +64,7 @@ func newRules(a *API) endpoint {
 		specTarget: func(_ records.Reader, s *ruleSpec) identity.Target {
 			return identity.Target{ProjectID: s.ProjectID}
 		},
-		rights: rights{
-			see:    identity.Any(identity.Owner, identity.NetworkOwner), // the owner of the rule, or of its group
-			create: identity.Member, update: identity.Member, remove: identity.Member,
-		},
-	}
+	}).governed()
 }
 
 func ruleAttrs() []attr[ruleSpec, ruleView] {

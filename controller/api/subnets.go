@@ -23,7 +23,7 @@ func newSubnets(a *API) endpoint {
 	view := func(r records.Reader) func(*model.Subnet) *subnetView {
 		return func(s *model.Subnet) *subnetView { return p.ViewSubnet(r, s) }
 	}
-	return &collection[subnetSpec, subnetView]{
+	return (&collection[subnetSpec, subnetView]{
 		api: a, member: "subnet", plural: "subnets", path: "subnets", kind: "Subnet", title: "Subnet", bulk: true,
 		attrs:  subnetAttrs(),
 		id:     func(v *subnetView) string { return v.ID },
@@ -57,13 +57,7 @@ func newSubnets(a *API) endpoint {
 		specTarget: func(r records.Reader, s *subnetSpec) identity.Target {
 			return plugin.SubnetTarget(p.ViewSubnet(r, &s.Subnet))
 		},
-		rights: rights{
-			see:    identity.Any(identity.Owner, identity.Shared, identity.NetworkOwner),
-			create: identity.Any(identity.Member, identity.NetworkOwner),
-			update: identity.Any(identity.Member, identity.NetworkOwner),
-			remove: identity.Any(identity.Member, identity.NetworkOwner),
-		},
-	}
+	}).governed()
 }
 
 func subnetAttrs() []attr[subnetSpec, subnetView] {
@@ -125,9 +119,8 @@ func subnetAttrs() []attr[subnetSpec, subnetView] {
 		},
 		{
 			name: "service_types", create: true, update: true, check: nullable(serviceTypes),
-			set:      func(s *subnetSpec, v any) { s.ServiceTypes, _ = v.([]string) },
-			get:      func(v *subnetView) any { return list(v.ServiceTypes) },
-			mayWrite: identity.Admin,
+			set: func(s *subnetSpec, v any) { s.ServiceTypes, _ = v.([]string) },
+			get: func(v *subnetView) any { return list(v.ServiceTypes) },
 		},
 		{
 			name: "dns_publish_fixed_ip", create: true, update: true, standard: false, check: boolean,

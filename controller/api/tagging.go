@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 )
 
@@ -94,7 +95,7 @@ func (c *collection[S, V]) changeTags(ctx context.Context, rq *request, id strin
 		if err != nil {
 			return err
 		}
-		if !allowed(c.rights.update, rq.who, c.target(u.Peek(), v)) {
+		if !policy.May(c.rights.Update, rq.who, c.target(u.Peek(), v)) {
 			return forbidden("update_" + c.member)
 		}
 		before := c.meta(v).Tags

@@ -3,10 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 )
 
@@ -85,26 +88,55 @@ func (c *collection[S, V]) apply(s *S, g given) {
 	}
 }
 
-// authorize checks the rule of an operation and those of the given attributes.
+// authorize checks the rule of an operation, and those of the given attributes
+// and their parts.
 func (c *collection[S, V]) authorize(rq *request, r records.Reader, s *S, g given) error {
 	if rq.who.Admin {
 		return nil
 	}
-	rule, verb := c.rights.update, "update_"
+	rule, verb := c.rights.Update, "update_"
 	if g.create {
-		rule, verb = c.rights.create, "create_"
+		rule, verb = c.rights.Create, "create_"
 	}
 	t := c.specTarget(r, s)
-	if !allowed(rule, rq.who, t) {
+	if !policy.May(rule, rq.who, t) {
 		return forbidden(verb + c.member)
 	}
-	for name, value := range g.values {
+	for i := range c.attrs {
+		a := &c.attrs[i]
+		value, ok := g.values[a.name]
+		// Saying what holds anyway is not asking for anything: clients send
+		// "shared": false.
+		if !ok || g.create && a.standard != nil && reflect.DeepEqual(value, a.standard) {
+			continue
+		}
 		t.Value = value
-		if a := c.attribute(name); a.mayWrite != nil && !a.mayWrite(rq.who, t) {
+		if name, ok := c.mayWrite(rq, t, a, g.create); !ok {
 			return forbidden(verb + c.member + ":" + name)
 		}
 	}
 	return nil
+}
+
+// mayWrite asks the rules of an attribute and of the parts that its value has;
+// it names the one that refuses.
+func (c *collection[S, V]) mayWrite(rq *request, t identity.Target, a *attr[S, V], create bool) (name string, ok bool) {
+	rows := []policy.Attribute{a.rules}
+	if a.parts != nil {
+		for _, part := range a.parts(t.Value) {
+			rows = append(rows, c.rights.Attribute(a.name+":"+part))
+		}
+	}
+	for _, row := range rows {
+		rule := row.Update
+		if create {
+			rule = row.Create
+		}
+		if !policy.MayAttribute(rule, rq.who, t) {
+			return row.Name, false
+		}
+	}
+	return "", true
 }
 
 // serveCreate answers POST: one object, or several of which all are made or
@@ -218,7 +250,7 @@ func (c *collection[S, V]) serveRemove(ctx context.Context, rq *request, id stri
 		if err != nil {
 			return err
 		}
-		if !allowed(c.rights.remove, rq.who, c.target(u.Peek(), v)) {
+		if !policy.May(c.rights.Delete, rq.who, c.target(u.Peek(), v)) {
 			return forbidden("delete_" + c.member)
 		}
 		if err := c.checkRevision(rq, v); err != nil {

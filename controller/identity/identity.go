@@ -21,6 +21,9 @@ type Identity struct {
 	Service bool
 	// Reader is set when the identity may look but not change.
 	Reader bool
+	// Powerless is set when none of the roles means anything here: the
+	// identity has no rights in its project, and sees what everybody sees.
+	Powerless bool
 }
 
 // ErrUnauthorized is what an Authenticator returns for a request whose sender

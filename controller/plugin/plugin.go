@@ -11,6 +11,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/pick"
+	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/controller/segments"
 	"github.com/lepton-sdn/lepton/model"
@@ -24,6 +25,8 @@ type Plugin struct {
 	baseMAC  model.MAC
 	now      func() time.Time
 	random   pick.Random
+	// What may be used is what may be seen.
+	seeNetwork, seeGroup identity.Rule
 }
 
 // New makes a plugin of the configuration. Errors name the key and the value.
@@ -39,7 +42,10 @@ func New(c Config) (*Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Plugin{config: c, segments: pools, baseMAC: mac, now: time.Now, random: rand.Uint64N}, nil
+	return &Plugin{
+		config: c, segments: pools, baseMAC: mac, now: time.Now, random: rand.Uint64N,
+		seeNetwork: policy.Of("network").Get, seeGroup: policy.Of("security_group").Get,
+	}, nil
 }
 
 // Call is a request as far as rules depend on it: who sent it, and which

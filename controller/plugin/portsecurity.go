@@ -3,7 +3,6 @@ package plugin
 import (
 	"slices"
 
-	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -76,7 +75,7 @@ func (p *Plugin) setGroups(c Call, u *records.Update, port *model.Port, ids []st
 			continue
 		}
 		g, ok := records.SecurityGroups.Get(u, id)
-		if !ok || !identity.Any(identity.Admin, identity.Owner)(c.Who, identity.Target{ProjectID: g.ProjectID}) {
+		if !ok || !p.maySeeGroup(c, g) {
 			return NotFound("SecurityGroup", "Security group", id)
 		}
 		port.SecurityGroups = append(port.SecurityGroups, id)

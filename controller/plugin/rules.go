@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -78,12 +77,12 @@ func (p *Plugin) CreateRule(c Call, u *records.Update, s *RuleSpec) (string, err
 	if err := settleRule(&rule); err != nil {
 		return "", err
 	}
-	g, err := seeGroup(c, u, rule.SecurityGroupID)
+	g, err := p.visibleGroup(c, u, rule.SecurityGroupID)
 	if err != nil {
 		return "", err
 	}
 	if rule.RemoteGroupID != "" {
-		if _, err := seeGroup(c, u, rule.RemoteGroupID); err != nil {
+		if _, err := p.visibleGroup(c, u, rule.RemoteGroupID); err != nil {
 			return "", err
 		}
 	}
@@ -101,9 +100,9 @@ func (p *Plugin) CreateRule(c Call, u *records.Update, s *RuleSpec) (string, err
 	return rule.ID, nil
 }
 
-func seeGroup(c Call, u *records.Update, id string) (*model.SecurityGroup, error) {
+func (p *Plugin) visibleGroup(c Call, u *records.Update, id string) (*model.SecurityGroup, error) {
 	g, ok := records.SecurityGroups.Get(u, id)
-	if !ok || !identity.Any(identity.Admin, identity.Owner)(c.Who, identity.Target{ProjectID: g.ProjectID}) {
+	if !ok || !p.maySeeGroup(c, g) {
 		return nil, NotFound("SecurityGroup", "Security group", id)
 	}
 	return g, nil
