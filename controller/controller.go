@@ -5,6 +5,7 @@ package controller
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -52,39 +53,51 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	handler := api.New(api.Config{DB: db, Plugin: rules, Auth: identity.None{}, Log: o.Log})
+	reg := telemetry.Registry()
+	recordMetrics(reg, db)
+	handler := api.New(api.Config{DB: db, Plugin: rules, Auth: identity.None{}, Log: o.Log, Observe: requestMetrics(reg)})
 	agents, err := agentServer(cfg, db, o.Log)
 	if err != nil {
 		return err
 	}
 	// Nothing is served before everything can be.
-	var lc net.ListenConfig
-	apiListener, err := lc.Listen(ctx, "tcp", cfg.API.Listen)
+	apiListener, rpcListener, err := listen(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("api.listen: %w", err)
-	}
-	defer apiListener.Close()
-	rpcListener, err := lc.Listen(ctx, "tcp", cfg.RPC.Listen)
-	if err != nil {
-		return fmt.Errorf("rpc.listen: %w", err)
-	}
-	defer rpcListener.Close()
-	if apiListener, err = withTLS(apiListener, cfg.API.TLS); err != nil {
 		return err
 	}
+	defer apiListener.Close()
+	defer rpcListener.Close()
 
 	g, ctx := errgroup.WithContext(ctx)
 	if cfg.Metrics.Listen != "" {
-		m, err := telemetry.Listen(cfg.Metrics.Listen, telemetry.Registry(), readiness(db))
+		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, readiness(db))
 		if err != nil {
 			return fmt.Errorf("metrics.listen: %w", err)
 		}
 		g.Go(func() error { return m.Run(ctx) })
 	}
+	again := newRebinder(db, rules, time.Duration(cfg.Network.AgentDownTime)*time.Second, o.Log)
+	g.Go(func() error { return again.run(ctx) })
 	g.Go(func() error { return agents.Serve(ctx, rpcListener) })
 	g.Go(func() error { return api.Serve(ctx, apiListener, handler, o.Log) })
 	o.Ready()
 	return g.Wait()
+}
+
+// listen opens the addresses of the API and of the agents.
+func listen(ctx context.Context, cfg *config.Config) (apiListener, rpcListener net.Listener, err error) {
+	var lc net.ListenConfig
+	if apiListener, err = lc.Listen(ctx, "tcp", cfg.API.Listen); err != nil {
+		return nil, nil, fmt.Errorf("api.listen: %w", err)
+	}
+	secured, err := withTLS(apiListener, cfg.API.TLS)
+	if err != nil {
+		return nil, nil, errors.Join(err, apiListener.Close())
+	}
+	if rpcListener, err = lc.Listen(ctx, "tcp", cfg.RPC.Listen); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("rpc.listen: %w", err), apiListener.Close())
+	}
+	return secured, rpcListener, nil
 }
 
 func openStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (store.Store, error) {

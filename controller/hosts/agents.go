@@ -98,7 +98,7 @@ func introduced(old, hello *model.Agent, now time.Time) *model.Agent {
 	rec.CreatedAt, rec.AdminStateUp = now, true
 	if old != nil {
 		rec.CreatedAt, rec.AdminStateUp, rec.Description = old.CreatedAt, old.AdminStateUp, old.Description
-		rec.Problems, rec.Devices = old.Problems, old.Devices
+		rec.Problems, rec.Devices, rec.RoleSettings = old.Problems, old.Devices, old.RoleSettings
 	}
 	if rec.StartedAt.IsZero() {
 		rec.StartedAt = now
