@@ -21,6 +21,7 @@ type Update struct {
 	// wanted to claim; the outcome is not known yet.
 	pending *ticket
 	free    []string // prefixes under which nothing may be claimed
+	settled []string // prefixes under which nothing may be claimed meanwhile
 }
 
 func newUpdate(v *view, r *reservations, t *ticket) *Update {
@@ -107,6 +108,10 @@ func (u *Update) Release(key string) {
 // something is.
 func (u *Update) RequireNoClaims(prefix string) { u.free = append(u.free, prefix) }
 
+// RequireNoNewClaims makes it a condition of the commit that nothing is claimed
+// under the prefix that the update could not see; otherwise it runs again.
+func (u *Update) RequireNoNewClaims(prefix string) { u.settled = append(u.settled, prefix) }
+
 // inUse finds a claim where RequireNoClaims forbids it.
 func (u *Update) inUse() error {
 	for _, prefix := range u.free {
@@ -148,6 +153,9 @@ func (u *Update) txn() (store.Txn, error) {
 	}
 	for _, prefix := range u.free {
 		// What was claimed before is released by this update, see inUse.
+		txn.Conds = append(txn.Conds, store.NoneNewer(claimKey(prefix), u.base.revision))
+	}
+	for _, prefix := range u.settled {
 		txn.Conds = append(txn.Conds, store.NoneNewer(claimKey(prefix), u.base.revision))
 	}
 	return txn, nil
