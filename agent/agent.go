@@ -128,7 +128,7 @@ func openDatabase(ctx context.Context, endpoint string, log *zap.Logger) (*ovsdb
 func readiness(db *ovsdb.Client, sess *session.Session) telemetry.Ready {
 	return func() error {
 		if !db.Connected() {
-			return errors.New("Open vSwitch's database is not connected")
+			return errors.New("the database of Open vSwitch is not connected")
 		}
 		if !sess.Connected() {
 			return errors.New("no controller is connected")

@@ -19,7 +19,6 @@ const refusedRetry = 30 * time.Second
 type bridge struct {
 	name string
 	jobs chan<- job
-	stop func()
 
 	synced bool // connected, and its flows have been compared
 	have   []flows.Rule
