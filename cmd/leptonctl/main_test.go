@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lepton-sdn/lepton/lab"
+)
+
+func TestExitCodesTellWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.yaml")
+	if err := os.WriteFile(bad, []byte("hosts: []\nhots: []\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		args string
+		want int
+	}{
+		{"help is fine", "lab --help", 0},
+		{"an unknown command", "frob", exitUsage},
+		{"an unknown lab command", "lab frob", exitUsage},
+		{"an unknown flag", "lab up --frob", exitUsage},
+		{"too few arguments", "lab plug hv1", exitUsage},
+		{"an unknown output", "lab status -o xml", exitUsage},
+		{"an unknown topology", "lab up -t nine-node", exitUsage},
+		{"a topology with an unknown key", "lab up -t " + bad, exitUsage},
+		{"a lab that is not there", "lab status --name none", exitNotFound},
+		{"the API of a lab that is not there", "agents --lab none", exitNotFound},
+		{"an API that does not answer", "agents --api http://127.0.0.1:1", exitFailed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := append([]string{"--dir", dir}, strings.Fields(tc.args)...)
+			if got := run(t.Context(), args); got != tc.want {
+				t.Fatalf("exit code %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAgentsShowsProblemsBelowTheTable(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2.0/agents" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		fmt.Fprint(w, `{"agents": [
+			{"host": "hv2", "agent_type": "Open vSwitch agent", "alive": true,
+			 "configurations": {"devices": 3, "in_sync": false, "problems": ["bridge br-x: missing"]}},
+			{"host": "hv1", "agent_type": "DHCP agent", "alive": false, "configurations": {}}
+		]}`)
+	}))
+	defer api.Close()
+	var out bytes.Buffer
+	root := newRoot()
+	root.SetOut(&out)
+	root.SetArgs([]string{"agents", "--api", api.URL})
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := `HOST  AGENT               ALIVE  IN SYNC  DEVICES  PROBLEMS
+hv1   DHCP agent          no     -        0        0
+hv2   Open vSwitch agent  yes    no       3        1
+
+hv2: bridge br-x: missing
+`
+	if out.String() != want {
+		t.Fatalf("output\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestStatusShowsWhatHasEnded(t *testing.T) {
+	st := lab.Status{
+		Name: "l", Dir: "/run/l", Datapath: "netdev", Ready: true,
+		Hosts: []lab.HostStatus{{
+			Name: "hv1", Roles: []string{"compute"}, Namespace: "l-hv1", Agent: "silent",
+			Processes: []lab.ProcessStatus{{Process: lab.Process{Name: "agent", PID: 7, Log: "/run/l/hv1/agent.log"}}},
+		}},
+		Guests:  []lab.GuestStatus{{Guest: lab.Guest{Name: "g", Host: "hv1", NICs: []lab.NIC{{Port: "p", Link: "eth0", MTU: 1450}}}, Status: map[string]string{"p": "DOWN"}}},
+		Problem: "no answer",
+	}
+	var out bytes.Buffer
+	if err := printStatus(&out, st); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"silent", "ended", "hv1/agent.log", "without address", "DOWN", "the controller does not answer: no answer"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if st.Healthy() {
+		t.Error("it counts as healthy")
+	}
+}
