@@ -152,8 +152,10 @@ func (w *world) quiet() map[string][]string {
 
 func (w *world) live(rt *rapid.T) {
 	segments := []model.Segment{
-		{Type: model.VXLAN, ID: 5001}, {Type: model.VLAN, PhysicalNetwork: "physnet1", ID: 101},
-		{Type: model.Flat, PhysicalNetwork: "physnet1"}, {Type: model.Local},
+		{Type: model.VXLAN, ID: 5001},
+		{Type: model.VLAN, PhysicalNetwork: "physnet1", ID: 101},
+		{Type: model.Flat, PhysicalNetwork: "physnet1"},
+		{Type: model.Local},
 	}
 	for i, s := range segments {
 		n := network(i+1, s)
