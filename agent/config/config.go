@@ -3,12 +3,10 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/lepton-sdn/lepton/config"
@@ -174,11 +172,9 @@ func (c *Config) Validate() error {
 	c.checkOVS(&e)
 	c.checkTunnel(&e)
 	if c.Metrics.Listen != "" {
-		checkListen(&e, "metrics.listen", c.Metrics.Listen)
+		e.Address("metrics.listen", c.Metrics.Listen)
 	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
-		e.Add("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
-	}
+	e.LogLevel(c.Log.Level)
 	return e.Err()
 }
 
@@ -188,12 +184,8 @@ func (c *Config) checkController(e *config.Errors) {
 		e.Add("controller.tls", "cert, key and ca are needed together")
 	}
 	for _, a := range c.Controller.All() {
-		host, _, err := splitHostPort(a)
-		if err != nil {
-			e.Add("controller.address", "%q: %v", a, err)
-			continue
-		}
-		if !tls.Enabled() && !loopback(host) {
+		host, ok := e.Address("controller.address", a)
+		if ok && !tls.Enabled() && !config.Loopback(host) {
 			e.Add("controller.tls", "missing: a controller at %s, which is not on loopback, is reached with mutual TLS only", a)
 		}
 	}
@@ -203,13 +195,11 @@ func (c *Config) checkOVS(e *config.Errors) {
 	switch {
 	case strings.HasPrefix(c.OVS.DB, "unix:/"):
 	case strings.HasPrefix(c.OVS.DB, "tcp:"):
-		if _, _, err := splitHostPort(strings.TrimPrefix(c.OVS.DB, "tcp:")); err != nil {
-			e.Add("ovs.db", "%q: %v", c.OVS.DB, err)
-		}
+		e.Address("ovs.db", strings.TrimPrefix(c.OVS.DB, "tcp:"))
 	default:
 		e.Add("ovs.db", "%q is neither unix:/PATH nor tcp:HOST:PORT", c.OVS.DB)
 	}
-	checkListen(e, "ovs.openflow_listen", c.OVS.OpenFlowListen)
+	e.Address("ovs.openflow_listen", c.OVS.OpenFlowListen)
 	if t := c.OVS.DatapathType; t != "" && t != "system" && t != "netdev" {
 		e.Add("ovs.datapath_type", "%q is neither empty, system nor netdev", t)
 	}
@@ -257,32 +247,6 @@ func (c *Config) checkTunnel(e *config.Errors) {
 	if c.Tunnel.VXLANPort < 1 || c.Tunnel.VXLANPort > 65535 {
 		e.Add("tunnel.vxlan_port", "%d is not a UDP port", c.Tunnel.VXLANPort)
 	}
-}
-
-func checkListen(e *config.Errors, key, addr string) {
-	if _, _, err := splitHostPort(addr); err != nil {
-		e.Add(key, "%q: %v", addr, err)
-	}
-}
-
-func splitHostPort(addr string) (host string, port int, err error) {
-	h, p, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", 0, fmt.Errorf("not HOST:PORT")
-	}
-	port, err = strconv.Atoi(p)
-	if err != nil || port < 0 || port > 65535 {
-		return "", 0, fmt.Errorf("%q is not a port", p)
-	}
-	return h, port, nil
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -4,12 +4,8 @@ package config
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 	"net/url"
 	"path/filepath"
-	"slices"
-	"strconv"
 
 	"github.com/lepton-sdn/lepton/config"
 	"github.com/lepton-sdn/lepton/controller/plugin"
@@ -124,7 +120,7 @@ func (c *Config) Validate() error {
 	c.checkAPI(&e)
 	c.checkRPC(&e)
 	if c.Metrics.Listen != "" {
-		checkListen(&e, "metrics.listen", c.Metrics.Listen)
+		e.Address("metrics.listen", c.Metrics.Listen)
 	}
 	c.checkStore(&e)
 	if err := c.Network.Validate(); err != nil {
@@ -135,14 +131,12 @@ func (c *Config) Validate() error {
 			e.Add("metadata.nova_metadata_url", "%q is not an http or https URL", u)
 		}
 	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
-		e.Add("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
-	}
+	e.LogLevel(c.Log.Level)
 	return e.Err()
 }
 
 func (c *Config) checkAPI(e *config.Errors) {
-	host := checkListen(e, "api.listen", c.API.Listen)
+	host, ok := e.Address("api.listen", c.API.Listen)
 	if t := c.API.TLS; (t.Cert == "") != (t.Key == "") {
 		e.Add("api.tls", "cert and key are needed together")
 	}
@@ -150,18 +144,18 @@ func (c *Config) checkAPI(e *config.Errors) {
 		e.Add("auth.mode", "%q is not supported; the only mode is none", c.Auth.Mode)
 		return
 	}
-	if host != "" && !loopback(host) {
+	if ok && !config.Loopback(host) {
 		e.Add("api.listen", "%q is not on loopback: without authentication (auth.mode none) the API is served on loopback only", c.API.Listen)
 	}
 }
 
 func (c *Config) checkRPC(e *config.Errors) {
-	host := checkListen(e, "rpc.listen", c.RPC.Listen)
+	host, ok := e.Address("rpc.listen", c.RPC.Listen)
 	t := c.RPC.TLS
 	if t.Enabled() && (t.Cert == "" || t.Key == "" || t.CA == "") {
 		e.Add("rpc.tls", "cert, key and ca are needed together")
 	}
-	if host != "" && !loopback(host) && !t.Enabled() {
+	if ok && !config.Loopback(host) && !t.Enabled() {
 		e.Add("rpc.listen", "%q is not on loopback: agents elsewhere are served with mutual TLS only, and rpc.tls is missing", c.RPC.Listen)
 	}
 }
@@ -181,28 +175,4 @@ func (c *Config) checkStore(e *config.Errors) {
 	if t := c.Store.TLS; (t.Cert == "") != (t.Key == "") {
 		e.Add("store.tls", "cert and key are needed together")
 	}
-}
-
-func checkListen(e *config.Errors, key, addr string) (host string) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		e.Add(key, "%q is not HOST:PORT", addr)
-		return ""
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		e.Add(key, "%q: %q is not a port", addr, port)
-		return ""
-	}
-	if host == "" {
-		return "0.0.0.0"
-	}
-	return host
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
