@@ -225,3 +225,27 @@ func TestARecordsEndEndsItsFlowsAndItsVLAN(t *testing.T) {
 	eventually(t, "the local VLAN is free again", func() bool { return h.storedVLANs() == 0 })
 	eventually(t, "the tunnel is gone", func() bool { return !h.hasPort("vxlan-c0000202") })
 }
+
+func TestAPortThatIsPutDownIsReportedWhenTheSwitchIsClosed(t *testing.T) {
+	h := newHost(t)
+	u, here, _ := oneNetwork()
+	h.commit(plugOps(here))
+	h.cloud.updates <- u
+	eventually(t, "ACTIVE", func() bool { return h.cloud.status(here.ID).State == model.PortActive })
+	down := *here
+	down.AdminStateUp, down.Revision = false, 2
+	h.cloud.updates <- rpc.Update{Revision: 11, Settings: settings, Ports: []*model.Port{&down}}
+	eventually(t, "DOWN", func() bool { return h.cloud.status(here.ID).State == model.PortDown })
+	if contains(h.switches["br-int"].text(), here.MAC.String()) {
+		t.Error("the port is reported DOWN while its flows are in the switch")
+	}
+	network := *u.Networks[0]
+	network.AdminStateUp = false
+	h.cloud.updates <- rpc.Update{Revision: 12, Settings: settings, Ports: []*model.Port{here}, Networks: []*model.Network{&network}}
+	h.settled(12)
+	if got := h.cloud.status(here.ID).State; got != model.PortDown {
+		t.Errorf("on a network that is down the port is %s", got)
+	}
+	h.cloud.updates <- rpc.Update{Revision: 13, Settings: settings, Networks: u.Networks}
+	eventually(t, "ACTIVE again", func() bool { return h.cloud.status(here.ID).State == model.PortActive })
+}

@@ -92,14 +92,17 @@ func (l *Loop) lookAtPort(id string) {
 		l.ports[id] = &portState{gen: l.gen}
 	}
 	chosen, ok, problem := l.choose(rec)
+	network, known := l.view.Networks[rec.NetworkID]
 	l.ports[id].decide(rec, ok, problem)
+	if known && !network.Record.AdminStateUp && l.ports[id].state == model.PortActive {
+		l.ports[id].state = model.PortDown
+	}
 	l.waiting[id] = true
 	if problem == "" {
 		l.problems.replace(sourcePort+id, nil)
 	} else {
 		l.problems.replace(sourcePort+id, map[string]string{"port " + id: problem})
 	}
-	network, known := l.view.Networks[rec.NetworkID]
 	if !ok || !known {
 		l.setLocal(id, pipeline.LocalPort{}, false)
 		return

@@ -55,14 +55,15 @@ const (
 )
 
 // ViewPort gives a port as the API shows it: ACTIVE once the host that it is
-// bound to has reported it so.
+// bound to has reported it so, and until the host has reported otherwise, for
+// as long does the port carry traffic.
 func (p *Plugin) ViewPort(r records.Reader, port *model.Port) *PortView {
 	v := &PortView{Port: port, Status: statusDown, DNSDomain: p.config.DNSDomain}
 	if n, ok := records.Networks.Get(r, port.NetworkID); ok {
 		v.NetworkProjectID = n.ProjectID
 	}
 	status, ok := records.PortStatuses.Get(r, port.ID)
-	if !ok || status.Host != port.Host || !port.AdminStateUp {
+	if !ok || status.Host != port.Host {
 		return v
 	}
 	switch status.State {
@@ -88,6 +89,9 @@ func portClaims(port *model.Port) []string {
 	}
 	for _, g := range port.SecurityGroups {
 		keys = append(keys, groupUseKey(g, port.ID))
+	}
+	if onExternal(port.DeviceOwner) {
+		keys = append(keys, externalKey(port.NetworkID, port.ID))
 	}
 	return keys
 }
