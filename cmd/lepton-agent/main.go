@@ -4,62 +4,31 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/agent"
 	"github.com/lepton-sdn/lepton/agent/config"
-	"github.com/lepton-sdn/lepton/telemetry"
+	"github.com/lepton-sdn/lepton/program"
 )
 
 // version is set when the program is built.
 var version = "unknown"
 
-// Exit codes.
-const (
-	exitFailure   = 1
-	exitBadConfig = 2
-)
-
-func main() { os.Exit(run()) }
-
-func run() int {
-	path := flag.String("config", "", "configuration `file` (YAML)")
-	showVersion := flag.Bool("version", false, "print the version and exit")
-	flag.Parse()
-	if *showVersion {
-		fmt.Println("lepton-agent", version)
-		return 0
+func main() {
+	d := program.Daemon[*config.Config]{
+		Name: "lepton-agent", Version: version,
+		NoFile:   "without it: the machine's own Open vSwitch, a controller on loopback",
+		Load:     config.Load,
+		LogLevel: func(c *config.Config) string { return c.Log.Level },
+		Run: func(ctx context.Context, c *config.Config, log *zap.Logger, ready func()) error {
+			return agent.Run(ctx, agent.Options{Config: c, Version: version, Log: log, Ready: ready})
+		},
+		Ready: func(c *config.Config) string {
+			return fmt.Sprintf("host %s, database %s, controller %v", c.Host, c.OVS.DB, c.Controller.All())
+		},
 	}
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "lepton-agent: unexpected argument %q\n", flag.Arg(0))
-		return exitBadConfig
-	}
-	cfg, err := config.Load(*path)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "lepton-agent: %v\n", err)
-		return exitBadConfig
-	}
-	log, err := telemetry.Logger(cfg.Log.Level)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "lepton-agent: %v\n", err)
-		return exitBadConfig
-	}
-	defer func() { _ = log.Sync() }()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	ready := func() {
-		fmt.Printf("lepton-agent %s ready: host %s, database %s, controller %v\n", version, cfg.Host, cfg.OVS.DB, cfg.Controller.All())
-	}
-	if err := agent.Run(ctx, agent.Options{Config: cfg, Version: version, Log: log, Ready: ready}); err != nil {
-		log.Error("stopped", zap.Error(err))
-		return exitFailure
-	}
-	log.Info("stopped; the flows stay")
-	return 0
+	os.Exit(d.Main())
 }

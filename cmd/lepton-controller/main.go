@@ -4,62 +4,31 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/controller"
 	"github.com/lepton-sdn/lepton/controller/config"
-	"github.com/lepton-sdn/lepton/telemetry"
+	"github.com/lepton-sdn/lepton/program"
 )
 
 // version is set when the program is built.
 var version = "unknown"
 
-// Exit codes.
-const (
-	exitFailure   = 1
-	exitBadConfig = 2
-)
-
-func main() { os.Exit(run()) }
-
-func run() int {
-	path := flag.String("config", "", "configuration `file` (YAML); without it: embedded store, everything on loopback")
-	showVersion := flag.Bool("version", false, "print the version and exit")
-	flag.Parse()
-	if *showVersion {
-		fmt.Println("lepton-controller", version)
-		return 0
+func main() {
+	d := program.Daemon[*config.Config]{
+		Name: "lepton-controller", Version: version,
+		NoFile:   "without it: embedded store, everything on loopback",
+		Load:     config.Load,
+		LogLevel: func(c *config.Config) string { return c.Log.Level },
+		Run: func(ctx context.Context, c *config.Config, log *zap.Logger, ready func()) error {
+			return controller.Run(ctx, controller.Options{Config: c, Version: version, Log: log, Ready: ready})
+		},
+		Ready: func(c *config.Config) string {
+			return fmt.Sprintf("API on %s, agents on %s", c.API.Listen, c.RPC.Listen)
+		},
 	}
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "lepton-controller: unexpected argument %q\n", flag.Arg(0))
-		return exitBadConfig
-	}
-	cfg, err := config.Load(*path)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "lepton-controller: %v\n", err)
-		return exitBadConfig
-	}
-	log, err := telemetry.Logger(cfg.Log.Level)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "lepton-controller: %v\n", err)
-		return exitBadConfig
-	}
-	defer func() { _ = log.Sync() }()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	ready := func() {
-		fmt.Printf("lepton-controller %s ready: API on %s, agents on %s\n", version, cfg.API.Listen, cfg.RPC.Listen)
-	}
-	if err := controller.Run(ctx, controller.Options{Config: cfg, Version: version, Log: log, Ready: ready}); err != nil {
-		log.Error("stopped", zap.Error(err))
-		return exitFailure
-	}
-	log.Info("stopped")
-	return 0
+	os.Exit(d.Main())
 }

@@ -29,6 +29,8 @@ var arrows = map[string][]string{
 	"store":     {},
 	"telemetry": {},
 
+	"program": {"telemetry"},
+
 	"pipeline": {"model", "flows"},
 	"rpc":      {"model"},
 
@@ -39,7 +41,7 @@ var arrows = map[string][]string{
 	// The lab runs the real programs, so it imports none of their parts.
 	"lab": {"config", "model", "pki"},
 
-	"cmd":  {"agent", "config", "controller", "flows", "lab", "model", "pipeline", "pki", "rpc", "telemetry"},
+	"cmd":  {"agent", "config", "controller", "flows", "lab", "model", "pipeline", "pki", "program", "rpc", "telemetry"},
 	"test": {"*"},
 }
 

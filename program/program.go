@@ -1,0 +1,82 @@
+// Package program is what the daemons have in common: flags, the configuration
+// file, the log, signals and exit codes.
+package program
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/telemetry"
+)
+
+// The exit codes of a daemon.
+const (
+	exitDone      = 0 // stopped by SIGTERM or SIGINT
+	exitFailure   = 1 // could not work, or could not go on
+	exitBadConfig = 2 // wrong command line or configuration
+)
+
+// Daemon is a program that runs until it is told to stop.
+type Daemon[C any] struct {
+	Name    string
+	Version string
+	// NoFile says what happens without --config.
+	NoFile string
+	// Load reads and checks the file; "" means the defaults.
+	Load func(path string) (C, error)
+	// LogLevel is the configured one.
+	LogLevel func(C) string
+	// Run works until ctx is done. It calls ready once.
+	Run func(ctx context.Context, cfg C, log *zap.Logger, ready func()) error
+	// Ready is the rest of the line that is printed when Run is ready.
+	Ready func(C) string
+}
+
+// Main runs the daemon with the process's arguments and gives its exit code.
+func (d Daemon[C]) Main() int { return d.main(os.Args[1:], os.Stdout, os.Stderr) }
+
+func (d Daemon[C]) main(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet(d.Name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	path := flags.String("config", "", "configuration `file` (YAML); "+d.NoFile)
+	version := flags.Bool("version", false, "print the version and exit")
+	switch err := flags.Parse(args); {
+	case err == flag.ErrHelp:
+		return exitDone
+	case err != nil:
+		return exitBadConfig
+	case *version:
+		fmt.Fprintln(stdout, d.Name, d.Version)
+		return exitDone
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "%s: unexpected argument %q\n", d.Name, flags.Arg(0))
+		return exitBadConfig
+	}
+	cfg, err := d.Load(*path)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", d.Name, err)
+		return exitBadConfig
+	}
+	log, err := telemetry.Logger(d.LogLevel(cfg))
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", d.Name, err)
+		return exitBadConfig
+	}
+	defer func() { _ = log.Sync() }()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	ready := func() { fmt.Fprintf(stdout, "%s %s ready: %s\n", d.Name, d.Version, d.Ready(cfg)) }
+	if err := d.Run(ctx, cfg, log, ready); err != nil {
+		log.Error("stopped", zap.Error(err))
+		return exitFailure
+	}
+	log.Info("stopped")
+	return exitDone
+}
