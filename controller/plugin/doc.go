@@ -17,6 +17,10 @@
 //	sgdefault/<project>                group id
 //	seg/<type>/<physnet>/<id>          network id
 //	default-external                   network id
+//	ext/<network>/<port>               gateway's or floating address's port id
+//	rif/<router>/<subnet>              port id
+//	nat/<port>/…                       id of what is translated to the port
+//	ruse/<router>/<subnet>/<id>        the same, by the router and the subnet
 //	quota/<project>/<resource>/<slot>  object id
 //
 // The other way round, "nothing uses this" is a condition on such keys.

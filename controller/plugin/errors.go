@@ -45,6 +45,11 @@ func NotFound(kind, name, id string) *Error {
 	return Refuse(http.StatusNotFound, kind+"NotFound", "%s %s could not be found.", name, id)
 }
 
+// NotFoundAs is a 404 of another type.
+func NotFoundAs(kind, format string, args ...any) *Error {
+	return Refuse(http.StatusNotFound, kind, format, args...)
+}
+
 // poolRefusal makes a refusal of what ipam.CheckPools found.
 func poolRefusal(err error) error {
 	bad := (*ipam.PoolError)(nil)

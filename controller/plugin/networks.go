@@ -224,6 +224,7 @@ func (p *Plugin) UpdateNetwork(c Call, u *records.Update, before *model.Network,
 		if err := checkInternal(u, n.ID); err != nil {
 			return err
 		}
+		u.RequireNoClaims(externalPrefix(n.ID))
 	}
 	n.IsDefault = n.IsDefault && n.External
 	if err := p.claimDefaultExternal(u, before.IsDefault, &n); err != nil {
@@ -288,7 +289,7 @@ func checkUnshare(r records.Reader, n *model.Network) error {
 // checkInternal refuses to make a network internal that gateways are on.
 func checkInternal(r records.Reader, network string) error {
 	for port := range records.PortsByNetwork.Get(r, network) {
-		if port.DeviceOwner == OwnerRouterGateway || port.DeviceOwner == OwnerFloatingIP {
+		if onExternal(port.DeviceOwner) {
 			return Conflict("ExternalNetworkInUse", "External network %s cannot be updated to be made non-external, since it has existing gateway ports.", network)
 		}
 	}

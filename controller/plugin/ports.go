@@ -128,6 +128,9 @@ func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, err
 	if err := p.checkPort(port); err != nil {
 		return "", err
 	}
+	if err := checkRouterOwned(c, u.Peek(), port); err != nil {
+		return "", err
+	}
 	p.bind(u, network, port)
 	if err := reclaim(u, port.ID, nil, portClaims(port)); err != nil {
 		return "", portTaken(port, err)
@@ -189,6 +192,9 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 		port.ExtraDHCPOpts = mergeOptions(before.ExtraDHCPOpts, s.Options)
 	}
 	if err := p.checkPort(port); err != nil {
+		return err
+	}
+	if err := p.checkUses(c, u, before, port); err != nil {
 		return err
 	}
 	p.rebind(u, network, before, port)
@@ -263,6 +269,9 @@ func (p *Plugin) removePort(u *records.Update, id string) error {
 	port, ok := records.Ports.Get(u, id)
 	if !ok {
 		return nil
+	}
+	if err := p.releaseTranslations(u, id); err != nil {
+		return err
 	}
 	if err := reclaim(u, id, portClaims(port), nil); err != nil {
 		return err

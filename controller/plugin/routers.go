@@ -1,0 +1,118 @@
+package plugin
+
+import (
+	"net/http"
+	"reflect"
+
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// RouterSpec is a router as a request asks for it.
+type RouterSpec struct {
+	model.Router
+	// GatewayInfo is external_gateway_info; nil for none.
+	GatewayInfo *GatewaySpec
+}
+
+// RouterView is a router as the API shows it.
+type RouterView struct {
+	*model.Router
+	// ExternalIPs are the addresses of the gateway.
+	ExternalIPs []model.FixedIP
+	// Zones are the availability zones of the agents that serve the router.
+	Zones []string
+}
+
+// The keys of routers; see the package comment.
+func interfaceKey(router, subnet string) string { return interfacePrefix(router) + subnet }
+func interfacePrefix(router string) string      { return "rif/" + router + "/" }
+func routeUseKey(router, subnet, id string) string {
+	return routeUsePrefix(router) + subnet + "/" + id
+}
+func routeUsePrefix(router string) string     { return "ruse/" + router + "/" }
+func externalKey(network, port string) string { return externalPrefix(network) + port }
+func externalPrefix(network string) string    { return "ext/" + network + "/" }
+
+// ViewRouter gives a router as the API shows it.
+func (p *Plugin) ViewRouter(r records.Reader, router *model.Router) *RouterView {
+	v := &RouterView{Router: router}
+	if router.Gateway != nil {
+		if port, ok := records.Ports.Get(r, router.Gateway.PortID); ok {
+			v.ExternalIPs = port.FixedIPs
+		}
+	}
+	return v
+}
+
+// CreateRouter makes a router, with a gateway if the request has one.
+func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string, error) {
+	router := s.Router
+	p.newMeta(&router.Meta, 1)
+	for _, zone := range router.AZHints {
+		if !p.hasZone(u.Peek(), zone, zoneOfRouters) {
+			return "", Refuse(http.StatusNotFound, "AvailabilityZoneNotFound", "AvailabilityZone %s could not be found.", zone)
+		}
+	}
+	if err := p.takeQuota(u, &router.Meta, QuotaRouter); err != nil {
+		return "", err
+	}
+	if s.GatewayInfo != nil {
+		if err := p.setGateway(c, u, &router, s.GatewayInfo); err != nil {
+			return "", err
+		}
+		p.touch(&router.Meta)
+	}
+	records.Routers.Put(u, &router)
+	return router.ID, nil
+}
+
+// UpdateRouter changes a router.
+func (p *Plugin) UpdateRouter(c Call, u *records.Update, before *model.Router, s *RouterSpec) error {
+	router := s.Router
+	addressed := false
+	if c.Has("external_gateway_info") {
+		if err := p.changeGateway(c, u, &router, s.GatewayInfo); err != nil {
+			return err
+		}
+		addressed = s.GatewayInfo != nil && len(s.GatewayInfo.Addresses) > 0
+	}
+	if c.Has("routes") {
+		if err := p.checkRoutes(u, &router); err != nil {
+			return err
+		}
+	}
+	if addressed || !reflect.DeepEqual(router, *before) {
+		p.touch(&router.Meta)
+		records.Routers.Put(u, &router)
+	}
+	return nil
+}
+
+// TagRouter replaces a router's tags.
+func (p *Plugin) TagRouter(u *records.Update, before *model.Router, tags []string) {
+	router := *before
+	p.retag(&router.Meta, tags)
+	records.Routers.Put(u, &router)
+}
+
+// DeleteRouter removes a router without interfaces; its gateway goes with it.
+func (p *Plugin) DeleteRouter(u *records.Update, id string) error {
+	router, ok := records.Routers.Get(u, id)
+	if !ok {
+		return NotFound("Router", "Router", id)
+	}
+	if held(u, interfacePrefix(id)) {
+		return Conflict("RouterInUse", "Router %s still has ports", id)
+	}
+	gone := *router
+	if err := p.clearGateway(u, &gone); err != nil {
+		return err
+	}
+	if err := reclaim(u, id, quotaKeys(&router.Meta, QuotaRouter), nil); err != nil {
+		return err
+	}
+	u.RequireNoClaims(interfacePrefix(id))
+	records.Routers.Delete(u, id)
+	return nil
+}
