@@ -78,6 +78,15 @@ func explain(name string, err error) error {
 	return errors.New(strings.Join(out, "\n"))
 }
 
+// In puts the file's name before each line of what is wrong with its content.
+func In(file string, err error) error {
+	lines := strings.Split(err.Error(), "\n")
+	for i, l := range lines {
+		lines[i] = file + ": " + l
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
 // Errors collects what is wrong with a configuration, so that an operator sees
 // all of it at once.
 type Errors struct{ list []string }

@@ -84,3 +84,13 @@ func FuzzParse(f *testing.F) {
 		_ = config.Parse("f", text, &s)
 	})
 }
+
+func TestEveryLineNamesTheFile(t *testing.T) {
+	var e config.Errors
+	e.Add("host", "%q is not a host name", "a b")
+	e.Add("metrics.listen", "missing")
+	want := "agent.yaml: host: \"a b\" is not a host name\nagent.yaml: metrics.listen: missing"
+	if got := config.In("agent.yaml", e.Err()).Error(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -2,7 +2,6 @@
 package config
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -146,7 +145,7 @@ func Load(path string) (*Config, error) {
 		if path == "" {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, config.In(path, err)
 	}
 	return c, nil
 }

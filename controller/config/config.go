@@ -3,7 +3,6 @@
 package config
 
 import (
-	"fmt"
 	"net/url"
 	"path/filepath"
 
@@ -109,7 +108,7 @@ func Load(path string) (*Config, error) {
 		if path == "" {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, config.In(path, err)
 	}
 	return c, nil
 }
