@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -244,13 +245,24 @@ func (l *Loop) compile() {
 	}
 }
 
-// tellPipeline takes over what the pipeline cannot realise.
+// tellPipeline takes over what the pipeline cannot realise, and has the ports
+// looked at for which that is news.
 func (l *Loop) tellPipeline() {
 	found := map[string]string{}
 	for _, p := range l.inc.Problems() {
 		found[p.Kind+" "+p.ID] = p.Text
 	}
-	l.problems.replace(sourcePipeline, found)
+	for object := range l.problems.replace(sourcePipeline, found) {
+		kind, id, _ := strings.Cut(object, " ")
+		switch kind {
+		case "port":
+			l.markWiring(id)
+		case "network":
+			for port := range l.mirror.portsOf[id] {
+				l.markWiring(port)
+			}
+		}
+	}
 }
 
 // feedSwitches hands every idle bridge what it lacks.

@@ -155,6 +155,49 @@ func TestAMissingProviderBridgeIsAProblemOfItsOwn(t *testing.T) {
 	})
 }
 
+func TestAProviderBridgeThatComesLateMakesItsPortsActive(t *testing.T) {
+	h := newHost(t)
+	h.stop()
+	h.commit(ovsdb.DeleteBridge{Name: "br-phys"})
+	h.start()
+	n := network(2, model.Segment{Type: model.VLAN, PhysicalNetwork: "physnet1", ID: 101})
+	here := port(3, n, hostName)
+	h.commit(plugOps(here))
+	h.cloud.updates <- rpc.Update{Full: true, Revision: 10, Settings: settings, Networks: []*model.Network{n}, Ports: []*model.Port{here}}
+	eventually(t, "ERROR", func() bool { return h.cloud.status(here.ID).State == model.PortError })
+	h.commit(ovsdb.EnsureBridge{Name: "br-phys", DatapathType: "netdev"})
+	eventually(t, "ACTIVE", func() bool { return h.cloud.status(here.ID).State == model.PortActive })
+	eventually(t, "no problems are left", func() bool { return h.cloud.problemTexts() == "" })
+	h.commit(ovsdb.DeleteBridge{Name: "br-phys"})
+	eventually(t, "ERROR again", func() bool { return h.cloud.status(here.ID).State == model.PortError })
+}
+
+func TestAPortStaysWithTheInterfaceThatWasThereFirst(t *testing.T) {
+	h := newHost(t)
+	u, here, _ := oneNetwork()
+	h.commit(plugOps(here))
+	h.cloud.updates <- u
+	eventually(t, "ACTIVE", func() bool { return h.cloud.status(here.ID).State == model.PortActive })
+	before := h.switches["br-int"].text()
+	for _, name := range []string{"a-tap", "zz-tap"} {
+		for _, mac := range []string{here.MAC.String(), "fa:16:3e:00:00:99", "none", ""} {
+			h.commit(ovsdb.EnsurePort{Bridge: "br-int", Name: name, ExternalIDs: map[string]string{"iface-id": here.ID, "attached-mac": mac}})
+			eventually(t, "both are named", func() bool {
+				p := h.cloud.problemTexts()
+				return strings.Contains(p, name) && strings.Contains(p, "only "+tap(here)+" is wired")
+			})
+			if diff := cmp.Diff(before, h.switches["br-int"].text()); diff != "" {
+				t.Errorf("%s with MAC %q changed flows:\n%s", name, mac, diff)
+			}
+			h.commit(ovsdb.DeletePort{Name: name})
+			eventually(t, "no problems are left", func() bool { return h.cloud.problemTexts() == "" })
+		}
+	}
+	if got := h.cloud.status(here.ID).State; got != model.PortActive {
+		t.Errorf("the port is %s", got)
+	}
+}
+
 func TestARefusedFlowLeavesTheOthersInPlace(t *testing.T) {
 	h := newHost(t)
 	u, here, _ := oneNetwork()

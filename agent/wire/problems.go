@@ -26,13 +26,15 @@ func newProblems(now func() time.Time, log *zap.Logger) problems {
 	return problems{now: now, log: log, sources: map[string]map[string]model.Problem{}}
 }
 
-// replace notes all that a source has to say, object → text. A problem that was
-// there before keeps its time; a new one is logged.
-func (p *problems) replace(source string, found map[string]string) {
+// replace notes all that a source has to say, object → text, and gives the
+// objects for which that is something new or the end of something. A problem
+// that was there before keeps its time; a new one is logged.
+func (p *problems) replace(source string, found map[string]string) (news map[string]bool) {
 	old := p.sources[source]
 	if len(old) == 0 && len(found) == 0 {
-		return
+		return nil
 	}
+	news = map[string]bool{}
 	list := make(map[string]model.Problem, len(found))
 	for object, text := range found {
 		if was, ok := old[object]; ok && was.Text == text {
@@ -40,20 +42,22 @@ func (p *problems) replace(source string, found map[string]string) {
 			continue
 		}
 		list[object] = model.Problem{Object: object, Text: text, Since: p.now().UTC()}
-		p.changed = true
+		news[object] = true
 		p.log.Warn("problem", zap.String("object", object), zap.String("text", text))
 	}
 	for object := range old {
 		if _, still := found[object]; !still {
-			p.changed = true
+			news[object] = true
 			p.log.Info("problem gone", zap.String("object", object))
 		}
 	}
+	p.changed = p.changed || len(news) > 0
 	if len(list) == 0 {
 		delete(p.sources, source)
-		return
+	} else {
+		p.sources[source] = list
 	}
-	p.sources[source] = list
+	return news
 }
 
 // text gives what a source says of an object, "" for nothing.

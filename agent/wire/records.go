@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -125,6 +126,11 @@ func (l *Loop) choose(rec *model.Port) (chosen plug, ok bool, problem string) {
 	case len(usable) == 0:
 		return plugs[0], false, ""
 	}
+	// A newcomer that claims the port too must not take it from the one that was
+	// there first: Open vSwitch numbers its ports as they come.
+	slices.SortStableFunc(usable, func(a, b plug) int {
+		return cmp.Or(cmp.Compare(otherMAC(a, rec), otherMAC(b, rec)), cmp.Compare(a.ofport, b.ofport))
+	})
 	chosen = usable[0]
 	if len(usable) > 1 {
 		problem = fmt.Sprintf("interfaces %s and %s both carry iface-id %s; only %s is wired",
@@ -140,6 +146,17 @@ func (l *Loop) choose(rec *model.Port) (chosen plug, ok bool, problem string) {
 		}
 	}
 	return chosen, true, problem
+}
+
+// otherMAC is 1 when the interface says that it has another MAC than the port.
+func otherMAC(p plug, rec *model.Port) int {
+	if p.mac == "" {
+		return 0
+	}
+	if mac, err := model.ParseMAC(p.mac); err != nil || mac != rec.MAC {
+		return 1
+	}
+	return 0
 }
 
 // strangers names the interfaces that claim a port which is not bound to this
