@@ -115,7 +115,7 @@ func TestExternalAndSharedNetworks(t *testing.T) {
 	if status, out, _ := c.call("PUT", path, `{"network": {"router:external": false}}`); status != 409 || refusedType(out) != "ExternalNetworkInUse" {
 		t.Errorf("internal with a gateway on it: %d %v", status, out)
 	}
-	c.update(func(u *recordsUpdate) error { return deletePort(u, id(gateway)) })
+	c.must(200, "PUT", "/v2.0/ports/"+id(gateway), `{"port": {"device_owner": ""}}`)
 	if got := c.must(200, "PUT", path, `{"network": {"router:external": false}}`); got["is_default"] != false {
 		t.Errorf("got %v", got)
 	}

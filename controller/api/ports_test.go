@@ -14,19 +14,6 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 )
 
-type recordsUpdate = records.Update
-
-// deletePort removes a port of the service itself, which the API refuses.
-func deletePort(u *recordsUpdate, id string) error {
-	p, _ := records.Ports.Get(u, id)
-	u.Release("mac/" + p.NetworkID + "/" + p.MAC.String())
-	for _, f := range p.FixedIPs {
-		u.Release("ip/" + f.SubnetID + "/" + f.IP.String())
-	}
-	records.Ports.Delete(u, id)
-	return nil
-}
-
 func addresses(port map[string]any) []string {
 	var out []string
 	for _, f := range port["fixed_ips"].([]any) {
