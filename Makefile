@@ -10,11 +10,11 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 # Evaluated when first used, then kept.
 GO = $(eval GO := $$(shell .ci/prepare go))$(GO)
 
-.PHONY: all build demo test bench docs lint clean help root packages
+.PHONY: all build demo test conformance bench docs lint clean help root packages stock
 .DEFAULT_GOAL := build
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 all: lint test ## lint and test
 
@@ -27,6 +27,9 @@ demo: root packages build ## a guided tour with live pings, on a three-node lab
 
 test: root packages build ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m ./...
+
+conformance: stock build ## tempest's network API tests, with a real Keystone
+	@$(GO) run ./test/conformance
 
 bench: root packages build ## figures, as ratios to what Open vSwitch's own tools need
 	$(GO) run ./test/bench
@@ -51,3 +54,6 @@ root:
 
 packages:
 	@.ci/prepare packages
+
+stock:
+	@.ci/prepare conformance

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+func main() {
+	// Children are killed with the thread that started them; this one lives as
+	// long as the program.
+	runtime.LockOSThread()
+	var o options
+	flag.StringVar(&o.bin, "bin", "bin", "`directory` of the built programs")
+	flag.StringVar(&o.tests, "tests", `^tempest\.api\.network\.`, "regular `expression` of the tests to run")
+	flag.IntVar(&o.workers, "workers", 2, "`number` of tests to run at a time")
+	flag.StringVar(&o.auth, "auth", "keystone", "the controller's auth.`mode`: keystone, or none to look at the resources alone")
+	flag.StringVar(&o.keep, "keep", "", "an empty or new `directory` to work in, to be kept with all logs; without it a temporary one")
+	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "`time` after which everything is stopped")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	start := time.Now()
+	r, err := run(ctx, o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(1)
+	}
+	r.print(os.Stdout, time.Since(start))
+	if len(r.failed) > 0 || r.passed == 0 {
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	bin, tests, auth, keep string
+	workers                int
+	limit                  time.Duration
+}
+
+// run starts the cloud, runs the tests in it, and takes it down, also when it
+// ends early.
+func run(ctx context.Context, o options) (report, error) {
+	dir, err := workplace(o.keep)
+	if err != nil {
+		return report{}, err
+	}
+	if o.keep == "" {
+		defer os.RemoveAll(dir)
+	}
+	c, err := newCloud(dir, o)
+	if err != nil {
+		return report{}, err
+	}
+	defer c.stop()
+	for _, step := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"starting Keystone on " + c.Keystone, c.startKeystone},
+		{"standing in for Nova on " + c.Compute, c.startCompute},
+		{"filling the catalogue", c.fillCatalogue},
+		{"starting lepton-controller on " + c.API, c.startController},
+		{"making an external network", c.prepareNetwork},
+	} {
+		fmt.Println(step.what)
+		if err := step.do(ctx); err != nil {
+			return report{}, err
+		}
+	}
+	fmt.Println("running the tests that match", o.tests)
+	return c.tempest(ctx, o)
+}
+
+// workplace gives an absolute path of an empty directory.
+func workplace(keep string) (string, error) {
+	if keep == "" {
+		return os.MkdirTemp("", "conformance-")
+	}
+	dir, err := filepath.Abs(keep)
+	if err != nil {
+		return "", fmt.Errorf("find directory %s: %w", keep, err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make directory: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", fmt.Errorf("look into directory: %w", err)
+	}
+	if len(entries) > 0 {
+		return "", fmt.Errorf("directory %s is not empty", dir)
+	}
+	return dir, nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+)
+
+// tempest runs the tests. That some of them fail is part of the report, not an
+// error.
+func (c *cloud) tempest(ctx context.Context, o options) (report, error) {
+	site := filepath.Join(c.Dir, "site")
+	if err := os.Mkdir(site, 0o755); err != nil {
+		return report{}, fmt.Errorf("prepare tempest: %w", err)
+	}
+	b, err := files.ReadFile("files/sitecustomize.py")
+	if err != nil {
+		return report{}, fmt.Errorf("prepare tempest: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(site, "sitecustomize.py"), b, 0o644); err != nil {
+		return report{}, fmt.Errorf("prepare tempest: %w", err)
+	}
+	workspace := filepath.Join(c.Dir, "workspace")
+	if err := c.children.do(ctx, "tempest", "/usr/bin/tempest", "init", workspace); err != nil {
+		return report{}, err
+	}
+	if err := c.write("tempest.conf"); err != nil {
+		return report{}, err
+	}
+	tests := &children{dir: workspace, env: append(c.children.env, "PYTHONPATH="+site)}
+	err = tests.do(ctx, "run", "/usr/bin/tempest", "run", "--config-file", filepath.Join(c.Dir, "tempest.conf"),
+		"--regex", o.tests, "--concurrency", strconv.Itoa(o.workers))
+	var failed *exec.ExitError
+	if err != nil && (!errors.As(err, &failed) || ctx.Err() != nil) {
+		return report{}, errors.Join(err, ctx.Err())
+	}
+	// JUnit's XML can be read with the standard library. The filter fails when a
+	// test did, so what counts is that it wrote results.
+	err = tests.do(ctx, "convert", "/bin/sh", "-c", "/usr/bin/stestr last --subunit | /usr/bin/subunit2junitxml -o results.xml")
+	r, unread := readResults(filepath.Join(workspace, "results.xml"))
+	if unread != nil {
+		return report{}, fmt.Errorf("%w\n%w\ntempest:\n%s", unread, err, tests.tail("run"))
+	}
+	return r, nil
+}
