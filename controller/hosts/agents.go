@@ -38,7 +38,7 @@ func (s *Server) admit(st *stream, hello *model.Agent) error {
 		old, ok := records.Agents.Get(u, AgentID(st.host))
 		if holder = nil; ok && s.holds(old, st.instance, now) {
 			holder = old
-			if rec := s.withClaimant(old, st, now); rec != nil {
+			if rec := s.withClaimant(old, st, "instance "+old.Instance, now); rec != nil {
 				records.Agents.Put(u, rec)
 			}
 			return nil
@@ -66,14 +66,57 @@ func (s *Server) holds(rec *model.Agent, instance string, now time.Time) bool {
 	return rec.Instance != instance && rec.LeftAt.IsZero() && rec.Alive(now, s.cfg.AgentDownTime)
 }
 
+// rivalPatience is how long a process of the same instance may take to be gone:
+// one that was killed has left the stream before the next one can start.
+const rivalPatience = time.Second
+
+// refuseRival refuses the stream when another process of the same instance has
+// a stream that lives on: the machine was copied together with its state
+// directory, and the two would take the host from each other for ever.
+func (s *Server) refuseRival(st *stream) error {
+	var rival *stream
+	if err := s.hub.do(st.ctx, func() { rival = s.hub.hosts[st.host] }); err != nil {
+		return err
+	}
+	if rival == nil || rival.instance != st.instance || rival.started.IsZero() || rival.started.Equal(st.started) {
+		return nil
+	}
+	patience := time.NewTimer(rivalPatience)
+	defer patience.Stop()
+	select {
+	case <-rival.ctx.Done():
+		return nil
+	case <-st.ctx.Done():
+		return context.Cause(st.ctx)
+	case <-patience.C:
+	}
+	_, err := s.cfg.DB.Update(st.ctx, func(u *records.Update) error {
+		old, ok := records.Agents.Get(u, AgentID(st.host))
+		if !ok {
+			return nil
+		}
+		if rec := s.withClaimant(old, st, "its copy at "+rival.remote, time.Now().UTC()); rec != nil {
+			records.Agents.Put(u, rec)
+		}
+		return nil
+	})
+	if err != nil {
+		st.log.Warn("second claimant cannot be recorded", zap.Error(err))
+	}
+	refusal := rpc.Refuse(pb.Refusal_REASON_HOST_TAKEN, st.host,
+		"host %s is taken by another process of agent instance %s, at %s; an agent on a copied machine needs a host name of its own and an empty state_dir",
+		st.host, st.instance, rival.remote)
+	st.log.Warn("agent refused", zap.String("remote", st.remote), zap.Error(refusal))
+	return refusal
+}
+
 // withClaimant adds the problem of a second claimant to the holder's record;
 // nil when it is there and recent.
-func (s *Server) withClaimant(old *model.Agent, st *stream, now time.Time) *model.Agent {
+func (s *Server) withClaimant(old *model.Agent, st *stream, holder string, now time.Time) *model.Agent {
 	p := model.Problem{
 		Object: claimant + st.instance,
-		Text: fmt.Sprintf("agent instance %s at %s also claims host %s, which instance %s holds",
-			st.instance, st.remote, st.host, old.Instance),
-		Since: now,
+		Text:   fmt.Sprintf("at %s also claims host %s, which %s holds", st.remote, st.host, holder),
+		Since:  now,
 	}
 	rec := *old
 	rec.Problems = slices.Clone(old.Problems)
@@ -98,6 +141,7 @@ func introduced(old, hello *model.Agent, now time.Time) *model.Agent {
 	rec.CreatedAt, rec.AdminStateUp = now, true
 	if old != nil {
 		rec.CreatedAt, rec.AdminStateUp, rec.Description = old.CreatedAt, old.AdminStateUp, old.Description
+		rec.RoleSettings = old.RoleSettings
 		rec.Problems, rec.Devices, rec.RoleSettings = old.Problems, old.Devices, old.RoleSettings
 	}
 	if rec.StartedAt.IsZero() {

@@ -56,13 +56,14 @@ func TestWhatTheAPIWroteOutlivesAReconnect(t *testing.T) {
 	c.eventually("the leave", func() bool { return !c.agent("hv1").LeftAt.IsZero() })
 	a := *c.agent("hv1")
 	a.AdminStateUp, a.Description = false, "rack 7"
+	a.RoleSettings = map[string]model.RoleSettings{"l3": {Description: "spare"}}
 	c.put(&a)
 
 	again := hello("hv1")
 	again.Version = "1.1"
 	c.join(session.Config{Hello: again, Dial: ctl.dial})
 	c.eventually("the new version", func() bool { return c.agent("hv1").Version == "1.1" })
-	if rec := c.agent("hv1"); rec.AdminStateUp || rec.Description != "rack 7" || !rec.CreatedAt.Equal(created) {
+	if rec := c.agent("hv1"); rec.AdminStateUp || rec.Description != "rack 7" || rec.RoleSettings["l3"].Description != "spare" || !rec.CreatedAt.Equal(created) {
 		t.Errorf("record %+v", rec)
 	}
 }
@@ -89,7 +90,7 @@ func TestASecondInstanceIsRefusedWhileTheFirstLives(t *testing.T) {
 	second := c.join(session.Config{Hello: other, Dial: ctl.dial, Log: zap.New(agentCore)})
 	c.eventually("the problem on the host", func() bool {
 		for _, p := range c.agent("hv1").Problems {
-			if strings.Contains(p.Text, "impostor") && strings.Contains(p.Text, "instance-hv1") {
+			if p.Object == "agent instance impostor" && strings.Contains(p.Text, "which instance instance-hv1 holds") {
 				return true
 			}
 		}
@@ -113,6 +114,27 @@ func TestASecondInstanceIsRefusedWhileTheFirstLives(t *testing.T) {
 	if c.agent("hv1").Instance != "impostor" {
 		t.Errorf("record %+v", c.agent("hv1"))
 	}
+}
+
+func TestACopyOfARunningAgentIsRefusedUntilThatHasGone(t *testing.T) {
+	c := newCloud(t)
+	ctl := c.serve(hosts.Config{})
+	original, copied := hello("hv1"), hello("hv1")
+	original.StartedAt, copied.StartedAt = time.Unix(1000, 0), time.Unix(2000, 0)
+	first := c.join(session.Config{Hello: original, Dial: ctl.dial})
+	c.eventually("the first", first.Connected)
+	core, logged := observer.New(zap.WarnLevel)
+	second := c.join(session.Config{Hello: copied, Dial: ctl.dial, Log: zap.New(core)})
+	c.eventually("the problem on the host", func() bool {
+		p := c.agent("hv1").Problems
+		return len(p) == 1 && p[0].Object == "agent instance instance-hv1" && strings.Contains(p[0].Text, "which its copy at ")
+	})
+	c.eventually("the copy's own log", func() bool { return logged.FilterMessage("controller refuses this agent").Len() > 0 })
+	if second.Connected() || !first.Connected() || !c.agent("hv1").StartedAt.Equal(original.StartedAt) {
+		t.Errorf("first %t, second %t, record %+v", first.Connected(), second.Connected(), c.agent("hv1"))
+	}
+	first.stop()
+	c.eventually("the second, once the first has gone", second.Connected)
 }
 
 func TestASilentInstanceLosesItsHost(t *testing.T) {

@@ -39,6 +39,7 @@ type wire = grpc.BidiStreamingServer[pb.AgentMessage, pb.ControllerMessage]
 type stream struct {
 	host, instance, remote string
 	since                  time.Time
+	started                time.Time       // the agent's process; zero: it does not say
 	ctx                    context.Context // ends with the stream; its cause says why
 	cancel                 context.CancelCauseFunc
 	wire                   wire
@@ -80,12 +81,15 @@ func (s *Server) Session(w wire) error {
 		return err
 	}
 	st := &stream{
-		host: agent.Host, instance: agent.Instance, remote: remoteOf(ctx), since: time.Now(),
+		host: agent.Host, instance: agent.Instance, remote: remoteOf(ctx), since: time.Now(), started: agent.StartedAt,
 		ctx: ctx, cancel: cancel, wire: w,
 		log:      s.log.With(zap.String("host", agent.Host)),
 		wake:     make(chan struct{}, 1),
 		stored:   make(chan uint64, maxInFlight),
 		inFlight: make(chan struct{}, maxInFlight),
+	}
+	if err := s.refuseRival(st); err != nil {
+		return err
 	}
 	if err := s.enter(st); err != nil {
 		return err
