@@ -1,173 +1,512 @@
 package e2e
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/lepton-sdn/lepton/lab"
 )
 
-// hasProblem checks that the host's agent tells of the problem, by every word.
-func (c *Cloud) hasProblem(host string, words ...string) error {
-	agents, err := c.Lab.API().Agents(c.Context())
-	if err != nil {
-		return err
-	}
-	var all []string
-	for _, a := range agents {
-		if a.Host != host {
-			continue
-		}
-		for _, p := range a.Configurations.Problems {
-			missing := false
-			for _, w := range words {
-				missing = missing || !strings.Contains(p, w)
-			}
-			if !missing {
-				return nil
-			}
-			all = append(all, p)
-		}
-	}
-	return fmt.Errorf("%s has no problem with %v but %q", host, words, all)
-}
-
-// noProblems checks that the host has none any more.
-func (c *Cloud) noProblems(host string) error {
-	agents, err := c.Lab.API().Agents(c.Context())
-	if err != nil {
-		return err
-	}
-	for _, a := range agents {
-		if a.Host == host && len(a.Configurations.Problems) > 0 {
-			return fmt.Errorf("%s has problems: %q", host, a.Configurations.Problems)
-		}
-	}
-	return nil
-}
-
-func TestWhatAHostCannotDoIsToldAndStopsNothingElse(t *testing.T) {
-	c := Start(t, "two-node")
-	n := c.Network(nil)
-	c.dual(n)
-	a, b := c.Guest("hv1", "a", n), c.Guest("hv2", "b", n)
-	c.undisturbed(a, b, func() {
-		t.Run("a port with an unknown iface-id", func(t *testing.T) {
-			c := c.in(t)
-			const unknown = "11111111-2222-4333-8444-555555555555"
-			c.Exec("hv1", "ip", "link", "add", "tapunknown", "type", "veth", "peer", "name", "tapunknownp")
-			c.Exec("hv1", "ovs-vsctl", "add-port", "br-int", "tapunknown", "--",
-				"set", "Interface", "tapunknown", "external_ids:iface-id="+unknown, "external_ids:iface-status=active")
-			c.Eventually("it is told", func() error { return c.hasProblem("hv1", unknown) })
-			other := c.Guest("hv1", "beside", n)
-			c.Reaches(other, b)
-			c.Exec("hv1", "ovs-vsctl", "del-port", "br-int", "tapunknown")
-			c.Eventually("it is over", func() error { return c.noProblems("hv1") })
-		})
-		t.Run("a MAC that differs from the record", func(t *testing.T) {
-			c := c.in(t)
-			g := c.Guest("hv1", "wrong", n)
-			tap := g.Guest.NICs[0].Tap
-			c.Exec("hv1", "ovs-vsctl", "set", "Interface", tap, `external_ids:attached-mac="fa:16:3e:11:22:33"`)
-			c.Eventually("it is told", func() error { return c.hasProblem("hv1", g.Port.ID, "fa:16:3e:11:22:33") })
-			c.Exec("hv1", "ovs-vsctl", "set", "Interface", tap, `external_ids:attached-mac="`+g.Port.MAC+`"`)
-			c.Eventually("it is over", func() error { return c.noProblems("hv1") })
-			c.Reaches(g, b)
-		})
-	})
-}
-
-func TestAMappingToAMissingBridgeIsTold(t *testing.T) {
-	c := Start(t, `
-agent: { ovs: { bridge_mappings: { physnet9: br-missing } } }
+// badInput has few of everything that can run out, a host hv2 whose agent maps
+// a physical network to a bridge that nobody has made, and a host twin that a
+// test gives another's name.
+const badInput = `
+physical_networks: [{name: physnet1}, {name: physnet2}]
+tunnel_types: [vxlan]
+controller:
+  network:
+    vxlan: { vni_ranges: ["4001:4004"] }
+    vlan: { network_vlan_ranges: ["physnet1:100:200", "physnet2:100:200", "physnet3:100:200"] }
 hosts:
-  - { name: hv1, roles: [controller, compute] }
-  - { name: hv2, roles: [compute] }
-`)
-	c.Eventually("it is told", func() error { return c.hasProblem("hv1", "br-missing") })
-	n := c.Network(nil)
-	c.dual(n)
-	c.AllReach(c.Guest("hv1", "a", n), c.Guest("hv2", "b", n))
-}
+  - { name: net1, roles: [controller, network] }
+  - { name: hv1, roles: [compute] }
+  - name: hv2
+    roles: [compute]
+    agent: { ovs: { bridge_mappings: { physnet1: br-physnet1, physnet2: br-late } } }
+  - { name: twin, roles: [compute] }
+`
 
-func TestASecondClaimantOfAHostNameIsRefused(t *testing.T) {
-	c := Start(t, "two-node")
-	n := c.Network(nil)
+func TestBadInputDisturbsNobody(t *testing.T) {
+	c := Start(t, badInput)
+	// Not a tunnel: when a link comes or goes, Open vSwitch's own tunnels have no
+	// routes for some milliseconds.
+	n := c.Network(provider("vlan", "physnet1", 199))
 	c.dual(n)
 	a, b := c.Guest("hv1", "a", n), c.Guest("hv2", "b", n)
-	hv1, hv2 := c.Lab.Plan().Hosts[0], c.Lab.Plan().Hosts[1]
-	// A machine that was cloned with hv1's name and certificate.
-	c.undisturbed(a, b, func() {
-		c.Must(c.Lab.Stop(t.Context(), "hv2", "agent", true))
-		config, err := os.ReadFile(hv2.Dir + "/agent.yaml")
-		c.Must(err)
-		clone := strings.ReplaceAll(string(config), "host: hv2", "host: hv1")
-		clone = strings.ReplaceAll(clone, hv2.Dir+"/tls", hv1.Dir+"/tls")
-		clone = strings.ReplaceAll(clone, "state_dir: "+hv2.Dir+"/agent", "state_dir: "+hv2.Dir+"/clone")
-		c.Must(os.WriteFile(hv2.Dir+"/agent.yaml", []byte(clone), 0o644))
-		// It may end or go on trying; either way it says why.
-		if err := c.Lab.Start(t.Context(), "hv2", "agent"); err != nil && !strings.Contains(err.Error(), "hv1") {
-			t.Errorf("the clone's start: %v", err)
-		}
-		c.Eventually("the clone's log tells of it", func() error {
-			log, err := os.ReadFile(hv2.Dir + "/agent.log")
-			if err != nil {
-				return err
-			}
-			if !strings.Contains(string(log), "host hv1 is taken") {
-				return errors.New("the log says nothing")
-			}
-			return nil
-		})
-		c.Eventually("hv1 is alive and in sync", func() error {
-			agents, err := c.Lab.API().Agents(t.Context())
-			if err != nil {
-				return err
-			}
-			for _, a := range agents {
-				if a.Host == "hv1" && a.Ready() {
-					return nil
-				}
-			}
-			return fmt.Errorf("agents: %+v", agents)
-		})
-	})
-}
-
-func TestTheAPIRefusesWhatCannotBe(t *testing.T) {
-	c := Start(t, "single")
-	n := c.Network(provider("vlan", "physnet1", 101))
-	s := c.Subnet(n, "10.0.0.0/30") // one address for a guest
-	c.Port(n, nil)
 	for _, tc := range []struct {
-		name   string
-		kind   string
-		attrs  Attributes
-		status int
-		word   string
+		name string
+		do   func(c *Cloud, n Network)
 	}{
-		{"an invalid CIDR", "subnet", Attributes{"network_id": n.ID, "ip_version": 4, "cidr": "10.0.0.0/99"}, 400, "10.0.0.0/99"},
-		{"a gateway inside the pool", "subnet", Attributes{
-			"network_id": n.ID, "ip_version": 4, "cidr": "10.1.0.0/24", "gateway_ip": "10.1.0.9",
-			"allocation_pools": []Attributes{{"start": "10.1.0.2", "end": "10.1.0.20"}},
-		}, 409, "10.1.0.9"},
-		{"an exhausted pool", "port", Attributes{"network_id": n.ID}, 409, n.ID},
-		{"a segmentation id in use", "network", provider("vlan", "physnet1", 101), 409, "101"},
-		{"an unknown network", "port", Attributes{"network_id": "11111111-2222-4333-8444-555555555555"}, 404, "11111111-2222-4333-8444-555555555555"},
-		{"an address outside the subnet", "port", Attributes{"network_id": n.ID, "fixed_ips": []Attributes{{"subnet_id": s.ID, "ip_address": "192.0.2.1"}}}, 400, "192.0.2.1"},
+		{"requests that cannot be met", refusedRequests},
+		{"a port bound where its network is not", unboundPorts},
+		{"an iface-id that no port has", strangeInterface},
+		{"a MAC that differs from the record", strangeMAC},
+		{"two interfaces with one iface-id", twoInterfaces},
+		{"a port plugged on another host than bound to", plugAbroad},
+		{"a bridge mapping to a bridge that comes late", lateBridge},
+		{"two agents with one host name", twinAgents},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := c.Lab.API().Call(t.Context(), "POST", "/v2.0/"+tc.kind+"s", map[string]any{tc.kind: tc.attrs}, nil)
-			var refusal *lab.StatusError
-			if !errors.As(err, &refusal) {
-				t.Fatalf("error %v", err)
+			c := c.in(t)
+			stop := c.Stream(a, b, 4)
+			defer func() {
+				if r := stop(); r.Lost() > 0 || r.Duplicates > 0 {
+					t.Errorf("other ports were disturbed: %+v", r)
+				}
+			}()
+			tc.do(c, n)
+		})
+	}
+}
+
+// neutronError is the API's body of a refusal.
+type neutronError struct {
+	NeutronError struct{ Type, Message, Detail string }
+}
+
+// refuse sends a request that must be refused in Neutron's form, with each of
+// the words in its message.
+func (c *Cloud) refuse(kind string, attrs Attributes, status int, typ string, words ...string) {
+	c.Helper()
+	err := c.Lab.API().Call(c.Context(), "POST", "/v2.0/"+kind+"s", map[string]any{kind: attrs}, nil)
+	var refusal *lab.StatusError
+	if !errors.As(err, &refusal) {
+		c.Errorf("%s %v: %v, want a refusal", kind, attrs, err)
+		return
+	}
+	var body neutronError
+	if err := json.Unmarshal([]byte(refusal.Body), &body); err != nil || refusal.Status != status || body.NeutronError.Type != typ {
+		c.Errorf("%s %v: %v, want %d %s", kind, attrs, refusal, status, typ)
+	}
+	for _, w := range words {
+		if !strings.Contains(body.NeutronError.Message, w) {
+			c.Errorf("%s %v: message %q does not name %q", kind, attrs, body.NeutronError.Message, w)
+		}
+	}
+}
+
+// everything is what the API shows of all records.
+func (c *Cloud) everything() map[string]any {
+	c.Helper()
+	all := map[string]any{}
+	for _, kind := range []string{"networks", "subnets", "ports", "security-groups", "security-group-rules", "network-ip-availabilities"} {
+		var answer map[string]any
+		c.Must(c.Lab.API().Call(c.Context(), "GET", "/v2.0/"+kind, nil, &answer))
+		maps.Copy(all, answer)
+	}
+	return all
+}
+
+func refusedRequests(c *Cloud, n Network) {
+	vlan := c.Network(provider("vlan", "physnet1", 150))
+	c.Subnet(vlan, "192.0.2.0/30") // one address beside the gateway's
+	c.Port(vlan, nil)
+	tunnel := c.Network(nil)
+	for range 3 {
+		c.Network(nil) // now all VNIs are taken
+	}
+	before := c.everything()
+	subnet := func(net Network, cidr string, more Attributes) Attributes {
+		s := Attributes{"network_id": net.ID, "ip_version": 4, "cidr": cidr}
+		maps.Copy(s, more)
+		return s
+	}
+	nobody := "00000000-0000-4000-8000-000000000000"
+
+	c.refuse("subnet", subnet(n, "10.300.0.0/24", nil), 400, "HTTPBadRequest", "cidr", "10.300.0.0/24")
+	c.refuse("subnet", subnet(n, "fd00:77::/64", nil), 400, "InvalidInput", "fd00:77::/64")
+	c.refuse("subnet", subnet(n, "10.0.0.128/25", nil), 400, "InvalidInput", "10.0.0.128/25", "10.0.0.0/24")
+	c.refuse("subnet", subnet(n, "10.7.0.0/24", Attributes{
+		"gateway_ip": "10.7.0.5", "allocation_pools": []Attributes{{"start": "10.7.0.2", "end": "10.7.0.9"}},
+	}), 409, "GatewayConflictWithAllocationPools", "10.7.0.5", "10.7.0.2-10.7.0.9")
+	c.refuse("subnet", subnet(n, "10.7.0.0/24", Attributes{
+		"allocation_pools": []Attributes{{"start": "10.8.0.2", "end": "10.8.0.9"}},
+	}), 400, "OutOfBoundsAllocationPool", "10.8.0.2", "10.7.0.0/24")
+	c.refuse("subnet", subnet(Network{ID: nobody}, "10.7.0.0/24", nil), 404, "NetworkNotFound", nobody)
+
+	c.refuse("port", Attributes{"network_id": vlan.ID}, 409, "IpAddressGenerationFailure", vlan.ID)
+	c.refuse("port", Attributes{"network_id": n.ID, "mac_address": "fa:16"}, 400, "HTTPBadRequest", "mac_address", "fa:16")
+	c.refuse("port", Attributes{"network_id": n.ID, "fixed_ips": []Attributes{{"ip_address": "10.99.0.1"}}},
+		400, "InvalidIpForNetwork", "10.99.0.1")
+	c.refuse("port", Attributes{"network_id": n.ID, "security_groups": []string{nobody}}, 404, "SecurityGroupNotFound", nobody)
+	c.refuse("port", Attributes{"network_id": nobody}, 404, "NetworkNotFound", nobody)
+
+	c.refuse("network", Attributes{}, 503, "NoNetworkAvailable", "No tenant network is available")
+	c.refuse("network", provider("vlan", "physnet1", 150), 409, "VlanIdInUse", "150", "physnet1")
+	c.refuse("network", provider("vxlan", "", tunnel.SegmentationID), 409, "TunnelIdInUse", fmt.Sprint(tunnel.SegmentationID))
+	c.refuse("network", provider("vlan", "physnet9", 150), 400, "InvalidInput", "physnet9")
+	c.refuse("network", provider("vlan", "physnet1", 5000), 400, "InvalidInput", "segmentation_id out of range (1 through 4094)")
+	c.refuse("network", Attributes{"colour": "blue"}, 400, "HTTPBadRequest", "colour")
+
+	if diff := cmp.Diff(before, c.everything()); diff != "" {
+		c.Errorf("refused requests left something behind:\n%s", diff)
+	}
+}
+
+func unboundPorts(c *Cloud, n Network) {
+	nowhere := c.Network(provider("vlan", "physnet3", 0))
+	for _, tc := range []struct {
+		net  Network
+		host string
+	}{{nowhere, "hv1"}, {n, "nosuch"}} {
+		p := c.Port(tc.net, Attributes{"binding:host_id": tc.host})
+		if p.VIFType != "binding_failed" || p.Status != "DOWN" {
+			c.Errorf("bound to %s: %+v", tc.host, p)
+		}
+		// It can be bound where the network is, or unbound.
+		c.Update("port", p.ID, Attributes{"binding:host_id": ""})
+		if p := c.ShowPort(p.ID); p.VIFType != "unbound" {
+			c.Errorf("unbound again: %+v", p)
+		}
+		c.Delete("port", p.ID)
+	}
+}
+
+// plugTap gives br-int of the host a tap without a guest, as an operator or a
+// broken orchestrator does. It is one end of a pair: making an internal port
+// costs packets of others in Open vSwitch itself. No MAC: none is said.
+func (c *Cloud) plugTap(host, name, port, mac string) {
+	c.Helper()
+	c.Exec(host, "ip", "link", "add", name, "type", "veth", "peer", "name", "p-"+name)
+	argv := []string{
+		"ovs-vsctl", "add-port", "br-int", name, "--", "set", "Interface", name,
+		"external_ids:iface-id=" + port, "external_ids:iface-status=active",
+	}
+	if mac != "" {
+		argv = append(argv, `external_ids:attached-mac="`+mac+`"`)
+	}
+	c.Exec(host, argv...)
+}
+
+func (c *Cloud) unplugTap(host, name string) {
+	c.Helper()
+	c.Exec(host, "ovs-vsctl", "del-port", "br-int", name)
+	c.Exec(host, "ip", "link", "del", name)
+}
+
+// problem waits until leptonctl shows a problem of the host with all the words,
+// as a table and as JSON, or when there are no words none at all.
+func (c *Cloud) problem(host string, words ...string) {
+	c.Helper()
+	var agents []lab.Agent
+	c.Eventually("problems of "+host, func() error {
+		out, code := run(c, "leptonctl", "--dir", filepath.Dir(c.Lab.Dir()), "agents", "--lab", c.Lab.Name(), "-o", "json")
+		if err := json.Unmarshal([]byte(out), &agents); code != 0 || err != nil {
+			return fmt.Errorf("agents -o json exits %d, %v: %s", code, err, out)
+		}
+		i := slices.IndexFunc(agents, func(a lab.Agent) bool { return a.Host == host })
+		if i < 0 || !agents[i].Alive {
+			return fmt.Errorf("no agent is alive on %s: %s", host, out)
+		}
+		said := agents[i].Configurations.Problems
+		if len(words) == 0 && len(said) == 0 || slices.ContainsFunc(said, func(p string) bool { return hasAll(p, words) }) {
+			return nil
+		}
+		return fmt.Errorf("problems are %q, want %q", said, words)
+	})
+	table, code := run(c, "leptonctl", "--dir", filepath.Dir(c.Lab.Dir()), "agents", "--lab", c.Lab.Name())
+	shown := slices.ContainsFunc(strings.Split(table, "\n"), func(l string) bool {
+		return strings.HasPrefix(l, host+": ") && (len(words) == 0 || hasAll(l, words))
+	})
+	if code != 0 || shown != (len(words) > 0) {
+		c.Errorf("agents exits %d and shows, of %s and %q:\n%s", code, host, words, table)
+	}
+}
+
+func hasAll(text string, words []string) bool {
+	return len(words) > 0 && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
+}
+
+func strangeInterface(c *Cloud, _ Network) {
+	stranger := "11111111-2222-4333-8444-555555555555"
+	c.plugTap("hv1", "tapstranger", stranger, "")
+	c.problem("hv1", "interface tapstranger", stranger, "is not a port bound to host hv1")
+	c.plugTap("hv1", "tapodd", "no-uuid", "fa:16:3e:00:00:98")
+	c.problem("hv1", "interface tapodd", "no-uuid")
+	c.unplugTap("hv1", "tapstranger")
+	c.unplugTap("hv1", "tapodd")
+	c.problem("hv1")
+}
+
+func strangeMAC(c *Cloud, n Network) {
+	p := c.Port(n, Attributes{"binding:host_id": "hv1"})
+	c.plugTap("hv1", "tapmac", p.ID, "fa:16:3e:00:00:97")
+	c.problem("hv1", "port "+p.ID, "interface tapmac", "attached-mac fa:16:3e:00:00:97", "mac_address is "+p.MAC)
+	if p := c.ShowPort(p.ID); p.Status == "ACTIVE" {
+		c.Errorf("a port with a foreign MAC is %s", p.Status)
+	}
+	c.Exec("hv1", "ovs-vsctl", "set", "Interface", "tapmac", "external_ids:attached-mac=not-a-mac")
+	c.problem("hv1", "interface tapmac", "attached-mac", "not-a-mac")
+	c.Exec("hv1", "ovs-vsctl", "set", "Interface", "tapmac", `external_ids:attached-mac="`+strings.ToUpper(p.MAC)+`"`)
+	c.problem("hv1")
+	c.Must(c.Lab.AwaitPort(c.Context(), p.ID, "ACTIVE"))
+	// One that is wired is cut off when it claims to be somebody else.
+	c.Exec("hv1", "ovs-vsctl", "set", "Interface", "tapmac", `external_ids:attached-mac="fa:16:3e:00:00:97"`)
+	c.problem("hv1", "port "+p.ID, "attached-mac fa:16:3e:00:00:97")
+	c.Must(c.Lab.AwaitPort(c.Context(), p.ID, "ERROR"))
+	c.unplugTap("hv1", "tapmac")
+	c.Must(c.Lab.AwaitPort(c.Context(), p.ID, "DOWN"))
+	c.Delete("port", p.ID)
+}
+
+func twoInterfaces(c *Cloud, n Network) {
+	peer, twice := c.Guest("hv2", "peer", n), c.Guest("hv1", "twice", n)
+	stop := c.Stream(peer, twice, 4)
+	// Names before and after the first one's: neither takes its place.
+	for _, name := range []string{"a-tap", "zz-tap"} {
+		for _, mac := range []string{twice.Port.MAC, "fa:16:3e:00:00:96", ""} {
+			c.plugTap("hv1", name, twice.Port.ID, mac)
+			c.problem("hv1", "port "+twice.Port.ID, name, twice.Guest.NICs[0].Tap, "both carry iface-id")
+			c.unplugTap("hv1", name)
+			c.problem("hv1")
+		}
+	}
+	if r := stop(); r.Lost() > 0 || r.Duplicates > 0 {
+		c.Errorf("the port itself was disturbed: %+v", r)
+	}
+	if p := c.ShowPort(twice.Port.ID); p.Status != "ACTIVE" {
+		c.Errorf("the port is %s", p.Status)
+	}
+}
+
+func plugAbroad(c *Cloud, n Network) {
+	p := c.Port(n, Attributes{"binding:host_id": "hv2"})
+	c.plugTap("hv1", "tapabroad", p.ID, p.MAC)
+	c.problem("hv1", "interface tapabroad", p.ID, "bound to host hv2, not to hv1")
+	if p := c.ShowPort(p.ID); p.Status != "DOWN" {
+		c.Errorf("a port plugged on another host is %s", p.Status)
+	}
+	c.Update("port", p.ID, Attributes{"binding:host_id": "hv1"})
+	c.Must(c.Lab.AwaitPort(c.Context(), p.ID, "ACTIVE"))
+	c.problem("hv1")
+	c.unplugTap("hv1", "tapabroad")
+	c.Delete("port", p.ID)
+}
+
+func lateBridge(c *Cloud, _ Network) {
+	c.problem("hv2", "bridge br-late", "does not exist", "physnet2")
+	cut, whole := c.Network(provider("vlan", "physnet2", 120)), c.Network(provider("vlan", "physnet1", 120))
+	c.Subnet(cut, "10.21.0.0/24")
+	c.Subnet(whole, "10.22.0.0/24")
+	near := c.Guest("hv1", "near", cut)
+	p := c.Port(cut, nil)
+	g, err := c.Lab.Plug(c.Context(), lab.PlugRequest{Host: "hv2", Port: p.ID, Guest: "far"})
+	c.Must(err)
+	far := c.guest(g, p)
+	c.problem("hv2", "network "+cut.ID, "physnet2")
+	// The other physical network of the host works.
+	c.AllReach(c.Guest("hv1", "whole1", whole), c.Guest("hv2", "whole2", whole))
+	if p := c.ShowPort(p.ID); p.Status == "ACTIVE" {
+		c.Errorf("a port without its physical network is %s", p.Status)
+	}
+
+	c.Exec("hv2", "ovs-vsctl", "del-port", "phys2", "--", "add-br", "br-late",
+		"--", "set", "Bridge", "br-late", "datapath_type=netdev", "--", "add-port", "br-late", "phys2")
+	c.Must(c.Lab.AwaitPort(c.Context(), p.ID, "ACTIVE"))
+	c.AllReach(near, far)
+	c.problem("hv2")
+
+	// It may go and come again.
+	c.Exec("hv2", "ovs-vsctl", "del-br", "br-late")
+	c.problem("hv2", "bridge br-late", "does not exist", "physnet2")
+	c.Exec("hv2", "ovs-vsctl", "add-br", "br-late",
+		"--", "set", "Bridge", "br-late", "datapath_type=netdev", "--", "add-port", "br-late", "phys2")
+	c.problem("hv2")
+	c.Must(c.Lab.AwaitPort(c.Context(), p.ID, "ACTIVE"))
+	c.AllReach(near, far)
+}
+
+// twinAgents starts hypervisors that were installed from another's image: with
+// its name and its certificate, once with a state directory of its own and once
+// with the other's.
+func twinAgents(c *Cloud, n Network) {
+	hostDir := map[string]string{}
+	for _, h := range c.Lab.Plan().Hosts {
+		hostDir[h.Name] = h.Dir
+	}
+	instanceFile := func(host string) string { return filepath.Join(hostDir[host], "agent", "instance") }
+	instance := func(host string) string {
+		b, err := os.ReadFile(instanceFile(host))
+		c.Must(err)
+		return strings.TrimSpace(string(b))
+	}
+	c.Must(c.Lab.Stop(c.Context(), "twin", "agent", false))
+	file, log := filepath.Join(hostDir["twin"], "agent.yaml"), filepath.Join(hostDir["twin"], "agent.log")
+	own, err := os.ReadFile(file)
+	c.Must(err)
+	c.Must(os.WriteFile(file, disguised(c, own, filepath.Join(hostDir["hv1"], "tls")), 0o644))
+
+	c.Must(c.Lab.Start(c.Context(), "twin", "agent"))
+	c.problem("hv1", "agent instance "+instance("twin"), "also claims host hv1, which instance "+instance("hv1")+" holds")
+	c.logged(log, "host hv1 is taken by agent instance "+instance("hv1"))
+
+	c.Must(c.Lab.Stop(c.Context(), "twin", "agent", false))
+	c.Must(os.WriteFile(instanceFile("twin"), []byte(instance("hv1")+"\n"), 0o600))
+	c.Must(c.Lab.Start(c.Context(), "twin", "agent"))
+	c.problem("hv1", "agent instance "+instance("hv1"), "also claims host hv1, which its copy at ")
+	c.logged(log, "host hv1 is taken by another process of agent instance "+instance("hv1"))
+
+	// The first one goes on as if nothing had happened.
+	c.AllReach(c.Guest("hv1", "first1", n), c.Guest("hv2", "first2", n))
+	c.AwaitInSync("hv1")
+	b, err := os.ReadFile(filepath.Join(hostDir["hv1"], "agent.log"))
+	c.Must(err)
+	if strings.Contains(string(b), "no stream to the controller") || strings.Contains(string(b), "refuses this agent") {
+		c.Errorf("the first agent lost its stream:\n%s", b)
+	}
+
+	c.Must(c.Lab.Stop(c.Context(), "twin", "agent", false))
+	c.Must(os.Remove(instanceFile("twin")))
+	c.Must(os.WriteFile(file, own, 0o644))
+	c.Must(c.Lab.Start(c.Context(), "twin", "agent"))
+	c.AwaitInSync("twin")
+}
+
+// disguised makes an agent's configuration that of hv1, whose certificate is in
+// the directory.
+func disguised(c *Cloud, config []byte, tlsDir string) []byte {
+	c.Helper()
+	var content map[string]any
+	c.Must(yaml.Unmarshal(config, &content))
+	content["host"] = "hv1"
+	tls := content["controller"].(map[string]any)["tls"].(map[string]any)
+	for _, k := range []string{"cert", "key"} {
+		tls[k] = filepath.Join(tlsDir, k+".pem")
+	}
+	out, err := yaml.Marshal(content)
+	c.Must(err)
+	return out
+}
+
+// logged waits for the words in a log.
+func (c *Cloud) logged(file, words string) {
+	c.Helper()
+	c.Eventually("the log says so", func() error {
+		b, err := os.ReadFile(file)
+		if err == nil && !strings.Contains(string(b), words) {
+			err = fmt.Errorf("no %q in:\n%s", words, b)
+		}
+		return err
+	})
+}
+
+// run runs one of the programs to its end and gives its output and exit code.
+func run(t testing.TB, program string, args ...string) (string, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, filepath.Join(BinDir(), program), args...).CombinedOutput()
+	code, ran := lab.ExitCode(err)
+	if err != nil && !ran {
+		t.Fatal(err)
+	}
+	return string(out), code
+}
+
+// program runs one of the programs with the configuration, which makes it end.
+func program(t *testing.T, name, yaml string) (out string, code int, took time.Duration) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name+".yaml")
+	if err := os.WriteFile(file, []byte(yaml), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	out, code = run(t, "lepton-"+name, "--config", file)
+	return strings.ReplaceAll(out, file, "FILE"), code, time.Since(start)
+}
+
+func TestProgramsRefuseWhatTheyCannotDo(t *testing.T) {
+	for _, tc := range []struct {
+		name, program, config string
+		code                  int
+		says                  []string
+	}{
+		{
+			"unknown keys of the controller", "controller", "api: { listen: \"127.0.0.1:9696\" }\nnetwork:\n  vxlan: { vni_rangers: [\"1:2\"] }\nnetwrok: {}\n", 2,
+			[]string{`FILE:3: unknown key "vni_rangers"`, `FILE:4: unknown key "netwrok"`},
+		},
+		{
+			"unknown keys of the agent", "agent", "host: hv9\novs:\n  bridge_mapings: { physnet1: br-phys }\n", 2,
+			[]string{`FILE:3: unknown key "bridge_mapings"`},
+		},
+		{"values of the wrong kind", "agent", "host: hv9\ntunnel:\n  vxlan_port: many\n", 2, []string{"FILE:3: ", "many"}},
+		{"no YAML", "controller", "api: [\n", 2, []string{"FILE:", "did not find"}},
+		{
+			"an API for everybody without authentication", "controller", "api: { listen: \"0.0.0.0:9696\" }\n", 2,
+			[]string{"FILE: api.listen:", "0.0.0.0:9696", "auth.mode none", "loopback"},
+		},
+		{
+			"agents elsewhere without TLS", "controller", "rpc: { listen: \"192.0.2.1:9797\" }\n", 2,
+			[]string{"FILE: rpc.listen:", "192.0.2.1:9797", "rpc.tls"},
+		},
+		{
+			"several values", "controller", "api: { listen: \"0.0.0.0:9696\" }\nrpc: { listen: \"192.0.2.1:9797\" }\n", 2,
+			[]string{"FILE: api.listen:", "FILE: rpc.listen:"},
+		},
+		{
+			"a controller elsewhere without TLS", "agent", "host: hv9\ncontroller: { address: \"192.0.2.1:9797\" }\n", 2,
+			[]string{"FILE: controller.tls:", "192.0.2.1:9797"},
+		},
+		{
+			"one bridge for two physical networks", "agent", "host: hv9\novs: { bridge_mappings: { physnet1: br-phys, physnet2: br-phys } }\n", 2,
+			[]string{"FILE: ovs.bridge_mappings.physnet2:", "br-phys"},
+		},
+		{
+			"tunnels without an address", "agent", "host: hv9\ntunnel: { types: [vxlan] }\n", 2,
+			[]string{"FILE: tunnel.local_ip:", "vxlan"},
+		},
+		{
+			"VNIs that are none", "controller", "network: { vxlan: { vni_ranges: [\"9:1\"] } }\n", 2,
+			[]string{"FILE: network:", "9:1"},
+		},
+		{
+			"files that are not there", "agent", "host: hv9\ncontroller: { address: \"192.0.2.1:9797\", tls: { cert: /nonexistent/c, key: /nonexistent/k, ca: /nonexistent/ca } }\nstate_dir: " + t.TempDir() + "\n", 1,
+			[]string{"controller.tls", "/nonexistent/c"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			out, code, took := program(t, tc.program, tc.config)
+			if code != tc.code || !hasAll(out, tc.says) {
+				t.Errorf("exits %d, want %d, and says:\n%s\nwant %q", code, tc.code, out, tc.says)
 			}
-			if refusal.Status != tc.status || !strings.Contains(refusal.Body, tc.word) || !strings.Contains(refusal.Body, "NeutronError") {
-				t.Errorf("%v; want %d with %q", refusal, tc.status, tc.word)
+			if took > 5*time.Second {
+				t.Errorf("only after %s", took)
 			}
 		})
+	}
+}
+
+func TestAControllerWithoutItsStoreSaysSo(t *testing.T) {
+	closed := make([]string, 2)
+	for i := range closed {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed[i] = l.Addr().String()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, code, took := program(t, "controller", fmt.Sprintf("store: { endpoints: [%q, %q] }\n", closed[0], "http://"+closed[1]))
+	if code != 1 || !hasAll(out, []string{"open store", closed[0], "http://" + closed[1], "store unavailable", "connection refused"}) {
+		t.Errorf("exits %d and says:\n%s", code, out)
+	}
+	if took > 15*time.Second {
+		t.Errorf("only after %s", took)
 	}
 }
