@@ -74,6 +74,8 @@ type OVS struct {
 
 // Tunnel describes this host's end of the tunnels.
 type Tunnel struct {
+	// Types are vxlan, gre, geneve. Default: vxlan when there is a LocalIP, else
+	// none.
 	Types     []string   `yaml:"types"`
 	LocalIP   netip.Addr `yaml:"local_ip"`
 	VXLANPort int        `yaml:"vxlan_port"`
@@ -140,6 +142,9 @@ func Load(path string) (*Config, error) {
 	}
 	if len(c.Controller.All()) == 0 {
 		c.Controller.Address = "127.0.0.1:9797"
+	}
+	if c.Tunnel.Types == nil && c.Tunnel.LocalIP.IsValid() {
+		c.Tunnel.Types = []string{string(model.VXLAN)}
 	}
 	if err := c.Validate(); err != nil {
 		if path == "" {

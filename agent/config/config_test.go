@@ -58,6 +58,17 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestAHostWithATunnelAddressHasVXLANUnlessTold(t *testing.T) {
+	for text, want := range map[string]int{
+		"tunnel: {local_ip: 192.0.2.1}": 1, "tunnel: {local_ip: 192.0.2.1, types: []}": 0, "host: hv1": 0,
+	} {
+		c, err := load(t, text)
+		if err != nil || len(c.Tunnel.Types) != want {
+			t.Errorf("%s: types %v, error %v; want %d", text, c.Tunnel.Types, err, want)
+		}
+	}
+}
+
 func TestBadValuesAreNamed(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"an unknown key", "hots: hv1\n", `unknown key "hots"`},
