@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"go.uber.org/zap"
@@ -27,7 +26,8 @@ func badRequest(format string, args ...any) *plugin.Error {
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error, log *zap.Logger) int {
 	log = log.With(zap.String("method", r.Method), zap.String("path", r.URL.Path))
 	if errors.Is(err, identity.ErrUnauthorized) {
-		return a.challenge(w, err)
+		log.Debug("request without identity", zap.Error(err))
+		return a.challenge(w)
 	}
 	e := asRefusal(err)
 	if e == nil {
@@ -71,6 +71,8 @@ func asRefusal(err error) *plugin.Error {
 		return plugin.Conflict("InUse", "The resource is in use.")
 	case errors.Is(err, errBusy):
 		return unavailable("Too many requests are being served.")
+	case errors.Is(err, identity.ErrUnavailable):
+		return unavailable("The identity service does not answer.")
 	case errors.Is(err, records.ErrConflict):
 		return unavailable("Too many concurrent changes of the same objects.")
 	case errors.Is(err, records.ErrUnavailable), errors.Is(err, records.ErrClosed), errors.Is(err, context.DeadlineExceeded):
@@ -85,7 +87,7 @@ func unavailable(message string) *plugin.Error {
 
 // challenge answers 401 in the form of Keystone's middleware, which clients
 // know.
-func (a *API) challenge(w http.ResponseWriter, err error) int {
+func (a *API) challenge(w http.ResponseWriter) int {
 	if c := a.config.Auth.Challenge(); c != "" {
 		w.Header().Set("Www-Authenticate", c)
 	}
@@ -94,7 +96,7 @@ func (a *API) challenge(w http.ResponseWriter, err error) int {
 	b := appendObject(nil, object{{"error", object{
 		{"code", http.StatusUnauthorized},
 		{"title", "Unauthorized"},
-		{"message", fmt.Sprintf("The request you have made requires authentication: %v", err)},
+		{"message", "The request you have made requires authentication."},
 	}}})
 	_, _ = w.Write(b) // the client may be gone
 	return http.StatusUnauthorized

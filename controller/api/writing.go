@@ -69,6 +69,9 @@ func checkProject(rq *request, g given) error {
 			return badRequest("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges")
 		}
 	}
+	if rq.who.ProjectID == "" && project == nil && tenant == nil {
+		return badRequest("The token is of no project: 'project_id' must be specified")
+	}
 	return nil
 }
 

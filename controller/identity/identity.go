@@ -28,13 +28,17 @@ type Identity struct {
 
 // ErrUnauthorized is what an Authenticator returns for a request whose sender
 // it cannot establish; the API answers 401.
-var ErrUnauthorized = errors.New("the request you have made requires authentication")
+var ErrUnauthorized = errors.New("not authenticated")
+
+// ErrUnavailable is what an Authenticator returns when it cannot tell who the
+// sender is, because it gets no answer itself; the API answers 503.
+var ErrUnavailable = errors.New("the identity service does not answer")
 
 // Authenticator establishes who sent a request.
 type Authenticator interface {
-	// Authenticate gives the sender of the request. It returns an error that
-	// wraps ErrUnauthorized when there is none, any other error when the
-	// question could not be answered (the API then says 503).
+	// Authenticate gives the sender of the request. The error wraps
+	// ErrUnauthorized when there is none, and ErrUnavailable when the question
+	// could not be answered.
 	Authenticate(r *http.Request) (Identity, error)
 	// Challenge is the value of the WWW-Authenticate header of a 401 answer;
 	// empty for none.
