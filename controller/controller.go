@@ -16,7 +16,6 @@ import (
 	"github.com/lepton-sdn/lepton/controller/api"
 	"github.com/lepton-sdn/lepton/controller/config"
 	"github.com/lepton-sdn/lepton/controller/hosts"
-	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/pki"
@@ -53,9 +52,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
+	auth, authRun, err := authenticator(cfg.Auth, o.Log)
+	if err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
 	reg := telemetry.Registry()
 	recordMetrics(reg, db)
-	handler := api.New(api.Config{DB: db, Plugin: rules, Auth: identity.None{}, Log: o.Log, Observe: requestMetrics(reg)})
+	handler := api.New(api.Config{DB: db, Plugin: rules, Auth: auth, Log: o.Log, Observe: requestMetrics(reg)})
 	agents, err := agentServer(cfg, db, o.Log)
 	if err != nil {
 		return err
@@ -69,6 +72,9 @@ func Run(ctx context.Context, o Options) error {
 	defer rpcListener.Close()
 
 	g, ctx := errgroup.WithContext(ctx)
+	if authRun != nil {
+		g.Go(func() error { return authRun(ctx) })
+	}
 	if cfg.Metrics.Listen != "" {
 		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, readiness(db))
 		if err != nil {

@@ -62,11 +62,6 @@ type Embedded struct {
 	Dir string `yaml:"dir"`
 }
 
-// Auth says who may use the API.
-type Auth struct {
-	Mode string `yaml:"mode"`
-}
-
 // Metadata says how instances get their metadata.
 type Metadata struct {
 	NovaMetadataURL string `yaml:"nova_metadata_url"`
@@ -87,7 +82,7 @@ func Default() *Config {
 		API:     API{Listen: "127.0.0.1:9696"},
 		RPC:     RPC{Listen: "127.0.0.1:9797"},
 		Metrics: Metrics{Listen: "127.0.0.1:9698"},
-		Auth:    Auth{Mode: "none"},
+		Auth:    defaultAuth(),
 		Network: plugin.DefaultConfig(),
 		Log:     Log{Level: "info"},
 	}
@@ -139,11 +134,8 @@ func (c *Config) checkAPI(e *config.Errors) {
 	if t := c.API.TLS; (t.Cert == "") != (t.Key == "") {
 		e.Add("api.tls", "cert and key are needed together")
 	}
-	if c.Auth.Mode != "none" {
-		e.Add("auth.mode", "%q is not supported; the only mode is none", c.Auth.Mode)
-		return
-	}
-	if ok && !config.Loopback(host) {
+	c.Auth.check(e)
+	if c.Auth.Mode == AuthNone && ok && !config.Loopback(host) {
 		e.Add("api.listen", "%q is not on loopback: without authentication (auth.mode none) the API is served on loopback only", c.API.Listen)
 	}
 }

@@ -45,6 +45,19 @@ metadata: { nova_metadata_url: "", shared_secret: "" }
 	}
 }
 
+func TestAuthenticationOpensTheAPIToOtherAddresses(t *testing.T) {
+	for name, auth := range map[string]string{
+		"a file of tokens": "{mode: token, token: {file: /etc/lepton/tokens.yaml}}",
+		"Keystone":         "{mode: keystone, keystone: {url: 'http://192.0.2.9:5000/v3', username: neutron, password: secret, project: service, domain: Default}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := load(t, "api: {listen: '192.0.2.1:9696'}\nauth: "+auth+"\n"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 func TestNoFileMeansTheDefaults(t *testing.T) {
 	c, err := config.Load("")
 	if err != nil {
@@ -66,6 +79,14 @@ func TestBadValuesAreNamed(t *testing.T) {
 		{"two stores", `store: {embedded: {dir: /a}, endpoints: ["http://127.0.0.1:2379"]}`, "exclude each other"},
 		{"a relative directory", `store: {embedded: {dir: data}}`, "store.embedded.dir"},
 		{"an authentication that does not exist", "auth: {mode: password}", `auth.mode: "password"`},
+		{"a mode without its file", "auth: {mode: token}", "auth.token.file"},
+		{"a file of tokens somewhere", "auth: {mode: token, token: {file: tokens.yaml}}", "auth.token.file"},
+		{"a Keystone without a password", "auth: {mode: keystone, keystone: {url: 'http://k:5000', username: neutron}}", "auth.keystone.password: is missing"},
+		{"a Keystone without a user", "auth: {mode: keystone, keystone: {url: 'http://k:5000', password: p}}", "auth.keystone.username: is missing"},
+		{"a Keystone that is no URL", "auth: {mode: keystone, keystone: {url: 'keystone:5000', username: n, password: p}}", "auth.keystone.url"},
+		{"a password in the URL", "auth: {mode: keystone, keystone: {url: 'http://a:b@k', username: n, password: p}}", "auth.keystone.url: must not hold"},
+		{"a cache for too long", "auth: {mode: keystone, keystone: {url: 'http://k', username: n, password: p, token_cache_time: 301}}", "auth.keystone.token_cache_time"},
+		{"an unknown key of a mode", "auth:\n  keystone: {user: n}", `:2: unknown key "user"`},
 		{"a port that is none", `api: {listen: "127.0.0.1:http"}`, "api.listen"},
 		{"a range that is reversed", `network: {vxlan: {vni_ranges: ["9:1"]}}`, "vni_ranges"},
 		{"a metadata URL that is none", `metadata: {nova_metadata_url: nova}`, "metadata.nova_metadata_url"},

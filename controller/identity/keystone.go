@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -39,7 +38,6 @@ type KeystoneConfig struct {
 	// CacheTime is how long an answer of Keystone's is used, at most
 	// MaxCacheTime, and how long a revoked token may still work. 0 is none.
 	CacheTime time.Duration
-	Log       *zap.Logger
 }
 
 // Keystone is the authenticator of auth.mode keystone: it asks Keystone about
