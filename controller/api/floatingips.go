@@ -190,12 +190,12 @@ func (e poolEndpoint) serve(ctx context.Context, rq *request, rest []string) (re
 		api: e.api, member: "floatingip_pool", plural: "floatingip_pools", path: "floatingip_pools",
 		kind: "FloatingIPPool", title: "Floating IP pool",
 		attrs: []row{
-			{name: "cidr", get: func(v *poolView) any { return v.CIDR.String() }, filter: byText},
-			{name: "subnet_id", get: func(v *poolView) any { return v.ID }, filter: byText},
-			{name: "subnet_name", get: func(v *poolView) any { return v.Name }, filter: byText},
-			{name: "network_id", get: func(v *poolView) any { return v.NetworkID }, filter: byText},
-			{name: "project_id", get: project, filter: byText},
-			{name: "tenant_id", get: project, filter: byText},
+			{name: "cidr", get: func(v *poolView) any { return v.CIDR.String() }},
+			{name: "subnet_id", get: func(v *poolView) any { return v.ID }},
+			{name: "subnet_name", get: func(v *poolView) any { return v.Name }},
+			{name: "network_id", get: func(v *poolView) any { return v.NetworkID }},
+			{name: "project_id", get: project},
+			{name: "tenant_id", get: project},
 		},
 		id: func(v *poolView) string { return v.ID },
 		target: func(records.Reader, *poolView) identity.Target {
