@@ -3,6 +3,7 @@ package api
 import (
 	"slices"
 
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/model"
@@ -23,6 +24,10 @@ type attr[S, V any] struct {
 	set   func(*S, any)
 	// get gives the value to show; nil for an attribute that is never shown.
 	get func(*V) any
+	// getFor is get for an attribute that depends on who asks, instead of it.
+	getFor func(identity.Identity, *V) any
+	// unseen marks one that is only filtered by.
+	unseen bool
 	// filter says how lists are filtered by it; match is for filters that are
 	// not a comparison of get.
 	filter filterKind
@@ -33,6 +38,14 @@ type attr[S, V any] struct {
 	parts func(v any) []string
 	// rules are its own rules, from the table of rights.
 	rules policy.Attribute
+}
+
+// reader gives the attribute's get for an identity, nil for none.
+func (a *attr[S, V]) reader(who identity.Identity) func(*V) any {
+	if a.getFor == nil {
+		return a.get
+	}
+	return func(v *V) any { return a.getFor(who, v) }
 }
 
 // check validates a value as JSON has it (string, bool, json.Number, nil, []any,

@@ -127,13 +127,14 @@ func (c *collection[S, V]) object(r records.Reader, rq *request, v *V) object {
 	o := make(object, 0, len(c.attrs))
 	for i := range c.attrs {
 		a := &c.attrs[i]
-		if a.get == nil || len(rq.query.fields) > 0 && !rq.query.fields[a.name] {
+		get := a.reader(rq.who)
+		if get == nil || a.unseen || len(rq.query.fields) > 0 && !rq.query.fields[a.name] {
 			continue
 		}
 		if a.rules.Read != nil && !rq.who.Admin && !a.rules.Read(rq.who, c.target(r, v)) {
 			continue
 		}
-		if value := a.get(v); value != absent {
+		if value := get(v); value != absent {
 			o = append(o, member{a.name, value})
 		}
 	}

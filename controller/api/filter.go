@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 )
 
@@ -21,18 +22,19 @@ const (
 
 // predicate makes the filter of an attribute with the given values, any of
 // which may match.
-func (a *attr[S, V]) predicate(values []string) (func(*V) bool, error) {
+func (a *attr[S, V]) predicate(who identity.Identity, values []string) (func(*V) bool, error) {
 	if a.match != nil {
 		return a.match(values)
 	}
+	get := a.reader(who)
 	switch a.filter {
 	case byBool:
-		return boolFilter(a.get, values)
+		return boolFilter(get, values)
 	case byInt:
-		return intFilter(a.get, values)
+		return intFilter(get, values)
 	}
 	return func(v *V) bool {
-		text, ok := a.get(v).(string)
+		text, ok := get(v).(string)
 		return ok && slices.Contains(values, text)
 	}, nil
 }

@@ -27,9 +27,7 @@ func newGroups(a *API) endpoint {
 		attrs: groupAttrs(),
 		id:    func(v *groupView) string { return v.ID },
 		meta:  func(v *groupView) *model.Meta { return &v.Meta },
-		target: func(_ records.Reader, v *groupView) identity.Target {
-			return identity.Target{ProjectID: v.ProjectID}
-		},
+		target: func(_ records.Reader, v *groupView) identity.Target { return v.Target() },
 		find: func(r records.Reader, id string) (*groupView, bool) {
 			g, ok := records.SecurityGroups.Get(r, id)
 			if !ok {
@@ -74,6 +72,9 @@ func (a *API) ensureDefaultGroup(ctx context.Context, rq *request) error {
 			project = values[0]
 		}
 	}
+	if project == "" { // the token of a domain or of the system
+		return nil
+	}
 	there := false
 	err := a.read(ctx, func(r records.Reader) error {
 		there = a.config.Plugin.HasDefaultGroup(r, project)
@@ -100,7 +101,10 @@ func groupAttrs() []attr[groupSpec, groupView] {
 			set: func(s *groupSpec, v any) { s.Stateful = v.(bool) },
 			get: func(v *groupView) any { return v.Stateful },
 		},
-		{name: "shared", get: func(*groupView) any { return false }, filter: byBool},
+		{
+			name: "shared", filter: byBool,
+			getFor: func(who identity.Identity, v *groupView) any { return v.With(who.ProjectID) },
+		},
 		{name: "security_group_rules", get: func(v *groupView) any { return nestedRules(rules, v.Rules) }},
 	}...)
 }

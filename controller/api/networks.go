@@ -32,7 +32,7 @@ func newNetworks(a *API) endpoint {
 		attrs:  networkAttrs(),
 		id:     func(v *networkView) string { return v.ID },
 		meta:   func(v *networkView) *model.Meta { return &v.Meta },
-		target: func(_ records.Reader, v *networkView) identity.Target { return plugin.NetworkTarget(v.Network) },
+		target: func(_ records.Reader, v *networkView) identity.Target { return v.Target() },
 		find: func(r records.Reader, id string) (*networkView, bool) {
 			n, ok := records.Networks.Get(r, id)
 			if !ok {
@@ -63,8 +63,8 @@ func newNetworks(a *API) endpoint {
 		},
 		remove: func(_ plugin.Call, u *records.Update, id string) error { return p.DeleteNetwork(u, id) },
 		tag:    func(u *records.Update, v *networkView, tags []string) { p.TagNetwork(u, v.Network, tags) },
-		specTarget: func(_ records.Reader, s *networkSpec) identity.Target {
-			return plugin.NetworkTarget(&s.Network)
+		specTarget: func(r records.Reader, s *networkSpec) identity.Target {
+			return plugin.NetworkTarget(r, &s.Network)
 		},
 	}).governed()
 }
@@ -85,7 +85,7 @@ func networkAttrs() []attr[networkSpec, networkView] {
 		{
 			name: "shared", create: true, update: true, standard: false, check: boolean, filter: byBool,
 			set: func(s *networkSpec, v any) { s.Shared = v.(bool) },
-			get: func(v *networkView) any { return v.Shared },
+			getFor: func(who identity.Identity, v *networkView) any { return v.With(who.ProjectID) },
 		},
 		{
 			name: "router:external", create: true, update: true, standard: false, check: boolean, filter: byBool,
@@ -118,8 +118,8 @@ func networkAttrs() []attr[networkSpec, networkView] {
 			get: func(v *networkView) any { return list(v.AZHints) },
 		},
 		{name: "availability_zones", get: func(v *networkView) any { return list(v.Zones) }},
-		{name: "ipv4_address_scope", get: func(*networkView) any { return nil }},
-		{name: "ipv6_address_scope", get: func(*networkView) any { return nil }},
+		{name: "ipv4_address_scope", get: func(v *networkView) any { return orNull(v.Scopes[4]) }},
+		{name: "ipv6_address_scope", get: func(v *networkView) any { return orNull(v.Scopes[6]) }},
 	}...)
 	return append(table, providerAttrs()...)
 }

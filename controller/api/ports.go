@@ -52,7 +52,8 @@ func newPorts(a *API) endpoint {
 		specTarget: func(r records.Reader, s *portSpec) identity.Target {
 			t := plugin.PortTarget(p.ViewPort(r, &s.Port))
 			if n, ok := records.Networks.Get(r, s.NetworkID); ok {
-				t.Shared = n.Shared
+				shared := plugin.NetworkTarget(r, n)
+				t.Shared, t.SharedWith = shared.Shared, shared.SharedWith
 			}
 			return t
 		},

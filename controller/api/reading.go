@@ -35,11 +35,11 @@ func (c *collection[S, V]) serveList(ctx context.Context, rq *request) (response
 		}
 	}
 	q := &rq.query
-	keep, err := c.filters(q)
+	keep, err := c.filters(rq)
 	if err != nil {
 		return response{}, err
 	}
-	keys, err := c.sortKeys(q)
+	keys, err := c.sortKeys(rq)
 	if err != nil {
 		return response{}, err
 	}
@@ -86,7 +86,8 @@ func (c *collection[S, V]) listBody(r records.Reader, rq *request, rows []*V) []
 }
 
 // filters makes one predicate of all filters of a query.
-func (c *collection[S, V]) filters(q *query) (func(*V) bool, error) {
+func (c *collection[S, V]) filters(rq *request) (func(*V) bool, error) {
+	q := &rq.query
 	var all []func(*V) bool
 	for _, name := range q.order {
 		values := q.filters[name]
@@ -98,7 +99,7 @@ func (c *collection[S, V]) filters(q *query) (func(*V) bool, error) {
 		if a == nil || a.filter == noFilter && a.match == nil {
 			return nil, badRequest("['%s'] is invalid attribute for filtering", clip(name))
 		}
-		p, err := a.predicate(values)
+		p, err := a.predicate(rq.who, values)
 		if err != nil {
 			return nil, err
 		}
@@ -114,14 +115,15 @@ func (c *collection[S, V]) filters(q *query) (func(*V) bool, error) {
 	}, nil
 }
 
-func (c *collection[S, V]) sortKeys(q *query) ([]func(*V) any, error) {
+func (c *collection[S, V]) sortKeys(rq *request) ([]func(*V) any, error) {
+	q := &rq.query
 	var keys []func(*V) any
 	for _, name := range q.sortKeys {
 		a := c.attribute(name)
 		if a == nil || !a.sort {
 			return nil, badRequest("'%s' is invalid attribute for sort key", clip(name))
 		}
-		keys = append(keys, a.get)
+		keys = append(keys, a.reader(rq.who))
 	}
 	return keys, nil
 }

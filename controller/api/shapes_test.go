@@ -84,7 +84,7 @@ func flagsOf[S, V any](table []attr[S, V]) map[string]flags {
 	for _, a := range table {
 		out[a.name] = flags{
 			Create: a.create, Update: a.update, Required: a.required,
-			Filter: a.filter != noFilter || a.match != nil, Sort: a.sort, Hidden: a.get == nil,
+			Filter: a.filter != noFilter || a.match != nil, Sort: a.sort, Hidden: a.get == nil && a.getFor == nil || a.unseen,
 		}
 	}
 	return out

@@ -136,16 +136,25 @@ func subnetAttrs() []attr[subnetSpec, subnetView] {
 			name: "use_default_subnetpool", create: true, standard: false, check: boolean,
 			set: func(s *subnetSpec, v any) { s.UseDefaultPool = v.(bool) },
 		},
-		{name: "prefixlen", create: true, check: integer(0, 128)},
-		{name: "shared", match: sharedSubnets},
+		{
+			name: "prefixlen", create: true, check: nullable(integer(0, 128)),
+			set: func(s *subnetSpec, v any) { s.PrefixLen = intPointer(v) },
+		},
+		{
+			name: "shared", filter: byBool, unseen: true, // it is the network's
+			getFor: func(who identity.Identity, v *subnetView) any { return v.With(who.ProjectID) },
+		},
 	}...)
 	return table
 }
 
-// sharedSubnets filters by whether the subnet's network is shared; subnets do
-// not show it.
-func sharedSubnets(values []string) (func(*subnetView) bool, error) {
-	return boolFilter(func(v *subnetView) any { return v.Shared }, values)
+// intPointer is nil for null.
+func intPointer(v any) *int {
+	n, ok := v.(int)
+	if !ok {
+		return nil
+	}
+	return &n
 }
 
 func ipVersion(v any) (any, error) {

@@ -45,6 +45,7 @@ func DefaultConfig() Config {
 			QuotaNetwork: 100, QuotaSubnet: 100, QuotaPort: 500,
 			QuotaRouter: 10, QuotaFloatingIP: 50,
 			QuotaSecurityGroup: 10, QuotaSecurityGroupRule: 100,
+			QuotaSubnetPool: -1, QuotaRBACPolicy: 10,
 		},
 		MaxDNSNameservers:      5,
 		MaxSubnetHostRoutes:    20,

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -17,12 +18,16 @@ type GroupSpec struct{ model.SecurityGroup }
 // GroupView is a security group as the API shows it, with its rules.
 type GroupView struct {
 	*model.SecurityGroup
+	Sharing
 	Rules []*model.SecurityGroupRule
 }
 
+// Target is the group as rules about rights see it.
+func (v *GroupView) Target() identity.Target { return v.target(v.ProjectID) }
+
 // ViewGroup gives a security group as the API shows it.
 func (p *Plugin) ViewGroup(r records.Reader, g *model.SecurityGroup) *GroupView {
-	v := &GroupView{SecurityGroup: g}
+	v := &GroupView{SecurityGroup: g, Sharing: sharingOf(r, g.ID)}
 	for rule := range records.RulesByGroup.Get(r, g.ID) {
 		v.Rules = append(v.Rules, rule)
 	}
@@ -172,6 +177,9 @@ func (p *Plugin) DeleteGroup(c Call, u *records.Update, id string) error {
 	u.RequireNoClaims(groupUsePrefix(id))
 	u.RequireNoClaims(groupRemotePrefix(id))
 	if err := reclaim(u, id, quotaKeys(&g.Meta, QuotaSecurityGroup), nil); err != nil {
+		return err
+	}
+	if err := unshare(u, id, everyPolicy); err != nil {
 		return err
 	}
 	records.SecurityGroups.Delete(u, id)

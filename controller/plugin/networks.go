@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -39,19 +40,31 @@ func (s SegmentSpec) segment() model.Segment {
 // NetworkView is a network as the API shows it.
 type NetworkView struct {
 	*model.Network
+	Sharing
 	Subnets []string
+	// Scopes are the address scopes of the subnets, by IP version.
+	Scopes map[int]string
 	// Zones are the availability zones of the agents that serve the network.
 	Zones []string
 }
 
 // ViewNetwork gives a network as the API shows it.
 func (p *Plugin) ViewNetwork(r records.Reader, n *model.Network) *NetworkView {
-	v := &NetworkView{Network: n}
+	v := &NetworkView{Network: n, Sharing: sharingOf(r, n.ID)}
 	for s := range records.SubnetsByNetwork.Get(r, n.ID) {
 		v.Subnets = append(v.Subnets, s.ID)
+		if scope := scopeOfPool(r, s.SubnetPoolID); scope != "" {
+			if v.Scopes == nil {
+				v.Scopes = map[int]string{}
+			}
+			v.Scopes[s.IPVersion] = scope
+		}
 	}
 	return v
 }
+
+// Target is the network as rules about rights see it.
+func (v *NetworkView) Target() identity.Target { return networkTarget(v.Network, v.Sharing) }
 
 // CreateNetwork makes a network: a segment of the pools or the one that an
 // administrator asks for, and an MTU that fits it.
@@ -82,7 +95,7 @@ func (p *Plugin) CreateNetwork(c Call, u *records.Update, s *NetworkSpec) (strin
 		return "", err
 	}
 	records.Networks.Put(u, &n)
-	return n.ID, nil
+	return n.ID, p.publishNetwork(u, &n)
 }
 
 // takeSegment claims the segment of a new network.
@@ -215,16 +228,8 @@ func (p *Plugin) UpdateNetwork(c Call, u *records.Update, before *model.Network,
 			return InvalidInput("Requested MTU is too small, minimum is %d with an IPv6 subnet", minMTUv6)
 		}
 	}
-	if before.Shared && !n.Shared {
-		if err := checkUnshare(u, &n); err != nil {
-			return err
-		}
-	}
-	if before.External && !n.External {
-		if err := checkInternal(u, n.ID); err != nil {
-			return err
-		}
-		u.RequireNoClaims(externalPrefix(n.ID))
+	if err := p.republishNetwork(u, before, &n); err != nil {
+		return err
 	}
 	n.IsDefault = n.IsDefault && n.External
 	if err := p.claimDefaultExternal(u, before.IsDefault, &n); err != nil {
@@ -276,26 +281,6 @@ func hasIPv6Subnet(r records.Reader, network string) bool {
 	return false
 }
 
-// checkUnshare refuses to take a shared network away from those who use it.
-func checkUnshare(r records.Reader, n *model.Network) error {
-	for port := range records.PortsByNetwork.Get(r, n.ID) {
-		if port.ProjectID != "" && port.ProjectID != n.ProjectID {
-			return Conflict("InvalidSharedSetting", "Unable to reconfigure sharing settings for network %s. Multiple tenants are using it.", n.ID)
-		}
-	}
-	return nil
-}
-
-// checkInternal refuses to make a network internal that gateways are on.
-func checkInternal(r records.Reader, network string) error {
-	for port := range records.PortsByNetwork.Get(r, network) {
-		if onExternal(port.DeviceOwner) {
-			return Conflict("ExternalNetworkInUse", "External network %s cannot be updated to be made non-external, since it has existing gateway ports.", network)
-		}
-	}
-	return nil
-}
-
 // DeleteNetwork removes a network with its subnets and the ports that belong to
 // the service itself. It is refused while other ports are on it.
 func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
@@ -325,6 +310,9 @@ func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
 		u.Release(defaultExternalKey)
 	}
 	u.RequireNoClaims(macPrefix(id))
+	if err := unshare(u, id, everyPolicy); err != nil {
+		return err
+	}
 	records.Networks.Delete(u, id)
 	return nil
 }

@@ -26,7 +26,7 @@ type Plugin struct {
 	now      func() time.Time
 	random   pick.Random
 	// What may be used is what may be seen.
-	seeNetwork, seeGroup identity.Rule
+	seeNetwork, seeGroup, seePool, seeScope, seeAddressGroup identity.Rule
 }
 
 // New makes a plugin of the configuration. Errors name the key and the value.
@@ -45,6 +45,7 @@ func New(c Config) (*Plugin, error) {
 	return &Plugin{
 		config: c, segments: pools, baseMAC: mac, now: time.Now, random: rand.Uint64N,
 		seeNetwork: policy.Of("network").Get, seeGroup: policy.Of("security_group").Get,
+		seePool: policy.Of(poolType).Get, seeScope: policy.Of(scopeType).Get, seeAddressGroup: policy.Of(addressGroupType).Get,
 	}, nil
 }
 

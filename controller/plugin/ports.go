@@ -100,7 +100,7 @@ func portClaims(port *model.Port) []string {
 // binding. It completes the spec's port.
 func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, error) {
 	network, ok := records.Networks.Get(u, s.NetworkID)
-	if !ok || !p.maySeeNetwork(c, network) {
+	if !ok || !p.maySeeNetwork(c, u, network) {
 		return "", NotFound("Network", "Network", s.NetworkID)
 	}
 	port := &s.Port

@@ -75,7 +75,7 @@ func (p *Plugin) setGroups(c Call, u *records.Update, port *model.Port, ids []st
 			continue
 		}
 		g, ok := records.SecurityGroups.Get(u, id)
-		if !ok || !p.maySeeGroup(c, g) {
+		if !ok || !p.maySeeGroup(c, u, g) {
 			return NotFound("SecurityGroup", "Security group", id)
 		}
 		port.SecurityGroups = append(port.SecurityGroups, id)

@@ -16,11 +16,13 @@ import (
 const (
 	QuotaNetwork           = "network"
 	QuotaSubnet            = "subnet"
+	QuotaSubnetPool        = "subnetpool"
 	QuotaPort              = "port"
 	QuotaRouter            = "router"
 	QuotaFloatingIP        = "floatingip"
 	QuotaSecurityGroup     = "security_group"
 	QuotaSecurityGroupRule = "security_group_rule"
+	QuotaRBACPolicy        = "rbac_policy"
 )
 
 // MaxQuota is the highest limit, 2³¹-1 as in Neutron's database.
@@ -29,7 +31,10 @@ const MaxQuota = 1<<31 - 1
 // QuotaResources are the resources that have a quota, in the order of their
 // names.
 func QuotaResources() []string {
-	return []string{QuotaFloatingIP, QuotaNetwork, QuotaPort, QuotaRouter, QuotaSecurityGroup, QuotaSecurityGroupRule, QuotaSubnet}
+	return []string{
+		QuotaFloatingIP, QuotaNetwork, QuotaPort, QuotaRBACPolicy, QuotaRouter,
+		QuotaSecurityGroup, QuotaSecurityGroupRule, QuotaSubnet, QuotaSubnetPool,
+	}
 }
 
 func quotaKnown(resource string) bool { return slices.Contains(QuotaResources(), resource) }
@@ -67,6 +72,10 @@ func countUsed(r records.Reader, project, resource string, most int) int {
 		return countTo(records.NetworksByProject.Get(r, project), most)
 	case QuotaSubnet:
 		return countTo(records.SubnetsByProject.Get(r, project), most)
+	case QuotaSubnetPool:
+		return countTo(records.PoolsByProject.Get(r, project), most)
+	case QuotaRBACPolicy:
+		return countTo(records.PoliciesByProject.Get(r, project), most)
 	case QuotaPort:
 		return countTo(records.PortsByProject.Get(r, project), most)
 	case QuotaRouter:

@@ -3,6 +3,7 @@ package plugin
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -45,6 +46,9 @@ func ruleClaims(rule *model.SecurityGroupRule) []string {
 	if rule.RemoteGroupID != "" && rule.RemoteGroupID != rule.SecurityGroupID {
 		keys = append(keys, groupRemoteKey(rule.RemoteGroupID, rule.ID))
 	}
+	if rule.RemoteAddressGroupID != "" {
+		keys = append(keys, addressGroupUseKey(rule.RemoteAddressGroupID, rule.ID))
+	}
 	return keys
 }
 
@@ -81,13 +85,18 @@ func (p *Plugin) CreateRule(c Call, u *records.Update, s *RuleSpec) (string, err
 	if err != nil {
 		return "", err
 	}
+	if !c.Who.Admin && g.ProjectID != c.Who.ProjectID {
+		return "", Refuse(http.StatusForbidden, "PolicyNotAuthorized", "(rule:create_security_group_rule) is disallowed by policy")
+	}
 	if rule.RemoteGroupID != "" {
 		if _, err := p.visibleGroup(c, u, rule.RemoteGroupID); err != nil {
 			return "", err
 		}
 	}
 	if rule.RemoteAddressGroupID != "" {
-		return "", NotFound("AddressGroup", "Address group", rule.RemoteAddressGroupID)
+		if err := p.checkAddressGroup(c, u, rule.RemoteAddressGroupID); err != nil {
+			return "", err
+		}
 	}
 	if err := p.takeQuota(u, &rule.Meta, QuotaSecurityGroupRule); err != nil {
 		return "", err
@@ -102,7 +111,7 @@ func (p *Plugin) CreateRule(c Call, u *records.Update, s *RuleSpec) (string, err
 
 func (p *Plugin) visibleGroup(c Call, u *records.Update, id string) (*model.SecurityGroup, error) {
 	g, ok := records.SecurityGroups.Get(u, id)
-	if !ok || !p.maySeeGroup(c, g) {
+	if !ok || !p.maySeeGroup(c, u, g) {
 		return nil, NotFound("SecurityGroup", "Security group", id)
 	}
 	return g, nil

@@ -80,7 +80,7 @@ func (p *Plugin) maySeeSubnet(c Call, r records.Reader, s *model.Subnet) bool {
 // on; kind is what the request is about.
 func (p *Plugin) externalNetwork(c Call, u *records.Update, kind, id string) (*model.Network, error) {
 	n, ok := records.Networks.Get(u, id)
-	if !ok || !p.maySeeNetwork(c, n) {
+	if !ok || !p.maySeeNetwork(c, u, n) {
 		return nil, NotFound("Network", "Network", id)
 	}
 	if !n.External {

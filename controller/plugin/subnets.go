@@ -17,6 +17,8 @@ import (
 type SubnetSpec struct {
 	model.Subnet
 	UseDefaultPool bool
+	// PrefixLen is the length of the range that a subnet pool is to give.
+	PrefixLen *int
 }
 
 // SubnetView is a subnet as the API shows it.
@@ -24,21 +26,23 @@ type SubnetView struct {
 	*model.Subnet
 	// NetworkProjectID and Shared are the network's.
 	NetworkProjectID string
-	Shared           bool
+	Sharing
 }
 
 // ViewSubnet gives a subnet as the API shows it.
 func (p *Plugin) ViewSubnet(r records.Reader, s *model.Subnet) *SubnetView {
 	v := &SubnetView{Subnet: s}
 	if n, ok := records.Networks.Get(r, s.NetworkID); ok {
-		v.NetworkProjectID, v.Shared = n.ProjectID, n.Shared
+		v.NetworkProjectID, v.Sharing = n.ProjectID, sharingOf(r, n.ID)
 	}
 	return v
 }
 
 // SubnetTarget is a subnet as rules about rights see it.
 func SubnetTarget(v *SubnetView) identity.Target {
-	return identity.Target{ProjectID: v.ProjectID, NetworkProjectID: v.NetworkProjectID, Shared: v.Shared}
+	t := v.target(v.ProjectID)
+	t.NetworkProjectID = v.NetworkProjectID
+	return t
 }
 
 // IPv6 modes: how addresses and router advertisements are made (RFC 4861, RFC
@@ -59,12 +63,12 @@ func automatic(s *model.Subnet) bool {
 // CreateSubnet makes a subnet on a network.
 func (p *Plugin) CreateSubnet(c Call, u *records.Update, s *SubnetSpec) (string, error) {
 	network, ok := records.Networks.Get(u, s.NetworkID)
-	if !ok || !p.maySeeNetwork(c, network) {
+	if !ok || !p.maySeeNetwork(c, u, network) {
 		return "", NotFound("Network", "Network", s.NetworkID)
 	}
 	subnet := s.Subnet
 	p.newMeta(&subnet.Meta, 0)
-	if err := checkRange(s); err != nil {
+	if err := p.takeRange(c, u, s, &subnet); err != nil {
 		return "", err
 	}
 	subnet.CIDR = subnet.CIDR.Masked()
@@ -81,6 +85,9 @@ func (p *Plugin) CreateSubnet(c Call, u *records.Update, s *SubnetSpec) (string,
 		return "", InvalidInput("IPv6 needs an MTU of %d, network %s has %d", minMTUv6, network.ID, network.MTU)
 	}
 	if err := checkOverlap(u, &subnet); err != nil {
+		return "", err
+	}
+	if err := checkAffinity(u, &subnet); err != nil {
 		return "", err
 	}
 	if err := p.takeQuota(u, &subnet.Meta, QuotaSubnet); err != nil {
@@ -105,13 +112,9 @@ func (p *Plugin) touchNetwork(u *records.Update, n *model.Network) {
 	records.Networks.Put(u, &changed)
 }
 
-// checkRange finds out whether the request names a usable range.
+// checkRange finds out whether a request without a pool names a usable range.
 func checkRange(s *SubnetSpec) error {
 	switch {
-	case s.SubnetPoolID != "":
-		return NotFound("SubnetPool", "Subnet pool", s.SubnetPoolID)
-	case s.UseDefaultPool:
-		return BadRequest("BadRequest", "Bad subnets request: No default subnetpool found for IPv%d.", s.IPVersion)
 	case !s.CIDR.IsValid():
 		return BadRequest("BadRequest", "Bad subnets request: a subnetpool must be specified in the absence of a cidr.")
 	case version(s.CIDR.Addr()) != s.IPVersion:

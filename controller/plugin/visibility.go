@@ -3,18 +3,30 @@ package plugin
 import (
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/policy"
+	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
 
 // NetworkTarget is a network as rules about rights see it.
-func NetworkTarget(n *model.Network) identity.Target {
-	return identity.Target{ProjectID: n.ProjectID, NetworkProjectID: n.ProjectID, Shared: n.Shared, External: n.External}
+func NetworkTarget(r records.Reader, n *model.Network) identity.Target {
+	return networkTarget(n, sharingOf(r, n.ID))
 }
 
-func (p *Plugin) maySeeNetwork(c Call, n *model.Network) bool {
-	return policy.May(p.seeNetwork, c.Who, NetworkTarget(n))
+func networkTarget(n *model.Network, s Sharing) identity.Target {
+	t := s.target(n.ProjectID)
+	t.NetworkProjectID = n.ProjectID
+	return t
 }
 
-func (p *Plugin) maySeeGroup(c Call, g *model.SecurityGroup) bool {
-	return policy.May(p.seeGroup, c.Who, identity.Target{ProjectID: g.ProjectID})
+// GroupTarget is a security group as rules about rights see it.
+func GroupTarget(r records.Reader, g *model.SecurityGroup) identity.Target {
+	return sharingOf(r, g.ID).target(g.ProjectID)
+}
+
+func (p *Plugin) maySeeNetwork(c Call, r records.Reader, n *model.Network) bool {
+	return policy.May(p.seeNetwork, c.Who, NetworkTarget(r, n))
+}
+
+func (p *Plugin) maySeeGroup(c Call, r records.Reader, g *model.SecurityGroup) bool {
+	return policy.May(p.seeGroup, c.Who, GroupTarget(r, g))
 }
