@@ -1,19 +1,15 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
@@ -235,6 +231,7 @@ func strangeInterface(c *Cloud, _ Network) {
 	stranger := "11111111-2222-4333-8444-555555555555"
 	c.plugTap("hv1", "tapstranger", stranger, "")
 	c.problem("hv1", "interface tapstranger", stranger, "is not a port bound to host hv1")
+	c.logged(filepath.Join(c.Lab.Dir(), "hv1", "agent.log"), `"object": "interface tapstranger", "text": "iface-id `+stranger)
 	c.plugTap("hv1", "tapodd", "no-uuid", "fa:16:3e:00:00:98")
 	c.problem("hv1", "interface tapodd", "no-uuid")
 	c.unplugTap("hv1", "tapstranger")
@@ -360,6 +357,12 @@ func twinAgents(c *Cloud, n Network) {
 	c.problem("hv1", "agent instance "+instance("hv1"), "also claims host hv1, which its copy at ")
 	c.logged(log, "host hv1 is taken by another process of agent instance "+instance("hv1"))
 
+	// A certificate for another host is not even a claim.
+	c.Must(c.Lab.Stop(c.Context(), "twin", "agent", false))
+	c.Must(os.WriteFile(file, disguised(c, own, filepath.Join(hostDir["twin"], "tls")), 0o644))
+	c.Must(c.Lab.Start(c.Context(), "twin", "agent"))
+	c.logged(log, "agent claims host hv1, its certificate is for twin")
+
 	// The first one goes on as if nothing had happened.
 	c.AllReach(c.Guest("hv1", "first1", n), c.Guest("hv2", "first2", n))
 	c.AwaitInSync("hv1")
@@ -402,111 +405,4 @@ func (c *Cloud) logged(file, words string) {
 		}
 		return err
 	})
-}
-
-// run runs one of the programs to its end and gives its output and exit code.
-func run(t testing.TB, program string, args ...string) (string, int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, filepath.Join(BinDir(), program), args...).CombinedOutput()
-	code, ran := lab.ExitCode(err)
-	if err != nil && !ran {
-		t.Fatal(err)
-	}
-	return string(out), code
-}
-
-// program runs one of the programs with the configuration, which makes it end.
-func program(t *testing.T, name, yaml string) (out string, code int, took time.Duration) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), name+".yaml")
-	if err := os.WriteFile(file, []byte(yaml), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	start := time.Now()
-	out, code = run(t, "lepton-"+name, "--config", file)
-	return strings.ReplaceAll(out, file, "FILE"), code, time.Since(start)
-}
-
-func TestProgramsRefuseWhatTheyCannotDo(t *testing.T) {
-	for _, tc := range []struct {
-		name, program, config string
-		code                  int
-		says                  []string
-	}{
-		{
-			"unknown keys of the controller", "controller", "api: { listen: \"127.0.0.1:9696\" }\nnetwork:\n  vxlan: { vni_rangers: [\"1:2\"] }\nnetwrok: {}\n", 2,
-			[]string{`FILE:3: unknown key "vni_rangers"`, `FILE:4: unknown key "netwrok"`},
-		},
-		{
-			"unknown keys of the agent", "agent", "host: hv9\novs:\n  bridge_mapings: { physnet1: br-phys }\n", 2,
-			[]string{`FILE:3: unknown key "bridge_mapings"`},
-		},
-		{"values of the wrong kind", "agent", "host: hv9\ntunnel:\n  vxlan_port: many\n", 2, []string{"FILE:3: ", "many"}},
-		{"no YAML", "controller", "api: [\n", 2, []string{"FILE:", "did not find"}},
-		{
-			"an API for everybody without authentication", "controller", "api: { listen: \"0.0.0.0:9696\" }\n", 2,
-			[]string{"FILE: api.listen:", "0.0.0.0:9696", "auth.mode none", "loopback"},
-		},
-		{
-			"agents elsewhere without TLS", "controller", "rpc: { listen: \"192.0.2.1:9797\" }\n", 2,
-			[]string{"FILE: rpc.listen:", "192.0.2.1:9797", "rpc.tls"},
-		},
-		{
-			"several values", "controller", "api: { listen: \"0.0.0.0:9696\" }\nrpc: { listen: \"192.0.2.1:9797\" }\n", 2,
-			[]string{"FILE: api.listen:", "FILE: rpc.listen:"},
-		},
-		{
-			"a controller elsewhere without TLS", "agent", "host: hv9\ncontroller: { address: \"192.0.2.1:9797\" }\n", 2,
-			[]string{"FILE: controller.tls:", "192.0.2.1:9797"},
-		},
-		{
-			"one bridge for two physical networks", "agent", "host: hv9\novs: { bridge_mappings: { physnet1: br-phys, physnet2: br-phys } }\n", 2,
-			[]string{"FILE: ovs.bridge_mappings.physnet2:", "br-phys"},
-		},
-		{
-			"tunnels without an address", "agent", "host: hv9\ntunnel: { types: [vxlan] }\n", 2,
-			[]string{"FILE: tunnel.local_ip:", "vxlan"},
-		},
-		{
-			"VNIs that are none", "controller", "network: { vxlan: { vni_ranges: [\"9:1\"] } }\n", 2,
-			[]string{"FILE: network:", "9:1"},
-		},
-		{
-			"files that are not there", "agent", "host: hv9\ncontroller: { address: \"192.0.2.1:9797\", tls: { cert: /nonexistent/c, key: /nonexistent/k, ca: /nonexistent/ca } }\nstate_dir: " + t.TempDir() + "\n", 1,
-			[]string{"controller.tls", "/nonexistent/c"},
-		},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			out, code, took := program(t, tc.program, tc.config)
-			if code != tc.code || !hasAll(out, tc.says) {
-				t.Errorf("exits %d, want %d, and says:\n%s\nwant %q", code, tc.code, out, tc.says)
-			}
-			if took > 5*time.Second {
-				t.Errorf("only after %s", took)
-			}
-		})
-	}
-}
-
-func TestAControllerWithoutItsStoreSaysSo(t *testing.T) {
-	closed := make([]string, 2)
-	for i := range closed {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		closed[i] = l.Addr().String()
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, code, took := program(t, "controller", fmt.Sprintf("store: { endpoints: [%q, %q] }\n", closed[0], "http://"+closed[1]))
-	if code != 1 || !hasAll(out, []string{"open store", closed[0], "http://" + closed[1], "store unavailable", "connection refused"}) {
-		t.Errorf("exits %d and says:\n%s", code, out)
-	}
-	if took > 15*time.Second {
-		t.Errorf("only after %s", took)
-	}
 }
