@@ -56,12 +56,15 @@ func printAgents(w io.Writer, agents []lab.Agent) error {
 	for _, a := range agents {
 		c := a.Configurations
 		inSync := ""
-		if c.InSync != nil {
+		if c.InSync != nil && a.Alive { // what a silent one said last is no longer known to be so
 			inSync = yesNo(*c.InSync)
 		}
 		rows = append(rows, []string{
 			a.Host, a.Type, yesNo(a.Alive), inSync, strconv.Itoa(c.Devices), strconv.Itoa(len(c.Problems)),
 		})
+		if !a.Alive {
+			problems = append(problems, fmt.Sprintf("%s: %s: no heartbeat since %s UTC", a.Host, a.Type, a.HeartbeatAt))
+		}
 		for _, p := range c.Problems {
 			problems = append(problems, a.Host+": "+p)
 		}

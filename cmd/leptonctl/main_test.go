@@ -53,7 +53,8 @@ func TestAgentsShowsProblemsBelowTheTable(t *testing.T) {
 		fmt.Fprint(w, `{"agents": [
 			{"host": "hv2", "agent_type": "Open vSwitch agent", "alive": true,
 			 "configurations": {"devices": 3, "in_sync": false, "problems": ["bridge br-x: missing"]}},
-			{"host": "hv1", "agent_type": "DHCP agent", "alive": false, "configurations": {}}
+			{"host": "hv1", "agent_type": "Open vSwitch agent", "alive": false, "heartbeat_timestamp": "2026-01-02 03:04:05",
+			 "configurations": {"devices": 2, "in_sync": true, "problems": []}}
 		]}`)
 	}))
 	defer api.Close()
@@ -65,9 +66,10 @@ func TestAgentsShowsProblemsBelowTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `HOST  AGENT               ALIVE  IN SYNC  DEVICES  PROBLEMS
-hv1   DHCP agent          no     -        0        0
+hv1   Open vSwitch agent  no     -        2        0
 hv2   Open vSwitch agent  yes    no       3        1
 
+hv1: Open vSwitch agent: no heartbeat since 2026-01-02 03:04:05 UTC
 hv2: bridge br-x: missing
 `
 	if out.String() != want {
