@@ -489,6 +489,26 @@ var portSteps = []step{
 		},
 	},
 	{command: "port show p1 -f json", refused: "No Port found for p1"},
+	{
+		command: "port create p4 --network tenant --vnic-type direct --host hv1 --extra-dhcp-option name=bootfile-name,value=pxe.0 --binding-profile slot=4 -f json",
+		shows: Attributes{
+			"binding_vif_type": "binding_failed", "binding_vnic_type": "direct", "binding_profile": Attributes{"slot": "4"}, "status": "DOWN",
+			"extra_dhcp_opts": []Attributes{{"opt_name": "bootfile-name", "opt_value": "pxe.0", "ip_version": 4}},
+		},
+	},
+	{command: "port set p4 --vnic-type normal --binding-profile lane=2 --extra-dhcp-option name=mtu,value=1400 --data-plane-status DOWN"},
+	{
+		command: "port show p4 -f json",
+		shows: Attributes{
+			"binding_vif_type": "ovs", "binding_profile": Attributes{"slot": "4", "lane": "2"}, "data_plane_status": "DOWN",
+			"extra_dhcp_opts": []Attributes{
+				{"opt_name": "bootfile-name", "opt_value": "pxe.0", "ip_version": 4}, {"opt_name": "mtu", "opt_value": "1400", "ip_version": 4},
+			},
+		},
+	},
+	{command: "port unset p4 --binding-profile slot --data-plane-status"},
+	{command: "port show p4 -f json", shows: Attributes{"binding_profile": Attributes{"lane": "2"}, "data_plane_status": nil}},
+	{command: "port delete p4"},
 	{command: "ip availability list -f json", shows: []Attributes{
 		{"Network Name": "tenant", "Total IPs": 5, "Used IPs": 1}, {"Network Name": "azure", "Total IPs": 11, "Used IPs": 1},
 	}},
