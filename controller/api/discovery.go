@@ -48,7 +48,7 @@ func versionResources(rq *request) (response, error) {
 	}
 	var resources []object
 	for _, r := range []struct{ name, collection string }{
-		{"network", "networks"}, {"subnet", "subnets"}, {"port", "ports"},
+		{"network", "networks"}, {"subnet", "subnets"}, {"subnetpool", "subnetpools"}, {"port", "ports"},
 	} {
 		resources = append(resources, object{
 			{"name", r.name},

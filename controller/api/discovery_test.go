@@ -64,12 +64,12 @@ func TestTheExtensionListIsFoundByAlias(t *testing.T) {
 			t.Errorf("extension %s answers %v", alias, one)
 		}
 	}
-	for _, want := range []string{"provider", "external-net", "security-group", "binding", "agent", "quotas", "pagination", "standard-attr-tag"} {
+	for _, want := range []string{"provider", "external-net", "security-group", "binding", "agent", "quotas", "pagination", "standard-attr-tag", "subnet_allocation", "rbac-policies", "address-group"} {
 		if !seen[want] {
 			t.Errorf("%s is missing", want)
 		}
 	}
-	for _, not := range []string{"l3-ha", "dvr", "qos", "trunk", "subnet_allocation", "multi-provider"} {
+	for _, not := range []string{"l3-ha", "dvr", "qos", "trunk", "auto-allocated-topology", "multi-provider"} {
 		if seen[not] {
 			t.Errorf("%s is listed, but does not work", not)
 		}
@@ -97,7 +97,7 @@ func TestOldClientsMaySayJSONInThePath(t *testing.T) {
 func TestTheVersionListsItsResources(t *testing.T) {
 	c := newCloud(t)
 	_, out, _ := c.call("GET", "/v2.0/", nil)
-	if resources := out["resources"].([]any); len(resources) != 3 {
+	if resources := out["resources"].([]any); len(resources) != 4 {
 		t.Errorf("got %v", resources)
 	}
 }

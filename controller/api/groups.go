@@ -24,9 +24,9 @@ func newGroups(a *API) endpoint {
 	return (&collection[groupSpec, groupView]{
 		api: a, member: "security_group", plural: "security_groups", path: "security-groups",
 		kind: "SecurityGroup", title: "Security group", bulk: true,
-		attrs: groupAttrs(),
-		id:    func(v *groupView) string { return v.ID },
-		meta:  func(v *groupView) *model.Meta { return &v.Meta },
+		attrs:  groupAttrs(),
+		id:     func(v *groupView) string { return v.ID },
+		meta:   func(v *groupView) *model.Meta { return &v.Meta },
 		target: func(_ records.Reader, v *groupView) identity.Target { return v.Target() },
 		find: func(r records.Reader, id string) (*groupView, bool) {
 			g, ok := records.SecurityGroups.Get(r, id)

@@ -84,7 +84,7 @@ func networkAttrs() []attr[networkSpec, networkView] {
 		{name: "subnets", get: func(v *networkView) any { return list(v.Subnets) }},
 		{
 			name: "shared", create: true, update: true, standard: false, check: boolean, filter: byBool,
-			set: func(s *networkSpec, v any) { s.Shared = v.(bool) },
+			set:    func(s *networkSpec, v any) { s.Shared = v.(bool) },
 			getFor: func(who identity.Identity, v *networkView) any { return v.With(who.ProjectID) },
 		},
 		{
