@@ -177,44 +177,44 @@ func (e floatingEndpoint) serve(ctx context.Context, rq *request, rest []string)
 	return newForwardings(e.api, rest[0]).serve(ctx, rq, rest[2:])
 }
 
-// poolEndpoint serves /v2.0/floatingip_pools: the subnets that floating
+// floatingPools serves /v2.0/floatingip_pools: the subnets that floating
 // addresses come from. They belong to whoever asks.
-type poolEndpoint struct{ api *API }
+type floatingPools struct{ api *API }
 
-type poolView struct{ *model.Subnet }
+type floatingPool struct{ *model.Subnet }
 
-func (e poolEndpoint) serve(ctx context.Context, rq *request, rest []string) (response, error) {
-	type row = attr[struct{}, poolView]
-	project := func(*poolView) any { return rq.who.ProjectID }
-	return (&collection[struct{}, poolView]{
+func (e floatingPools) serve(ctx context.Context, rq *request, rest []string) (response, error) {
+	type row = attr[struct{}, floatingPool]
+	project := func(*floatingPool) any { return rq.who.ProjectID }
+	return (&collection[struct{}, floatingPool]{
 		api: e.api, member: "floatingip_pool", plural: "floatingip_pools", path: "floatingip_pools",
 		kind: "FloatingIPPool", title: "Floating IP pool",
 		attrs: []row{
-			{name: "cidr", get: func(v *poolView) any { return v.CIDR.String() }},
-			{name: "subnet_id", get: func(v *poolView) any { return v.ID }},
-			{name: "subnet_name", get: func(v *poolView) any { return v.Name }},
-			{name: "network_id", get: func(v *poolView) any { return v.NetworkID }},
+			{name: "cidr", get: func(v *floatingPool) any { return v.CIDR.String() }},
+			{name: "subnet_id", get: func(v *floatingPool) any { return v.ID }},
+			{name: "subnet_name", get: func(v *floatingPool) any { return v.Name }},
+			{name: "network_id", get: func(v *floatingPool) any { return v.NetworkID }},
 			{name: "project_id", get: project},
 			{name: "tenant_id", get: project},
 		},
-		id: func(v *poolView) string { return v.ID },
-		target: func(records.Reader, *poolView) identity.Target {
+		id: func(v *floatingPool) string { return v.ID },
+		target: func(records.Reader, *floatingPool) identity.Target {
 			return identity.Target{ProjectID: rq.who.ProjectID}
 		},
-		find: func(records.Reader, string) (*poolView, bool) { return nil, false },
+		find: func(records.Reader, string) (*floatingPool, bool) { return nil, false },
 		all:  externalIPv4,
 	}).governed().serve(ctx, rq, rest)
 }
 
 // externalIPv4 gives the IPv4 subnets of the external networks.
-func externalIPv4(r records.Reader) iter.Seq[*poolView] {
-	return func(yield func(*poolView) bool) {
+func externalIPv4(r records.Reader) iter.Seq[*floatingPool] {
+	return func(yield func(*floatingPool) bool) {
 		for n := range records.Networks.All(r) {
 			if !n.External {
 				continue
 			}
 			for s := range records.SubnetsByNetwork.Get(r, n.ID) {
-				if s.IPVersion == 4 && !yield(&poolView{s}) {
+				if s.IPVersion == 4 && !yield(&floatingPool{s}) {
 					return
 				}
 			}

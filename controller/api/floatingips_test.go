@@ -115,6 +115,49 @@ func TestWhatGoesWithAPortFreesItsFloatingAddresses(t *testing.T) {
 	s.empty()
 }
 
+func TestAnExternalNetworkGoesWithItsFreeFloatingAddresses(t *testing.T) {
+	s := behind(t)
+	s.floating("fip", `, "port_id": "$guest"`)
+	s.floating("free", ``)
+	s.do(409, "DELETE networks/$ext", "")
+	s.do(200, "GET floatingips/$free", "") // nothing went with the refusal
+	s.do(200, "PUT floatingips/$fip", `{"floatingip": {"port_id": null}}`)
+	s.do(200, "PUT routers/$router", `{"router": {"external_gateway_info": null}}`)
+	s.do(204, "DELETE networks/$ext", "")
+	s.do(404, "GET floatingips/$free", "")
+	s.empty()
+}
+
+func TestRoutersAndFloatingAddressesHaveQuotas(t *testing.T) {
+	s := newSite(t)
+	s.must(200, "PUT", "/v2.0/quotas/fake_project_id", `{"quota": {"router": 2, "floatingip": 1}}`)
+	s.names["second"] = id(s.create("routers", "router", `{}`))
+	s.floating("fip", ``)
+	for path, body := range map[string]string{
+		"routers": `{"router": {"external_gateway_info": {"network_id": "$ext"}}}`, "floatingips": `{"floatingip": {"floating_network_id": "$ext"}}`,
+	} {
+		before := len(s.claims())
+		status, out, _ := s.call("POST", "/v2.0/"+path, s.in(body))
+		if status != 409 || refusedType(out) != "OverQuota" || len(s.claims()) != before {
+			t.Errorf("%s: %d %v", path, status, out)
+		}
+	}
+	used := s.must(200, "GET", "/v2.0/quotas/fake_project_id/details", nil)
+	if got := fmt.Sprint(used["router"], used["floatingip"]); got != "map[limit:2 reserved:0 used:2] map[limit:1 reserved:0 used:1]" {
+		t.Errorf("used %s", got)
+	}
+	s.do(204, "DELETE routers/$second", "")
+	s.do(204, "DELETE floatingips/$fip", "")
+	s.create("routers", "router", `{}`)
+	s.floating("fip", ``)
+	s.empty()
+	for key := range s.claims() {
+		if strings.Contains(key, "/router/") || strings.Contains(key, "/floatingip/") {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
 func TestFloatingAddressesAreFound(t *testing.T) {
 	s := behind(t)
 	f := s.floating("fip", `, "port_id": "$guest"`)

@@ -281,12 +281,15 @@ func hasIPv6Subnet(r records.Reader, network string) bool {
 	return false
 }
 
-// DeleteNetwork removes a network with its subnets and the ports that belong to
-// the service itself. It is refused while other ports are on it.
+// DeleteNetwork removes a network with its subnets, the floating addresses that
+// stand for nothing, and the ports that belong to the service itself. It is refused while other ports are on it.
 func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
 	n, ok := records.Networks.Get(u, id)
 	if !ok {
 		return NotFound("Network", "Network", id)
+	}
+	if err := p.deleteFreeFloating(u, id); err != nil {
+		return err
 	}
 	for port := range records.PortsByNetwork.Get(u, id) {
 		if !autoDeleted(port.DeviceOwner) {

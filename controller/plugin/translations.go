@@ -89,3 +89,17 @@ func (p *Plugin) releaseTranslation(u *records.Update, id string) error {
 	}
 	return nil
 }
+
+// deleteFreeFloating removes the floating addresses of a network that goes, as
+// far as they are not in use.
+func (p *Plugin) deleteFreeFloating(u *records.Update, network string) error {
+	for f := range records.FloatingIPsByNetwork.Get(u, network) {
+		if f.RouterID != "" {
+			continue
+		}
+		if err := p.DeleteFloatingIP(u, f.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
