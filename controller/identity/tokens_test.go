@@ -171,8 +171,8 @@ func TestAFileOfTokensIsReadAgainWhenItChanges(t *testing.T) {
 	eventually(t, "the new token is valid and the old one not", func() bool { return valid("second") && !valid("first") })
 
 	for _, broken := range []string{"tokens: [", "", "tokens: [{token: third}]"} {
-		write(t, path, broken)
 		before := logs.FilterLevelExact(zap.ErrorLevel).Len()
+		write(t, path, broken)
 		eventually(t, "the bad file is logged", func() bool { return logs.FilterLevelExact(zap.ErrorLevel).Len() > before })
 		if !valid("second") {
 			t.Fatalf("after the file was %q the last good token is refused", broken)
