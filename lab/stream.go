@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Flow describes a stream of numbered UDP packets between two places.
@@ -61,8 +63,7 @@ func StartStream(ctx context.Context, f Flow) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stream to %s: listen in %s: %w", f.Address, f.To.Name, err)
 	}
-	// A receiver that waits for the processor must not count as a lossy path.
-	err = s.in.SetReadBuffer(8 << 20)
+	err = holdMuch(s.in)
 	if err == nil {
 		err = inside(f.From.Namespace, func() (err error) {
 			s.out, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(f.Address))
@@ -79,6 +80,19 @@ func StartStream(ctx context.Context, f Flow) (*Stream, error) {
 	go s.receive()
 	go s.send()
 	return s, nil
+}
+
+// holdMuch gives the receiver a buffer of 8 MiB, whatever the machine's limit
+// for users is: one that waits for the processor must not count as a lossy
+// path.
+func holdMuch(c *net.UDPConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20) })
+	return errors.Join(err, set)
 }
 
 // first sends packets with number 0, which are not counted, until one arrives.
