@@ -71,3 +71,13 @@ type PortForwarding struct {
 	SubnetID string `json:"subnet_id"`
 	RouterID string `json:"router_id"`
 }
+
+// ConntrackHelper lets a router follow a protocol that opens connections of its
+// own, FTP for instance.
+type ConntrackHelper struct {
+	Meta
+	RouterID string `json:"router_id"`
+	Protocol string `json:"protocol"` // tcp, udp
+	Port     int    `json:"port"`     // that the protocol is spoken on, 1–65535
+	Helper   string `json:"helper"`   // the kernel's name: ftp
+}

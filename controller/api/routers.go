@@ -112,6 +112,7 @@ func routerAttrs() []attr[routerSpec, routerView] {
 			get: func(v *routerView) any { return list(v.AZHints) },
 		},
 		{name: "availability_zones", get: func(v *routerView) any { return list(v.Zones) }},
+		{name: "conntrack_helpers", get: func(v *routerView) any { return helperObjects(v.Helpers) }},
 		{
 			name: "distributed", create: true, update: true, check: nullable(notAvailable("distributed")),
 			get: func(*routerView) any { return false },
@@ -215,7 +216,10 @@ func gatewayObject(v *routerView) any {
 type routerAction func(c plugin.Call, u *records.Update, id string) (object, error)
 
 func (e routerEndpoint) serve(ctx context.Context, rq *request, rest []string) (response, error) {
-	if len(rest) != 2 || e.rights.Action(rest[1]) == nil {
+	switch {
+	case len(rest) > 1 && rest[1] == "conntrack_helpers":
+		return e.serveHelpers(ctx, rq, rest[0], rest[2:])
+	case len(rest) != 2 || e.rights.Action(rest[1]) == nil:
 		return e.collection.serve(ctx, rq, rest)
 	}
 	if rq.http.Method != http.MethodPut {

@@ -3,6 +3,7 @@ package plugin
 import (
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
@@ -21,7 +22,8 @@ type RouterView struct {
 	// ExternalIPs are the addresses of the gateway.
 	ExternalIPs []model.FixedIP
 	// Zones are the availability zones of the agents that serve the router.
-	Zones []string
+	Zones   []string
+	Helpers []*model.ConntrackHelper
 }
 
 // The keys of routers; see the package comment.
@@ -36,7 +38,7 @@ func externalPrefix(network string) string    { return "ext/" + network + "/" }
 
 // ViewRouter gives a router as the API shows it.
 func (p *Plugin) ViewRouter(r records.Reader, router *model.Router) *RouterView {
-	v := &RouterView{Router: router}
+	v := &RouterView{Router: router, Helpers: slices.Collect(records.ConntrackHelpersByRouter.Get(r, router.ID))}
 	if router.Gateway != nil {
 		if port, ok := records.Ports.Get(r, router.Gateway.PortID); ok {
 			v.ExternalIPs = port.FixedIPs
@@ -111,6 +113,9 @@ func (p *Plugin) DeleteRouter(u *records.Update, id string) error {
 	}
 	if err := reclaim(u, id, quotaKeys(&router.Meta, QuotaRouter), nil); err != nil {
 		return err
+	}
+	for h := range records.ConntrackHelpersByRouter.Get(u, id) {
+		records.ConntrackHelpers.Delete(u, h.ID)
 	}
 	u.RequireNoClaims(interfacePrefix(id))
 	records.Routers.Delete(u, id)

@@ -20,6 +20,7 @@ var (
 	Routers            = newTable("routers", func(r *model.Router) string { return r.ID })
 	FloatingIPs        = newTable("floating-ips", func(f *model.FloatingIP) string { return f.ID })
 	PortForwardings    = newTable("port-forwardings", func(f *model.PortForwarding) string { return f.ID })
+	ConntrackHelpers   = newTable("conntrack-helpers", func(h *model.ConntrackHelper) string { return h.ID })
 	SubnetPools        = newTable("subnetpools", func(p *model.SubnetPool) string { return p.ID })
 	AddressScopes      = newTable("address-scopes", func(s *model.AddressScope) string { return s.ID })
 	AddressGroups      = newTable("address-groups", func(g *model.AddressGroup) string { return g.ID })
@@ -80,6 +81,8 @@ var (
 	FloatingIPsByRouter  = newIndex(FloatingIPs, one(func(f *model.FloatingIP) string { return f.RouterID }))
 	// FloatingIPsByAddress has the floating address, in the form of AddressKey.
 	FloatingIPsByAddress = newIndex(FloatingIPs, one(func(f *model.FloatingIP) string { return AddressKey(f.FloatingIP) }))
+
+	ConntrackHelpersByRouter = newIndex(ConntrackHelpers, one(func(h *model.ConntrackHelper) string { return h.RouterID }))
 
 	ForwardingsByFloatingIP = newIndex(PortForwardings, one(func(f *model.PortForwarding) string { return f.FloatingIPID }))
 	ForwardingsByPort       = newIndex(PortForwardings, one(func(f *model.PortForwarding) string { return f.PortID }))
