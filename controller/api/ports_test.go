@@ -244,8 +244,10 @@ func TestAPortIsActiveWhenItsHostSaysSo(t *testing.T) {
 		{func() { report("hv1", model.PortError) }, "ERROR"},
 		{func() { report("hv2", model.PortActive) }, "DOWN"},
 		{func() { report("hv1", model.PortActive) }, "ACTIVE"},
-		{func() { c.must(200, "PUT", path, `{"port": {"admin_state_up": false}}`) }, "DOWN"},
-		{func() { c.must(200, "PUT", path, `{"port": {"admin_state_up": true}}`) }, "ACTIVE"},
+		{func() { c.must(200, "PUT", path, `{"port": {"admin_state_up": false}}`) }, "ACTIVE"}, // until its host closes it
+		{func() { report("hv1", model.PortDown) }, "DOWN"},
+		{func() { c.must(200, "PUT", path, `{"port": {"admin_state_up": true}}`) }, "DOWN"},
+		{func() { report("hv1", model.PortActive) }, "ACTIVE"},
 		{func() { c.must(200, "PUT", path, `{"port": {"binding:host_id": "hv2"}}`) }, "DOWN"},
 		{func() { report("hv2", model.PortActive) }, "ACTIVE"},
 	}
