@@ -38,6 +38,10 @@ type Options struct {
 // has ended, or with what makes it impossible to work.
 func Run(ctx context.Context, o Options) error {
 	cfg := o.Config
+	auth, authRun, err := authenticator(cfg.Auth, o.Log)
+	if err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
 	st, err := openStore(ctx, cfg, o.Log)
 	if err != nil {
 		return err
@@ -51,10 +55,6 @@ func Run(ctx context.Context, o Options) error {
 	rules, err := plugin.New(cfg.Network)
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
-	}
-	auth, authRun, err := authenticator(cfg.Auth, o.Log)
-	if err != nil {
-		return fmt.Errorf("auth: %w", err)
 	}
 	reg := telemetry.Registry()
 	recordMetrics(reg, db)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/lepton-sdn/lepton/config"
+	"github.com/lepton-sdn/lepton/controller/identity"
 )
 
 // The modes of authentication.
@@ -59,6 +60,8 @@ func (a *Auth) check(e *config.Errors) {
 	case AuthToken:
 		if !filepath.IsAbs(a.Token.File) {
 			e.Add("auth.token.file", "%q is not an absolute path", a.Token.File)
+		} else if err := identity.CheckTokens(a.Token.File); err != nil {
+			e.Add("auth.token.file", "%v", err)
 		}
 	case AuthKeystone:
 		a.Keystone.check(e)

@@ -46,8 +46,12 @@ metadata: { nova_metadata_url: "", shared_secret: "" }
 }
 
 func TestAuthenticationOpensTheAPIToOtherAddresses(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens.yaml")
+	if err := os.WriteFile(tokens, []byte("tokens: []"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, auth := range map[string]string{
-		"a file of tokens": "{mode: token, token: {file: /etc/lepton/tokens.yaml}}",
+		"a file of tokens": "{mode: token, token: {file: " + tokens + "}}",
 		"Keystone":         "{mode: keystone, keystone: {url: 'http://192.0.2.9:5000/v3', username: neutron, password: secret, project: service, domain: Default}}",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,6 +85,8 @@ func TestBadValuesAreNamed(t *testing.T) {
 		{"an authentication that does not exist", "auth: {mode: password}", `auth.mode: "password"`},
 		{"a mode without its file", "auth: {mode: token}", "auth.token.file"},
 		{"a file of tokens somewhere", "auth: {mode: token, token: {file: tokens.yaml}}", "auth.token.file"},
+		{"a file of tokens that is not there", "auth: {mode: token, token: {file: /does/not/exist}}", "auth.token.file: read file of tokens: open /does/not/exist"},
+		{"a file of tokens that holds something else", "auth: {mode: token, token: {file: /etc/passwd}}", "auth.token.file: /etc/passwd:"},
 		{"a Keystone without a password", "auth: {mode: keystone, keystone: {url: 'http://k:5000', username: neutron}}", "auth.keystone.password: is missing"},
 		{"a Keystone without a user", "auth: {mode: keystone, keystone: {url: 'http://k:5000', password: p}}", "auth.keystone.username: is missing"},
 		{"a Keystone that is no URL", "auth: {mode: keystone, keystone: {url: 'keystone:5000', username: n, password: p}}", "auth.keystone.url"},

@@ -96,17 +96,9 @@ func (t *Tokens) reload() {
 
 // load reads the file and reports whether it is another than before.
 func (t *Tokens) load() (changed bool, err error) {
-	f, err := os.Open(t.path)
+	text, mode, err := readTokens(t.path)
 	if err != nil {
-		return false, fmt.Errorf("read file of tokens: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxTokenFile+1))
-	if err != nil {
-		return false, fmt.Errorf("read file of tokens %s: %w", t.path, err)
-	}
-	if len(text) > maxTokenFile {
-		return false, fmt.Errorf("read file of tokens %s: larger than %d bytes", t.path, maxTokenFile)
+		return false, err
 	}
 	sum := digest(sha256.Sum256(text))
 	if sum == t.content && t.holders.Load() != nil {
@@ -116,13 +108,43 @@ func (t *Tokens) load() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
+	if mode.Perm()&0o077 != 0 {
 		t.log.Warn("file of tokens is open to other users of this machine",
-			zap.String("file", t.path), zap.String("mode", info.Mode().Perm().String()))
+			zap.String("file", t.path), zap.String("mode", mode.Perm().String()))
 	}
 	t.content = sum
 	t.holders.Store(&holders)
 	return true, nil
+}
+
+// CheckTokens says what is wrong with a file of tokens.
+func CheckTokens(path string) error {
+	text, _, err := readTokens(path)
+	if err != nil {
+		return err
+	}
+	_, err = parseTokens(path, text)
+	return err
+}
+
+func readTokens(path string) (text []byte, mode os.FileMode, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read file of tokens: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, fmt.Errorf("read file of tokens: %w", err)
+	}
+	text, err = io.ReadAll(io.LimitReader(f, maxTokenFile+1))
+	if err != nil {
+		return nil, 0, fmt.Errorf("read file of tokens %s: %w", path, err)
+	}
+	if len(text) > maxTokenFile {
+		return nil, 0, fmt.Errorf("read file of tokens %s: larger than %d bytes", path, maxTokenFile)
+	}
+	return text, info.Mode(), nil
 }
 
 // Authenticate gives the holder of the token in X-Auth-Token.
