@@ -21,7 +21,14 @@
 //	rif/<router>/<subnet>              port id
 //	nat/<port>/…                       id of what is translated to the port
 //	ruse/<router>/<subnet>/<id>        the same, by the router and the subnet
+//	aguse/<address group>/<rule>       rule id
+//	rbac/<object>/<action>/<target>    RBAC policy id
+//	default-subnetpool/<IP version>    subnet pool id
 //	quota/<project>/<resource>/<slot>  object id
 //
 // The other way round, "nothing uses this" is a condition on such keys.
+//
+// Ranges of different sizes cannot be keys: what is cut from a subnet pool
+// writes the pool's record, and what changes the pools of an address scope that
+// of the scope, so that of two at once one sees the other.
 package plugin
