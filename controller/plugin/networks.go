@@ -111,7 +111,7 @@ func (p *Plugin) takeSegment(u *records.Update, s *NetworkSpec, owner string) (m
 	}
 	if want.given() {
 		if want.ID != nil && *want.ID == 0 {
-			return model.Segment{}, InvalidInput("segmentation_id out of range")
+			return model.Segment{}, InvalidInput("segmentation_id 0 is out of range")
 		}
 		if err := p.segments.Check(want.segment()); err != nil {
 			return model.Segment{}, InvalidInput("%s", err)
@@ -264,7 +264,7 @@ func (p *Plugin) resegment(u *records.Update, before *model.Network, s *NetworkS
 		return InvalidInput("%s", err)
 	}
 	if *want.ID == 0 {
-		return InvalidInput("segmentation_id out of range")
+		return InvalidInput("segmentation_id 0 is out of range")
 	}
 	if err := reclaim(u, n.ID, segmentKeys(before.Segment), segmentKeys(n.Segment)); err != nil {
 		return segmentInUse(n.Segment)

@@ -150,7 +150,7 @@ func (p *Pools) checkVLAN(s model.Segment) error {
 	case s.PhysicalNetwork != "" && !slices.Contains(p.physnets, s.PhysicalNetwork):
 		return fmt.Errorf("physical_network '%s' unknown for VLAN provider network", s.PhysicalNetwork)
 	case s.ID > maxVLAN:
-		return fmt.Errorf("segmentation_id out of range (1 through %d)", maxVLAN)
+		return fmt.Errorf("segmentation_id %d is out of range (1 through %d)", s.ID, maxVLAN)
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func checkTunnel(s model.Segment, most uint32) error {
 	case s.PhysicalNetwork != "":
 		return fmt.Errorf("physical_network prohibited for %s provider network", s.Type)
 	case s.ID > most:
-		return fmt.Errorf("segmentation_id out of range (1 through %d)", most)
+		return fmt.Errorf("segmentation_id %d is out of range (1 through %d)", s.ID, most)
 	}
 	return nil
 }

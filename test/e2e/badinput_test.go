@@ -161,7 +161,7 @@ func refusedRequests(c *Cloud, n Network) {
 	c.refuse("network", provider("vlan", "physnet1", 150), 409, "VlanIdInUse", "150", "physnet1")
 	c.refuse("network", provider("vxlan", "", tunnel.SegmentationID), 409, "TunnelIdInUse", fmt.Sprint(tunnel.SegmentationID))
 	c.refuse("network", provider("vlan", "physnet9", 150), 400, "InvalidInput", "physnet9")
-	c.refuse("network", provider("vlan", "physnet1", 5000), 400, "InvalidInput", "segmentation_id out of range (1 through 4094)")
+	c.refuse("network", provider("vlan", "physnet1", 5000), 400, "InvalidInput", "segmentation_id 5000 is out of range (1 through 4094)")
 	c.refuse("network", Attributes{"colour": "blue"}, 400, "HTTPBadRequest", "colour")
 
 	if diff := cmp.Diff(before, c.everything()); diff != "" {
