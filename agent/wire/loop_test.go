@@ -292,3 +292,22 @@ func TestAPortThatIsPutDownIsReportedWhenTheSwitchIsClosed(t *testing.T) {
 	h.cloud.updates <- rpc.Update{Revision: 13, Settings: settings, Networks: u.Networks}
 	eventually(t, "ACTIVE again", func() bool { return h.cloud.status(here.ID).State == model.PortActive })
 }
+
+func TestAnInterfaceOnAnotherBridgeIsNotThePort(t *testing.T) {
+	h := newHost(t)
+	u, here, _ := oneNetwork()
+	other := port(3, u.Networks[0], hostName)
+	u.Ports = append(u.Ports, other)
+	elsewhere := plugOps(here).(ovsdb.EnsurePort)
+	elsewhere.Bridge = "br-phys"
+	h.commit(elsewhere, plugOps(other))
+	h.cloud.updates <- u
+	eventually(t, "the port on br-int is ACTIVE", func() bool { return h.cloud.status(other.ID).State == model.PortActive })
+	h.settled(10)
+	if got := h.cloud.status(here.ID).State; got != model.PortDown {
+		t.Errorf("a port whose interface is on br-phys is %s", got)
+	}
+	if contains(h.switches["br-int"].text(), here.MAC.String()) {
+		t.Error("it has flows on br-int")
+	}
+}
