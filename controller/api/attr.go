@@ -50,7 +50,7 @@ func (a *attr[S, V]) reader(who identity.Identity) func(*V) any {
 
 // check validates a value as JSON has it (string, bool, json.Number, nil, []any,
 // map[string]any) and gives it the form in which it is used. The error is an
-// *invalid.
+// *invalid, or a *plugin.Error where Neutron has a type for it.
 type check func(v any) (any, error)
 
 // invalid says why a value cannot be.

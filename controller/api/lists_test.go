@@ -218,7 +218,18 @@ func TestFollowingThePagesGivesEveryObjectOnce(t *testing.T) {
 			t.Fatalf("back: %v\nforward: %v", back, forward)
 		}
 	})
-	_, out, _ := c.call("GET", "/v2.0/networks?limit=0", nil)
+	_, out, _ := c.call("GET", "/v2.0/networks?limit=1&marker="+want[10], nil)
+	if links := out["networks_links"].([]any); len(out["networks"].([]any)) != 0 || len(links) != 1 || links[0].(map[string]any)["rel"] != "previous" {
+		t.Fatalf("behind the end: %v", out)
+	}
+	link, err := url.Parse(out["networks_links"].([]any)[0].(map[string]any)["href"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, _ := walk(c, link.RequestURI(), "previous"); !slices.Equal(back, want) {
+		t.Errorf("back from behind the end: %v, want %v", back, want)
+	}
+	_, out, _ = c.call("GET", "/v2.0/networks?limit=0", nil)
 	if got := len(out["networks"].([]any)); got != 11 || out["networks_links"] != nil {
 		t.Errorf("limit 0 gives %d networks, links %v", got, out["networks_links"])
 	}

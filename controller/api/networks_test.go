@@ -177,7 +177,7 @@ func TestChangingASubnet(t *testing.T) {
 	n := id(c.network(`{}`))
 	s := c.subnet(n, `"ip_version": 4, "cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.10", "end": "10.0.0.20"}], "dns_nameservers": ["192.0.2.53"]`)
 	path := "/v2.0/subnets/" + id(s)
-	got := c.must(200, "PUT", path, `{"subnet": {"gateway_ip": "10.0.0.254", "enable_dhcp": false, "dns_nameservers": [], "host_routes": [{"destination": "192.0.2.0/24", "nexthop": "10.0.0.5"}], "service_types": ["compute:nova"]}}`)
+	got := c.must(200, "PUT", path, `{"subnet": {"gateway_ip": "10.0.0.254", "enable_dhcp": false, "dns_nameservers": [], "host_routes": [{"destination": "192.0.2.0/24", "nexthop": "10.0.0.5"}], "service_types": ["compute:nova", "network:dhcp", "test:a"]}}`)
 	if got["gateway_ip"] != "10.0.0.254" || got["enable_dhcp"] != false || len(got["dns_nameservers"].([]any)) != 0 ||
 		got["host_routes"].([]any)[0].(map[string]any)["nexthop"] != "10.0.0.5" || fmt.Sprint(got["revision_number"]) != "1" {
 		t.Errorf("got %v", got)

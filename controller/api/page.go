@@ -79,10 +79,11 @@ func page[V any](rows []*V, q *query, id func(*V) string) (cut []*V, found bool)
 }
 
 // pageLinks are the addresses of the pages around one of n objects, of which the
-// first and the last have the ids: the next when this one is full, the previous
-// unless there is nothing on it.
+// first and the last have the ids: no next where the list ends with this page,
+// and no previous where it begins. Behind the end there is an empty page, and
+// from there back is the last page, which needs no id.
 func pageLinks(address string, q *query, ids [2]string, n int) []object {
-	if q.limit == 0 || n == 0 {
+	if q.limit == 0 {
 		return nil
 	}
 	var links []object

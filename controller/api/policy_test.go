@@ -99,7 +99,7 @@ func governedResources() map[string]governedResource {
 			body: func(s *scene, n int) string {
 				return fmt.Sprintf(`"network_id": %q, "ip_version": 4, "cidr": "10.%d.%d.0/24"`, s.place, 1+n/256, n%256)
 			},
-			values: map[string]string{"service_types": `["compute:nova"]`, "segment_id": `"00000000-0000-4000-8000-000000000001"`},
+			values: map[string]string{"segment_id": `"00000000-0000-4000-8000-000000000001"`},
 		},
 		"port": {
 			path: "ports", kind: "Port", tagged: true, target: on,

@@ -96,18 +96,20 @@ func (q *query) add(p parameter) error {
 	return nil
 }
 
-// page gives the query of another page: the same with another marker.
+// page gives the query of another page: the same with another marker, or with
+// none, for the first page and, reversed, for the last.
 func (q *query) page(marker string, reverse bool) string {
-	var b strings.Builder
+	var all []string
 	for _, p := range q.parameters {
-		if p.name == "marker" || p.name == "page_reverse" {
-			continue
+		if p.name != "marker" && p.name != "page_reverse" {
+			all = append(all, url.QueryEscape(p.name)+"="+url.QueryEscape(p.value))
 		}
-		b.WriteString(url.QueryEscape(p.name) + "=" + url.QueryEscape(p.value) + "&")
 	}
-	b.WriteString("marker=" + url.QueryEscape(marker))
+	if marker != "" {
+		all = append(all, "marker="+url.QueryEscape(marker))
+	}
 	if reverse {
-		b.WriteString("&page_reverse=True")
+		all = append(all, "page_reverse=True")
 	}
-	return b.String()
+	return strings.Join(all, "&")
 }

@@ -72,15 +72,16 @@ func (c *collection[S, V]) listBody(r records.Reader, rq *request, rows []*V) []
 		b = appendObject(b, c.object(r, rq, v))
 	}
 	b = append(b, ']')
+	var ids [2]string
 	if len(rows) > 0 {
-		address := baseURL(rq.http) + "/v2.0/" + c.path + rq.suffix
-		ids := [2]string{c.id(rows[0]), c.id(rows[len(rows)-1])}
-		if links := pageLinks(address, &rq.query, ids, len(rows)); links != nil {
-			b = append(b, `, "`...)
-			b = append(b, c.plural...)
-			b = append(b, `_links": `...)
-			b = appendValue(b, links)
-		}
+		ids = [2]string{c.id(rows[0]), c.id(rows[len(rows)-1])}
+	}
+	address := baseURL(rq.http) + "/v2.0/" + c.path + rq.suffix
+	if links := pageLinks(address, &rq.query, ids, len(rows)); links != nil {
+		b = append(b, `, "`...)
+		b = append(b, c.plural...)
+		b = append(b, `_links": `...)
+		b = appendValue(b, links)
 	}
 	return append(b, '}')
 }

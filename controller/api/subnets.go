@@ -258,23 +258,35 @@ func routeObjects(routes []model.HostRoute) []object {
 
 // serviceTypes takes a list of different device owners.
 func serviceTypes(v any) (any, error) {
-	names, err := hintList(v)
-	if err != nil {
-		return nil, err
+	items, ok := v.([]any)
+	if !ok {
+		return nil, badRequest("Subnet service types must be a list.")
 	}
-	for i, name := range names.([]string) {
-		switch {
-		case slices.Contains(names.([]string)[:i], name):
-			return nil, wrong("Duplicate service type '%s'", name)
-		case !validServiceType(name):
-			return nil, wrong("Subnet service type '%s' does not correspond to a valid device owner", clip(name))
+	names := make([]string, 0, len(items))
+	for _, item := range items {
+		name, ok := item.(string)
+		if !ok {
+			return nil, plugin.BadRequest("InvalidInputSubnetServiceType", "Subnet service type %s is not a string.", textOf(item))
 		}
+		if !validServiceType(name) {
+			return nil, plugin.BadRequest("InvalidSubnetServiceType", "Subnet service type %s does not correspond to a valid device owner.", clip(name))
+		}
+		if _, err := text255(name); err != nil {
+			return nil, err
+		}
+		if slices.Contains(names, name) {
+			return nil, wrong("Duplicate service type '%s'", name)
+		}
+		names = append(names, name)
 	}
 	return names, nil
 }
 
-// validServiceType reports whether a device owner can begin so: the service's
-// own, or a guest's.
+// validServiceType reports whether Neutron takes a device owner to be one: the
+// service's own begin with network: or neutron:. Of the others it wants those
+// that begin with compute:, but takes all that begin with any of its letters,
+// and clients have come to use some, such as test:.
 func validServiceType(name string) bool {
-	return strings.HasPrefix(name, "network:") || strings.HasPrefix(name, "compute:") || strings.HasPrefix(name, "baremetal:")
+	return strings.HasPrefix(name, "network:") || strings.HasPrefix(name, "neutron:") ||
+		name != "" && strings.Contains("compute:", name[:1])
 }

@@ -76,9 +76,10 @@ func protocolNumber(name string) (int, bool) {
 	return int(n), err == nil
 }
 
-// onlyIPv6 are the protocols, by name, that an IPv4 rule cannot have.
-func onlyIPv6(name string) bool {
-	return slices.Contains([]string{"ipv6-encap", "ipv6-frag", nameICMPv6, "icmpv6", "ipv6-nonxt", "ipv6-opts", "ipv6-route"}, name)
+// onlyIPv6 are the protocols that an IPv4 rule cannot have, by number: tunnels,
+// ICMP and extension headers of IPv6 (RFC 8200).
+func onlyIPv6(number int) bool {
+	return slices.Contains([]int{41, 43, 44, protoICMPv6, 59, 60}, number)
 }
 
 // settleProtocol checks a rule's protocol and keeps it as a lower-case name or
@@ -94,7 +95,7 @@ func settleProtocol(rule *model.SecurityGroupRule) error {
 		return BadRequest("SecurityGroupRuleInvalidProtocol",
 			"Security group rule protocol %s not supported. Only protocol names and integer representations [0 to 255] are supported.", rule.Protocol)
 	}
-	if rule.EtherType == etherIPv4 && onlyIPv6(name) {
+	if rule.EtherType == etherIPv4 && onlyIPv6(n) {
 		return BadRequest("SecurityGroupEthertypeConflictWithProtocol", "Invalid ethertype %s for protocol %s.", rule.EtherType, rule.Protocol)
 	}
 	if rule.EtherType == etherIPv6 && (n == protoICMP || name == "icmpv6") {

@@ -40,8 +40,8 @@ func subnet() Resource {
 		Update: anyOf(member, identity.NetworkOwner),
 		Delete: anyOf(member, identity.NetworkOwner),
 		Attributes: []Attribute{
+			// Neutron has a rule for service_types too, and never asks it.
 			hidden("segment_id"),
-			written("service_types", admin),
 		},
 	}
 }
