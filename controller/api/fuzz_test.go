@@ -59,6 +59,13 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 		`{"security_group": {"name": "web", "stateful": "0"}}`,
 		`{"security_group_rule": {"security_group_id": "@", "direction": "ingress", "protocol": 6, "port_range_min": 1, "port_range_max": 2, "remote_ip_prefix": "::ffff:1.2.3.4/99"}}`,
 		`{"quota": {"port": 1e3, "check_limit": 1}}`,
+		`{"subnetpool": {"name": "p", "prefixes": ["10.0.0.0/8", "10.1.2.3/32"], "default_prefixlen": "9", "default_quota": null}}`,
+		`{"rbac_policy": {"object_type": "network", "object_id": "$", "action": "access_as_external", "target_tenant": "*"}}`,
+		`{"address_scope": {"ip_version": "6"}}`,
+		`{"address_group": {"addresses": ["::/0", "0.0.0.0/0"]}}`,
+		`{"prefixes": ["10.3.0.0/16"]}`,
+		`{"addresses": ["10.3.0.1/16"]}`,
+		`{"network_id": "$"}`,
 	} {
 		f.Add(s)
 	}
@@ -72,6 +79,8 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 	c.subnet(n, `"ip_version": 6, "cidr": "2001:db8::/64", "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"`)
 	p := id(c.port(n, ""))
 	g := id(c.create("security-groups", "security_group", `{"name": "g"}`))
+	pool := "subnetpools/" + id(c.pool(`{"name": "p", "prefixes": ["10.0.0.0/8"]}`))
+	addresses := "address-groups/" + id(c.create("address-groups", "address_group", `{}`))
 	h := New(Config{DB: c.db, Plugin: c.plugin, Log: c.log})
 	send := func(t *testing.T, method, path, body string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -83,7 +92,7 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		body = strings.NewReplacer("$", n, "@", g).Replace(body)
-		for _, collection := range []string{"networks", "subnets", "ports", "security-groups", "security-group-rules"} {
+		for _, collection := range []string{"networks", "subnets", "ports", "security-groups", "security-group-rules", "subnetpools", "address-scopes", "address-groups", "rbac-policies"} {
 			w := send(t, "POST", "/v2.0/"+collection, body)
 			if w.Code != http.StatusCreated {
 				continue
@@ -100,7 +109,11 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 				send(t, "DELETE", path, "")
 			}
 		}
-		for _, path := range []string{"networks/" + n, "ports/" + p, "security-groups/" + g, "quotas/x", "networks/" + n + "/tags"} {
+		for _, path := range []string{
+			"networks/" + n, "ports/" + p, "security-groups/" + g, "quotas/x", "networks/" + n + "/tags",
+			pool, pool + "/add_prefixes", pool + "/remove_prefixes", pool + "/onboard_network_subnets",
+			addresses + "/add_addresses", addresses + "/remove_addresses",
+		} {
 			send(t, "PUT", "/v2.0/"+path, body)
 		}
 	})

@@ -33,11 +33,16 @@ func TestNoValueOfAnyAttributeBreaksTheServer(t *testing.T) {
 	tables := map[string][]string{
 		"networks/network": writable(networkAttrs()), "subnets/subnet": writable(subnetAttrs()), "ports/port": writable(portAttrs()),
 		"security-groups/security_group": writable(groupAttrs()), "security-group-rules/security_group_rule": writable(ruleAttrs()),
+		"subnetpools/subnetpool": writable(poolAttrs()), "address-scopes/address_scope": writable(scopeAttrs()),
+		"address-groups/address_group": writable(addressGroupAttrs()), "rbac-policies/rbac_policy": writable(policyAttrs()),
 	}
 	sound := map[string]map[string]string{ // what makes a create get past the first check
 		"subnets":              {"network_id": `"$network"`, "ip_version": "4", "cidr": `"10.77.0.0/24"`},
 		"ports":                {"network_id": `"$network"`},
 		"security-group-rules": {"security_group_id": `"$web"`, "direction": `"ingress"`},
+		"subnetpools":          {"name": `"p"`, "prefixes": `["10.0.0.0/8"]`},
+		"address-scopes":       {"ip_version": "4"},
+		"rbac-policies":        {"object_type": `"network"`, "object_id": `"$network"`, "action": `"access_as_shared"`, "target_tenant": `"x"`},
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		which := rapid.SampledFrom(slices.Sorted(maps.Keys(tables))).Draw(rt, "resource")

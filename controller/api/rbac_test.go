@@ -184,6 +184,44 @@ func TestWhatIsInUseCannotBeTakenBack(t *testing.T) {
 	}
 }
 
+func TestWhatIsSharedMayBeUsedButNotChanged(t *testing.T) {
+	c := rightsCloud(t)
+	one, two := as("p1", "member"), as("p2", "member")
+	n := c.as(one, "networks", "network", `{}`)
+	s := c.as(one, "subnets", "subnet", `{"network_id": "`+n+`", "ip_version": 4, "cidr": "10.0.0.0/24"}`)
+	g := c.as(one, "security-groups", "security_group", `{"name": "g"}`)
+	status := func(method, path, body string) int {
+		code, _, _ := c.call(method, "/v2.0/"+path, body, two...)
+		return code
+	}
+	if got := status("GET", "subnets/"+s, ""); got != 404 {
+		t.Errorf("a subnet of a network that is not shared: %d", got)
+	}
+	c.share(one, "network", n, "p2")
+	c.share(one, "security_group", g, "p2")
+	for _, f := range []struct {
+		name, method, path, body string
+		status                   int
+	}{
+		{"its subnets are seen", "GET", "subnets/" + s, "", 200},
+		{"a port with a subnet of it", "POST", "ports", `{"port": {"network_id": "` + n + `", "security_groups": ["` + g + `"], "fixed_ips": [{"subnet_id": "` + s + `"}]}}`, 201},
+		{"a port with an address of it", "POST", "ports", `{"port": {"network_id": "` + n + `", "fixed_ips": [{"ip_address": "10.0.0.77"}]}}`, 403},
+		{"a change of its subnet", "PUT", "subnets/" + s, `{"subnet": {"name": "x"}}`, 403},
+		{"a rule in the group", "POST", "security-group-rules", `{"security_group_rule": {"security_group_id": "` + g + `", "direction": "ingress"}}`, 403},
+		{"a policy about it", "POST", "rbac-policies", `{"rbac_policy": {"object_type": "network", "object_id": "` + n + `", "action": "access_as_shared", "target_tenant": "p3"}}`, 400},
+	} {
+		if got := status(f.method, f.path, f.body); got != f.status {
+			t.Errorf("%s: %d, want %d", f.name, got, f.status)
+		}
+	}
+	if got := c.must(200, "GET", "/v2.0/networks?shared=true", nil, two...)["networks"].([]any); len(got) != 1 {
+		t.Errorf("networks that are shared with p2: %v", got)
+	}
+	if got := c.must(200, "GET", "/v2.0/networks?shared=true", nil, one...)["networks"].([]any); len(got) != 0 {
+		t.Errorf("networks that are shared with p1: %v", got)
+	}
+}
+
 func TestRefusalsOfPolicies(t *testing.T) {
 	c := rightsCloud(t)
 	admin, one, two := as("ops", "admin"), as("p1", "member"), as("p2", "member")

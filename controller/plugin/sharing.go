@@ -192,6 +192,12 @@ func (p *Plugin) resettleNetwork(u *records.Update, id string) error {
 	s, n := sharingOf(u, id), *before
 	n.Shared = slices.Contains(s.SharedWith, model.Everybody)
 	n.External = len(s.ExternalTo) > 0
+	if before.External && !n.External {
+		if err := checkInternal(u, id); err != nil {
+			return err
+		}
+		u.RequireNoClaims(externalPrefix(id))
+	}
 	n.IsDefault = n.IsDefault && n.External
 	if err := p.claimDefaultExternal(u, before.IsDefault, &n); err != nil {
 		return err
