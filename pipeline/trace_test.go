@@ -79,26 +79,29 @@ func (r *rig) expect(t *testing.T, cases []traced) {
 	}
 }
 
+// tracedGroups are packets and where they come out, by what they prove.
+var tracedGroups = []struct {
+	name  string
+	view  func() *cloud
+	cases []traced
+}{
+	{"unicast goes to its port and nowhere else", tracedCloud, unicastCases},
+	{"floods stay in the network", tracedCloud, floodCases},
+	{"guests send from their own addresses only", tracedCloud, identityCases},
+	{"guests are neither DHCP servers nor routers", tracedCloud, guardCases},
+	{"questions for known addresses stay on the host", tracedCloud, questionCases},
+	{"networks with equal ids do not mix", mixedCloud, mixedCases},
+	{"ports without port security may be bridges", openCloud, openCases},
+	{"allowed address pairs are allowed", pairCloud, pairCases},
+	{"what is down is cut off", downCloud, downCases},
+	{"tunnels flood where nothing is recorded", learningCloud, learningCases},
+	{"an IPv4 port has a link-local address", tracedCloud, linkLocalCases},
+}
+
 // TestPacketsTakeTheirWay sends packets through the tables in a real switch.
 func TestPacketsTakeTheirWay(t *testing.T) {
 	r := newRig(t)
-	for _, group := range []struct {
-		name  string
-		view  func() *cloud
-		cases []traced
-	}{
-		{"unicast goes to its port and nowhere else", tracedCloud, unicastCases},
-		{"floods stay in the network", tracedCloud, floodCases},
-		{"guests send from their own addresses only", tracedCloud, identityCases},
-		{"guests are neither DHCP servers nor routers", tracedCloud, guardCases},
-		{"questions for known addresses stay on the host", tracedCloud, questionCases},
-		{"networks with equal ids do not mix", mixedCloud, mixedCases},
-		{"ports without port security may be bridges", openCloud, openCases},
-		{"allowed address pairs are allowed", pairCloud, pairCases},
-		{"what is down is cut off", downCloud, downCases},
-		{"tunnels flood where nothing is recorded", learningCloud, learningCases},
-		{"an IPv4 port has a link-local address", tracedCloud, linkLocalCases},
-	} {
+	for _, group := range tracedGroups {
 		t.Run(group.name, func(t *testing.T) {
 			r.load(Compile(&group.view().View))
 			r.expect(t, group.cases)
