@@ -26,7 +26,7 @@ const (
 	maxAsking  = 64
 	maxWaiting = 2 * time.Second
 	// answerTimeout bounds a validation with a login before it.
-	answerTimeout = 20 * time.Second
+	answerTimeout = 10 * time.Second
 )
 
 // KeystoneConfig is how tokens are validated.

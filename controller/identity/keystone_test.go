@@ -327,6 +327,12 @@ func TestTheOwnTokenIsReplaced(t *testing.T) {
 	check("shortly before its end", 2)
 	f.change(func() { clear(f.own) })
 	check("when Keystone does not take it any more", 3)
+	f.change(func() { clear(f.own); f.ownLife = 20 * time.Second })
+	check("with one of a short life", 4)
+	f.pass(14 * time.Second)
+	check("in the short life", 4)
+	f.pass(time.Second)
+	check("after three quarters of it", 5)
 }
 
 func TestTheOwnTokenIsUsedToItsEndWhenALoginFails(t *testing.T) {

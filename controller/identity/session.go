@@ -18,9 +18,10 @@ import (
 // Bounds on what Keystone is asked and may answer.
 const (
 	dialTimeout     = 3 * time.Second
-	keystoneTimeout = 10 * time.Second // of one request
-	maxAnswer       = 1 << 20          // bytes
-	// loginMargin is how long before its end the own token is replaced.
+	keystoneTimeout = 5 * time.Second // of one request
+	maxAnswer       = 1 << 20         // bytes
+	// loginMargin is how long before its end the own token is replaced, at the
+	// most: after three quarters of its life at the latest.
 	loginMargin = 2 * time.Minute
 	// A login that failed is not tried again for a while, which doubles: too
 	// many wrong passwords lock an account.
@@ -48,6 +49,7 @@ type session struct {
 	turn    chan struct{}
 	mu      sync.Mutex
 	own     string
+	renew   time.Time // replace the own token from then on
 	expires time.Time
 	// failed is why the last login did not succeed; none before retry.
 	failed error
@@ -179,7 +181,9 @@ func (s *session) login(ctx context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
+		now := s.now()
 		s.own, s.expires, s.failed, s.pause = own, expires, nil, 0
+		s.renew = expires.Add(-min(loginMargin, expires.Sub(now)/4))
 		return own, nil
 	}
 	s.pause = min(max(loginPause, 2*s.pause), maxLoginPause)
@@ -196,10 +200,9 @@ func (s *session) known() (own string, err error, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	left := s.expires.Sub(now)
 	paused := s.failed != nil && now.Before(s.retry)
 	switch {
-	case s.own != "" && (left > loginMargin || left > 0 && paused):
+	case s.own != "" && (now.Before(s.renew) || paused && now.Before(s.expires)):
 		return s.own, nil, true
 	case paused:
 		return "", s.failed, true
