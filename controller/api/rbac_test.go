@@ -1,15 +1,17 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/store/mem"
 )
 
@@ -363,26 +365,44 @@ func TestWhoSeesANetworkIsWhatItsPoliciesSay(t *testing.T) {
 	})
 }
 
-// TestAPolicyIsNotTakenBackUnderAPortBeingMade runs the two at once through two
-// controllers: one of them must fail.
-func TestAPolicyIsNotTakenBackUnderAPortBeingMade(t *testing.T) {
+// TestAPolicyIsNotTakenBackWhileItsObjectIsTakenIntoUse lets another controller
+// take an object into use after the policy was found to be free, and before it
+// is deleted.
+func TestAPolicyIsNotTakenBackWhileItsObjectIsTakenIntoUse(t *testing.T) {
 	s := mem.New()
 	auth := func(_ *plugin.Config, a *Config) { a.Auth = byHeader{} }
-	clouds := []*cloud{newCloudOn(t, s, unlimited, auth), newCloudOn(t, s, unlimited, auth)}
+	here, there := newCloudOn(t, s, unlimited, auth), newCloudOn(t, s, unlimited, auth)
 	one, two := as("p1", "member"), as("p2", "member")
-	clouds[0].as(two, "security-groups", "security_group", `{"name": "warm"}`)
-	for range 30 {
-		n := clouds[0].as(one, "networks", "network", `{}`)
-		policy := clouds[0].share(one, "network", n, "p2")
-		var made, removed int
-		var all sync.WaitGroup
-		all.Go(func() {
-			made, _, _ = clouds[0].call("POST", "/v2.0/ports", `{"port": {"network_id": "`+n+`"}}`, two...)
+	mine := here.as(two, "networks", "network", `{}`)
+	group := here.as(two, "security-groups", "security_group", `{"name": "mine"}`)
+	for kind, f := range map[string]struct{ collection, body, uses, use string }{
+		"network":        {"networks", `{}`, "ports/port", `{"network_id": "$"}`},
+		"security_group": {"security-groups", `{"name": "g"}`, "ports/port", `{"network_id": "` + mine + `", "security_groups": ["$"]}`},
+		"subnetpool": {
+			"subnetpools", `{"name": "p", "prefixes": ["10.0.0.0/8"], "default_prefixlen": 24}`,
+			"subnets/subnet", `{"network_id": "` + mine + `", "ip_version": 4, "subnetpool_id": "$"}`,
+		},
+		"address_scope": {"address-scopes", `{"ip_version": 4}`, "subnetpools/subnetpool", `{"name": "q", "prefixes": ["10.0.0.0/8"], "address_scope_id": "$"}`},
+		"address_group": {
+			"address-groups", `{}`, "security-group-rules/security_group_rule",
+			`{"security_group_id": "` + group + `", "direction": "ingress", "remote_address_group_id": "$"}`,
+		},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			object := here.as(one, f.collection, kind, f.body)
+			policy := here.share(one, kind, object, "p2")
+			collection, key, _ := strings.Cut(f.uses, "/")
+			runs := 0
+			_, err := here.db.Update(context.Background(), func(u *records.Update) error {
+				err := here.plugin.DeletePolicy(u, policy)
+				if runs++; runs == 1 {
+					there.as(two, collection, key, strings.ReplaceAll(f.use, "$", object))
+				}
+				return err
+			})
+			if refused := (*plugin.Error)(nil); !errors.As(err, &refused) || refused.Type != "RbacPolicyInUse" || runs != 2 {
+				t.Errorf("after %d runs: %v", runs, err)
+			}
 		})
-		all.Go(func() { removed, _, _ = clouds[1].call("DELETE", "/v2.0/rbac-policies/"+policy, nil, one...) })
-		all.Wait()
-		if !(made == 201 && removed == 409 || made == 404 && removed == 204) {
-			t.Errorf("port %d, policy %d", made, removed)
-		}
 	}
 }
