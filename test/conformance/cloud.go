@@ -28,11 +28,11 @@ import (
 //go:embed files
 var files embed.FS
 
-// cloud is an OpenStack of as many services as the tests need. The exported fields are for files.
+// cloud is an OpenStack of as many services as the tests need. The exported
+// fields are for files.
 type cloud struct {
 	Dir                         string
 	Keystone, API, RPC, Compute string // HOST:PORT
-	Auth                        string // the controller's auth.mode
 	User, Password, Project     string // the administrator's
 	Domain, Region              string
 	External, ExternalName      string // network with addresses for floating IPs
@@ -53,7 +53,7 @@ func newCloud(dir string, o options) (*cloud, error) {
 		return nil, err
 	}
 	return &cloud{
-		Dir: dir, Keystone: free[0], API: free[1], RPC: free[2], Compute: free[3], Auth: o.auth,
+		Dir: dir, Keystone: free[0], API: free[1], RPC: free[2], Compute: free[3],
 		User: "admin", Password: rand.Text(), Project: "admin", Domain: "Default", Region: "RegionOne",
 		ExternalName: "public",
 		bin:          bin, children: &children{dir: dir, env: environment(dir)},

@@ -20,7 +20,6 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "bin", "`directory` of the built programs")
 	flag.StringVar(&o.tests, "tests", `^tempest\.api\.network\.`, "regular `expression` of the tests to run")
 	flag.IntVar(&o.workers, "workers", 2, "`number` of tests to run at a time")
-	flag.StringVar(&o.auth, "auth", "keystone", "the controller's auth.`mode`: keystone, or none to look at the resources alone")
 	flag.StringVar(&o.keep, "keep", "", "an empty or new `directory` to work in, to be kept with all logs; without it a temporary one")
 	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "`time` after which everything is stopped")
 	flag.Parse()
@@ -31,6 +30,9 @@ func main() {
 	start := time.Now()
 	r, err := run(ctx, o)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // what the programs said of being stopped is noise
+		}
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(1)
 	}
@@ -41,9 +43,9 @@ func main() {
 }
 
 type options struct {
-	bin, tests, auth, keep string
-	workers                int
-	limit                  time.Duration
+	bin, tests, keep string
+	workers          int
+	limit            time.Duration
 }
 
 // run starts the cloud, runs the tests in it, and takes it down, also when it

@@ -32,18 +32,22 @@ func (c *cloud) tempest(ctx context.Context, o options) (report, error) {
 		return report{}, err
 	}
 	tests := &children{dir: workspace, env: append(c.children.env, "PYTHONPATH="+site)}
-	err = tests.do(ctx, "run", "/usr/bin/tempest", "run", "--config-file", filepath.Join(c.Dir, "tempest.conf"),
+	ran := tests.do(ctx, "run", "/usr/bin/tempest", "run", "--config-file", filepath.Join(c.Dir, "tempest.conf"),
 		"--regex", o.tests, "--concurrency", strconv.Itoa(o.workers))
 	var failed *exec.ExitError
-	if err != nil && (!errors.As(err, &failed) || ctx.Err() != nil) {
-		return report{}, errors.Join(err, ctx.Err())
+	if ran != nil && (!errors.As(ran, &failed) || ctx.Err() != nil) {
+		return report{}, errors.Join(ran, ctx.Err())
 	}
 	// JUnit's XML can be read with the standard library. The filter fails when a
 	// test did, so what counts is that it wrote results.
 	err = tests.do(ctx, "convert", "/bin/sh", "-c", "/usr/bin/stestr last --subunit | /usr/bin/subunit2junitxml -o results.xml")
 	r, unread := readResults(filepath.Join(workspace, "results.xml"))
 	if unread != nil {
-		return report{}, fmt.Errorf("%w\n%w\ntempest:\n%s", unread, err, tests.tail("run"))
+		return report{}, fmt.Errorf("%w\ntempest:\n%s", errors.Join(unread, err), tests.tail("run"))
+	}
+	if ran != nil && len(r.failed) == 0 {
+		// It did not come to its end, so the results are not all.
+		return report{}, ran
 	}
 	return r, nil
 }
