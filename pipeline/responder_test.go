@@ -52,7 +52,14 @@ func TestAGuestsKernelBelievesTheResponder(t *testing.T) {
 		} else {
 			wire.expect(t, ip, func(frame []byte) error { return checkReply(frame, ip, target.mac) }, r)
 		}
-		neighbour := r.Exec("ip", "neigh", "show", target.ip, "dev", "guest1")
+		// The frame is seen here before the kernel has taken it in.
+		neighbour := ""
+		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			neighbour = r.Exec("ip", "neigh", "show", target.ip, "dev", "guest1")
+			if strings.Contains(neighbour, target.mac.String()) {
+				break
+			}
+		}
 		if !strings.Contains(neighbour, target.mac.String()) || strings.Contains(neighbour, "FAILED") {
 			t.Errorf("the kernel's neighbour %s is %q, want MAC %s", target.ip, neighbour, target.mac)
 		}
