@@ -74,14 +74,15 @@ func (e operations[S, V]) governedFor(rq *request, u *records.Update, id, name s
 	return v, e.checkRevision(rq, v)
 }
 
-// prefixBody reads a body that is a list of prefixes under one name.
-func prefixBody(body map[string]any, name string) ([]netip.Prefix, error) {
+// prefixBody reads a body that is a list of prefixes under one name; each gives
+// a netip.Prefix.
+func prefixBody(body map[string]any, name string, each check) ([]netip.Prefix, error) {
 	for other := range body {
 		if other != name {
 			return nil, badRequest("Unrecognized attribute(s) '%s'", clip(other))
 		}
 	}
-	list, err := prefixList(body[name])
+	list, err := differentPrefixes(body[name], each)
 	if err != nil {
 		return nil, refusalOf(name, err)
 	}
@@ -89,7 +90,10 @@ func prefixBody(body map[string]any, name string) ([]netip.Prefix, error) {
 }
 
 // prefixList takes a list of different prefixes.
-func prefixList(v any) (any, error) {
+func prefixList(v any) (any, error) { return differentPrefixes(v, prefix) }
+
+// differentPrefixes takes a list of what each gives as a netip.Prefix.
+func differentPrefixes(v any, each check) (any, error) {
 	items, ok := v.([]any)
 	if !ok {
 		return nil, wrong("'%s' is not a list", textOf(v))
@@ -97,7 +101,7 @@ func prefixList(v any) (any, error) {
 	seen := map[netip.Prefix]bool{}
 	out := make([]netip.Prefix, 0, len(items))
 	for _, item := range items {
-		p, err := prefix(item)
+		p, err := each(item)
 		if err != nil {
 			return nil, err
 		}

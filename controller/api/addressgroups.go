@@ -50,7 +50,7 @@ func newAddressGroups(a *API) endpoint {
 // groupAddresses reads and does a change of a group's addresses.
 func groupAddresses(change func(*records.Update, *model.AddressGroup, []netip.Prefix) error) func(map[string]any) (operation[addressGroupView], error) {
 	return func(body map[string]any) (operation[addressGroupView], error) {
-		addresses, err := prefixBody(body, "addresses")
+		addresses, err := prefixBody(body, "addresses", rangeOrAddress)
 		return func(_ plugin.Call, u *records.Update, v *addressGroupView) (object, error) {
 			return nil, change(u, v.AddressGroup, addresses)
 		}, err

@@ -34,6 +34,10 @@ func TestAddressesOfAGroupComeAndGo(t *testing.T) {
 	for name, f := range map[string]refusal{
 		"there already":   {"PUT " + path + "/add_addresses", `{"addresses": ["10.1.2.9/24"]}`, 400, "AddressesAlreadyExist"},
 		"not there":       {"PUT " + path + "/remove_addresses", `{"addresses": ["10.9.9.9/32"]}`, 404, "AddressesNotFound"},
+		"none at all":     {"PUT " + path + "/remove_addresses", `{"addresses": ["this is none"]}`, 400, "HTTPBadRequest"},
+		"one not there":   {"PUT " + path + "/remove_addresses", `{"addresses": ["10.200.200.200"]}`, 404, "AddressesNotFound"},
+		"one there":       {"PUT " + path + "/add_addresses", `{"addresses": ["10.0.0.1"]}`, 400, "AddressesAlreadyExist"},
+		"no range, first": {"POST /v2.0/address-groups", `{"address_group": {"addresses": ["10.0.0.1"]}}`, 400, "HTTPBadRequest"},
 		"no list":         {"PUT " + path + "/add_addresses", `{"addresses": 5}`, 400, "HTTPBadRequest"},
 		"a wrapper":       {"PUT " + path + "/add_addresses", `{"address_group": {"addresses": []}}`, 400, "HTTPBadRequest"},
 		"by an update":    {"PUT " + path, `{"address_group": {"addresses": []}}`, 400, "HTTPBadRequest"},
@@ -57,7 +61,10 @@ func TestAddressesOfAGroupComeAndGo(t *testing.T) {
 			}
 		})
 	}
-	c.must(200, "PUT", path+"/remove_addresses", `{"addresses": ["10.1.2.0/24", "2001:db8::/32"]}`)
+	c.must(200, "PUT", path+"/add_addresses", `{"addresses": ["2001:db8:1::1"]}`)
+	if got := fmt.Sprint(c.must(200, "PUT", path+"/remove_addresses", `{"addresses": ["10.1.2.0/24", "2001:db8::/32", "10.0.0.1"]}`)["addresses"]); got != "[2001:db8:1::1/128]" {
+		t.Errorf("left: %s", got)
+	}
 	c.must(204, "DELETE", "/v2.0/security-group-rules/"+id(rule), nil)
 	c.must(204, "DELETE", path, nil)
 }

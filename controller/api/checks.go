@@ -177,6 +177,15 @@ func prefix(v any) (any, error) {
 	return p, nil
 }
 
+// rangeOrAddress takes an IP range, or one address, and gives a netip.Prefix.
+func rangeOrAddress(v any) (any, error) {
+	if a, err := address(v); err == nil {
+		one := a.(netip.Addr)
+		return netip.PrefixFrom(one, one.BitLen()), nil
+	}
+	return prefix(v)
+}
+
 // mac takes a unicast MAC address.
 func mac(v any) (any, error) {
 	s, ok := v.(string)

@@ -56,7 +56,7 @@ func newPools(a *API) endpoint {
 // prefixes, bare.
 func poolPrefixes(change func(plugin.Call, *records.Update, *model.SubnetPool, []netip.Prefix) ([]netip.Prefix, error)) func(map[string]any) (operation[subnetPoolView], error) {
 	return func(body map[string]any) (operation[subnetPoolView], error) {
-		prefixes, err := prefixBody(body, "prefixes")
+		prefixes, err := prefixBody(body, "prefixes", prefix)
 		return func(c plugin.Call, u *records.Update, v *subnetPoolView) (object, error) {
 			after, err := change(c, u, v.SubnetPool, prefixes)
 			return object{{"prefixes", prefixTexts(after)}}, err
