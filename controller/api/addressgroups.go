@@ -20,7 +20,7 @@ func newAddressGroups(a *API) endpoint {
 	p := a.config.Plugin
 	c := &collection[addressGroupSpec, addressGroupView]{
 		api: a, member: "address_group", plural: "address_groups", path: "address-groups",
-		kind: "AddressGroup", title: "Address group", bulk: true,
+		kind: "AddressGroup", title: "Address group", bulk: true, updateHides: true,
 		attrs:  addressGroupAttrs(),
 		id:     func(v *addressGroupView) string { return v.ID },
 		target: func(_ records.Reader, v *addressGroupView) identity.Target { return v.Target() },

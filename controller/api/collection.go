@@ -42,6 +42,9 @@ type collection[S, V any] struct {
 	specTarget func(r records.Reader, s *S) identity.Target
 
 	bulk bool
+	// updateHides makes updates answer that there is no such object to those who
+	// see it only because it is shared.
+	updateHides bool
 	// rights are the resource's row of the table of rights; see governed.
 	rights policy.Resource
 }
@@ -119,6 +122,16 @@ func (c *collection[S, V]) seen(r records.Reader, who identity.Identity, id stri
 		return nil, c.notFound(id)
 	}
 	return v, nil
+}
+
+// hidden reports whether an update answers that there is no such object,
+// although it may be seen.
+func (c *collection[S, V]) hidden(r records.Reader, who identity.Identity, v *V) bool {
+	if !c.updateHides || who.Admin {
+		return false
+	}
+	unshared := identity.Target{ProjectID: c.target(r, v).ProjectID}
+	return !policy.May(c.rights.Get, who, unshared)
 }
 
 // object gives what the identity may see of an object: all attributes, or those

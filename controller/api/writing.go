@@ -228,6 +228,9 @@ func (c *collection[S, V]) serveUpdate(ctx context.Context, rq *request, id stri
 		if err := c.checkRevision(rq, v); err != nil {
 			return err
 		}
+		if c.hidden(u.Peek(), rq.who, v) {
+			return c.notFound(id)
+		}
 		s := c.load(v)
 		if err := c.authorize(rq, u.Peek(), s, g); err != nil {
 			return err
