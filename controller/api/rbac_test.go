@@ -190,6 +190,36 @@ func TestWhatIsInUseCannotBeTakenBack(t *testing.T) {
 	}
 }
 
+func TestTheDefaultExternalNetworkStaysForEverybody(t *testing.T) {
+	c := rightsCloud(t)
+	admin := as("ops", "admin")
+	n := c.as(admin, "networks", "network", `{"router:external": true, "is_default": true}`)
+	_, out, _ := c.call("GET", "/v2.0/rbac-policies?action=access_as_external&object_id="+n, nil, admin...)
+	path := "/v2.0/rbac-policies/" + id(out["rbac_policies"].([]any)[0].(map[string]any))
+	for method, body := range map[string]any{"DELETE": nil, "PUT": `{"rbac_policy": {"target_tenant": "p2"}}`} {
+		if status, out, _ := c.call(method, path, body, admin...); status != 409 || refusedType(out) != "RbacPolicyInUse" {
+			t.Errorf("%s: %d %v", method, status, out)
+		}
+	}
+	c.must(200, "PUT", "/v2.0/networks/"+n, `{"network": {"is_default": false}}`, admin...)
+	c.must(204, "DELETE", path, nil, admin...)
+}
+
+func TestAPolicyIsSeenByTheProjectThatMadeItOnly(t *testing.T) {
+	c := rightsCloud(t)
+	one, two, reader := as("p1", "member"), as("p2", "member"), as("p1", "reader")
+	c.share(one, "network", c.as(one, "networks", "network", `{}`), "p2")
+	for name, f := range map[string]struct {
+		who  []string
+		seen int
+	}{"its maker": {one, 1}, "a reader of the project": {reader, 1}, "its target": {two, 0}, "an administrator": {as("ops", "admin"), 1}} {
+		_, out, _ := c.call("GET", "/v2.0/rbac-policies", nil, f.who...)
+		if got := out["rbac_policies"].([]any); len(got) != f.seen {
+			t.Errorf("%s sees %v", name, got)
+		}
+	}
+}
+
 func TestWhatIsSharedMayBeUsedButNotChanged(t *testing.T) {
 	c := rightsCloud(t)
 	one, two := as("p1", "member"), as("p2", "member")
@@ -258,6 +288,7 @@ func TestRefusalsOfPolicies(t *testing.T) {
 		"an id that is none":            {one, "POST", "", body("network", "x", shared, "p2"), 400, "HTTPBadRequest"},
 		"changing the action":           {one, "PUT", "/" + policy, `{"rbac_policy": {"action": "access_as_external"}}`, 400, "HTTPBadRequest"},
 		"making it for everybody":       {one, "PUT", "/" + policy, `{"rbac_policy": {"target_tenant": "*"}}`, 403, "PolicyNotAuthorized"},
+		"another's policy for one":      {as("p9", "member"), "GET", "/" + policy, "", 404, "RbacPolicyNotFound"},
 		"another's policy":              {two, "GET", "/" + policy, "", 404, "RbacPolicyNotFound"},
 		"deleting another's policy":     {two, "DELETE", "/" + policy, "", 404, "RbacPolicyNotFound"},
 	} {

@@ -72,9 +72,12 @@ func (p *Plugin) UpdatePolicy(_ Call, u *records.Update, before *model.RBACPolic
 		return nil
 	}
 	kind := p.shareables()[after.ObjectType]
+	if err := keepDefault(u, before); err != nil {
+		return err
+	}
 	targets := append(targetsOf(u, after.ObjectID, after.Action, after.ID), after.TargetProject)
 	if _, found := kind.dependent(u, after.ObjectID, after.Action, targets); found {
-		return policyInUse(before)
+		return policyInUse(before, dependents)
 	}
 	if err := reclaim(u, after.ID, policyClaims(before), policyClaims(&after)); err != nil {
 		return duplicatePolicy()
@@ -84,8 +87,21 @@ func (p *Plugin) UpdatePolicy(_ Call, u *records.Update, before *model.RBACPolic
 	return kind.touch(u, after.ObjectID)
 }
 
-func policyInUse(policy *model.RBACPolicy) *Error {
-	return Conflict("RbacPolicyInUse", "RBAC policy on object %s cannot be removed because other objects depend on it.", policy.ObjectID)
+const dependents = "other objects depend on it"
+
+func policyInUse(policy *model.RBACPolicy, reason string) *Error {
+	return Conflict("RbacPolicyInUse", "RBAC policy on object %s cannot be removed because %s.", policy.ObjectID, reason)
+}
+
+// keepDefault keeps the default external network external to everybody.
+func keepDefault(u *records.Update, policy *model.RBACPolicy) error {
+	if policy.Action != model.ActionExternal || policy.TargetProject != model.Everybody {
+		return nil
+	}
+	if n, ok := records.Networks.Get(u, policy.ObjectID); ok && n.IsDefault {
+		return policyInUse(policy, "the default external network is for everybody")
+	}
+	return nil
 }
 
 // DeletePolicy takes an object away from those that it was shared with. It is
@@ -96,8 +112,11 @@ func (p *Plugin) DeletePolicy(u *records.Update, id string) error {
 		return Refuse(http.StatusNotFound, "RbacPolicyNotFound", "RBAC policy with ID %s not found", id)
 	}
 	kind := p.shareables()[gone.ObjectType]
+	if err := keepDefault(u, gone); err != nil {
+		return err
+	}
 	if _, found := kind.dependent(u, gone.ObjectID, gone.Action, targetsOf(u, gone.ObjectID, gone.Action, id)); found {
-		return policyInUse(gone)
+		return policyInUse(gone, dependents)
 	}
 	if err := reclaim(u, id, policyClaims(gone), nil); err != nil {
 		return err
