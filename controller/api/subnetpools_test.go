@@ -83,6 +83,44 @@ func TestNetworksShowTheAddressScopesOfTheirSubnets(t *testing.T) {
 }
 
 // poolFixture is what the refusals below are about.
+func TestAPoolInTheScopeOfAnotherProject(t *testing.T) {
+	c := rightsCloud(t)
+	admin, one := as("ops", "admin"), as("p1", "member")
+	scope := c.as(admin, "address-scopes", "address_scope", `{"ip_version": 4}`)
+	policy := c.share(admin, "address_scope", scope, "p1")
+	pool := c.as(one, "subnetpools", "subnetpool", `{"name": "p", "prefixes": ["10.0.0.0/24"], "address_scope_id": "`+scope+`"}`)
+	path := "/v2.0/subnetpools/" + pool
+	share := func(target string) string {
+		return `{"rbac_policy": {"object_type": "subnetpool", "object_id": "` + pool + `", "action": "access_as_shared", "target_tenant": "` + target + `"}}`
+	}
+	own := c.share(one, "subnetpool", pool, "ops") // it owns the scope
+	for name, f := range map[string]struct {
+		who                []string
+		method, path, body string
+		kind               string
+	}{
+		"shared with who has not the scope": {one, "POST", "/v2.0/rbac-policies", share("p2"), "RbacPolicyInitError"},
+		"shared with everybody":             {admin, "POST", "/v2.0/rbac-policies", share("*"), "RbacPolicyInitError"},
+		"shared with another later":         {one, "PUT", "/v2.0/rbac-policies/" + own, `{"rbac_policy": {"target_tenant": "p2"}}`, "RbacPolicyInitError"},
+		"other prefixes":                    {one, "PUT", path, `{"subnetpool": {"prefixes": ["10.0.0.0/24", "10.8.0.0/24"]}}`, "IllegalSubnetPoolUpdate"},
+		"more prefixes":                     {one, "PUT", path + "/add_prefixes", `{"prefixes": ["10.8.0.0/24"]}`, "IllegalSubnetPoolUpdate"},
+		"less prefixes":                     {one, "PUT", path + "/remove_prefixes", `{"prefixes": ["10.0.0.0/25"]}`, "IllegalSubnetPoolUpdate"},
+		"out of the scope":                  {one, "PUT", path, `{"subnetpool": {"address_scope_id": null}}`, "IllegalSubnetPoolUpdate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if status, out, _ := c.call(f.method, f.path, f.body, f.who...); status != 400 || refusedType(out) != f.kind {
+				t.Errorf("%d %v, want %s", status, out, f.kind)
+			}
+		})
+	}
+	c.must(200, "PUT", path, `{"subnetpool": {"name": "q"}}`, one...)
+	c.must(200, "PUT", path, `{"subnetpool": {"prefixes": ["10.0.0.0/24", "10.8.0.0/24"]}}`, admin...)
+	c.share(admin, "address_scope", scope, "p2")
+	c.share(one, "subnetpool", pool, "p2")
+	c.must(200, "PUT", "/v2.0/rbac-policies/"+policy, `{"rbac_policy": {"target_tenant": "*"}}`, admin...)
+	c.share(admin, "subnetpool", pool, "*")
+}
+
 func poolFixture(c *cloud) *strings.Replacer {
 	scope := id(c.create("address-scopes", "address_scope", `{"name": "s", "ip_version": 4, "shared": true}`))
 	six := id(c.create("address-scopes", "address_scope", `{"name": "s6", "ip_version": 6}`))

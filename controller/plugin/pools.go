@@ -189,12 +189,15 @@ func growPrefixes(before, pool *model.SubnetPool) error {
 }
 
 // rescope checks what follows from a pool's new prefixes or its new address
-// scope: prefixes are unique in a scope, and the subnets of one IP version on a
-// network are in one scope.
+// scope: prefixes are unique in a scope and its owner's to change, and the
+// subnets of one IP version on a network are in one scope.
 func (p *Plugin) rescope(c Call, u *records.Update, before, pool *model.SubnetPool) error {
 	moved := pool.AddressScopeID != before.AddressScopeID
 	if !moved && slices.Equal(pool.Prefixes, before.Prefixes) {
 		return nil
+	}
+	if err := mayRearrange(c, u, before); err != nil {
+		return err
 	}
 	if err := p.enterScope(c, u, pool); err != nil {
 		return err

@@ -34,6 +34,9 @@ func (p *Plugin) CreatePolicy(c Call, u *records.Update, s *PolicySpec) (string,
 	if err := mayPublish(c, u, &kind, &made); err != nil {
 		return "", err
 	}
+	if err := kind.admit(u, &made); err != nil {
+		return "", err
+	}
 	if _, ok := u.Claimed(policyKey(&made)); ok {
 		return "", duplicatePolicy()
 	}
@@ -72,6 +75,9 @@ func (p *Plugin) UpdatePolicy(_ Call, u *records.Update, before *model.RBACPolic
 		return nil
 	}
 	kind := p.shareables()[after.ObjectType]
+	if err := kind.admit(u, &after); err != nil {
+		return err
+	}
 	if err := keepDefault(u, before); err != nil {
 		return err
 	}

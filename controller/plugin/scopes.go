@@ -79,6 +79,33 @@ func (p *Plugin) DeleteScope(u *records.Update, id string) error {
 	return nil
 }
 
+// reachScope refuses to share a pool with a project, or with model.Everybody,
+// that may not use the pool's address scope. The scope becomes a condition of
+// the commit.
+func reachScope(u *records.Update, id, project string) error {
+	pool, ok := records.SubnetPools.Get(u, id)
+	if !ok || pool.AddressScopeID == "" {
+		return nil
+	}
+	scope, ok := records.AddressScopes.Get(u, pool.AddressScopeID)
+	if ok && (scope.ProjectID == project || sharingOf(u, scope.ID).With(project)) {
+		return nil
+	}
+	return BadRequest("RbacPolicyInitError", "Failed to share subnet pool %s: its address scope %s is not shared with the target project.", id, pool.AddressScopeID)
+}
+
+// mayRearrange lets only the owner of an address scope, and administrators,
+// change what a pool puts into it.
+func mayRearrange(c Call, u *records.Update, pool *model.SubnetPool) error {
+	if c.Who.Admin || pool.AddressScopeID == "" {
+		return nil
+	}
+	if scope, ok := records.AddressScopes.Get(u, pool.AddressScopeID); ok && scope.ProjectID == c.Who.ProjectID {
+		return nil
+	}
+	return illegalPoolUpdate("subnet pool %s is in the address scope %s of another project", pool.ID, pool.AddressScopeID)
+}
+
 // enterScope puts a pool with its prefixes into its address scope, or refuses
 // when they overlap with another pool's. That it writes the scope makes
 // concurrent changes of a scope's pools exclude each other.

@@ -57,6 +57,17 @@ type shareable struct {
 	// users gives the projects that use the object by virtue of the action.
 	users    func(r records.Reader, id, action string) iter.Seq[string]
 	prefixes func(id string) []string
+	// reach, if set, refuses to share the object with a project that could not
+	// use it for want of something else.
+	reach func(u *records.Update, id, project string) error
+}
+
+// admit asks whether the target of a policy could use the object.
+func (k *shareable) admit(u *records.Update, policy *model.RBACPolicy) error {
+	if k.reach == nil {
+		return nil
+	}
+	return k.reach(u, policy.ObjectID, policy.TargetProject)
 }
 
 const networkType = "network"
@@ -78,7 +89,7 @@ func (p *Plugin) shareables() map[string]shareable {
 		poolType: {
 			kind: "SubnetPool", title: "Subnet pool", actions: shared,
 			owner: ownerIn(records.SubnetPools), touch: touchIn(p, records.SubnetPools),
-			users: usersIn(records.SubnetsByPool),
+			users: usersIn(records.SubnetsByPool), reach: reachScope,
 		},
 		scopeType: {
 			kind: "AddressScope", title: "Address scope", actions: shared,
