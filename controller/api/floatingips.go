@@ -177,9 +177,13 @@ func (e floatingEndpoint) serve(ctx context.Context, rq *request, rest []string)
 	return newForwardings(e.api, rest[0]).serve(ctx, rq, rest[2:])
 }
 
-// floatingPools serves /v2.0/floatingip_pools: the subnets that floating
-// addresses come from. They belong to whoever asks.
-type floatingPools struct{ api *API }
+// floatingPools serves /v2.0/floatingip-pools, and the same below
+// /v2.0/floatingip_pools: the subnets that floating addresses come from. They
+// belong to whoever asks.
+type floatingPools struct {
+	api  *API
+	path string
+}
 
 type floatingPool struct{ *model.Subnet }
 
@@ -187,7 +191,7 @@ func (e floatingPools) serve(ctx context.Context, rq *request, rest []string) (r
 	type row = attr[struct{}, floatingPool]
 	project := func(*floatingPool) any { return rq.who.ProjectID }
 	return (&collection[struct{}, floatingPool]{
-		api: e.api, member: "floatingip_pool", plural: "floatingip_pools", path: "floatingip_pools",
+		api: e.api, member: "floatingip_pool", plural: "floatingip_pools", path: e.path,
 		kind: "FloatingIPPool", title: "Floating IP pool",
 		attrs: []row{
 			{name: "cidr", get: func(v *floatingPool) any { return v.CIDR.String() }},

@@ -78,6 +78,9 @@ func TestAFloatingAddressIsChosen(t *testing.T) {
 	if len(pools) != 2 {
 		t.Errorf("pools %v", pools)
 	}
+	if same := s.list("floatingip-pools", "floatingip_pools"); fmt.Sprint(same) != fmt.Sprint(pools) {
+		t.Errorf("with a hyphen: %v", same)
+	}
 	for _, pool := range pools {
 		if pool["subnet_id"] == s.names["extnet"] && (pool["cidr"] != "203.0.113.0/24" || pool["subnet_name"] != "public" || pool["network_id"] != s.names["ext"]) {
 			t.Errorf("pool %v", pool)
