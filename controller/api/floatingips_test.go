@@ -46,10 +46,13 @@ func TestAFloatingAddressStandsForAFixedOne(t *testing.T) {
 	if kept["port_id"] != s.names["friend"] || kept["description"] != "e" {
 		t.Errorf("kept %v", kept)
 	}
-	freed := s.do(200, "PUT floatingips/$fip", `{"floatingip": {"port_id": null}}`)
-	for _, name := range []string{"port_id", "fixed_ip_address", "router_id", "port_details"} {
-		if freed[name] != nil {
-			t.Errorf("%s of a free one is %v", name, freed[name])
+	for _, nothing := range []string{`{"port_id": null}`, `{}`} {
+		s.do(200, "PUT floatingips/$fip", `{"floatingip": {"port_id": "$guest"}}`)
+		freed := s.do(200, "PUT floatingips/$fip", `{"floatingip": `+nothing+`}`)
+		for _, name := range []string{"port_id", "fixed_ip_address", "router_id", "port_details"} {
+			if freed[name] != nil {
+				t.Errorf("after %s: %s of a free one is %v", nothing, name, freed[name])
+			}
 		}
 	}
 	s.do(204, "DELETE floatingips/$fip", "")

@@ -230,10 +230,14 @@ func leadsTo(r records.Reader, port *model.Port, subnet, external string) bool {
 	return ok && router.Gateway != nil && router.Gateway.NetworkID == external
 }
 
-// UpdateFloatingIP changes a floating address, and what it stands for.
+// UpdateFloatingIP changes a floating address, and what it stands for. A request
+// that gives nothing frees it: once, what it stands for was all that could be
+// given.
 func (p *Plugin) UpdateFloatingIP(c Call, u *records.Update, before *model.FloatingIP, s *FloatingIPSpec) error {
 	f := s.FloatingIP
-	if err := p.associate(c, u, s, &f); err != nil {
+	if len(c.Given) == 0 {
+		dissociate(&f)
+	} else if err := p.associate(c, u, s, &f); err != nil {
 		return err
 	}
 	return p.saveFloating(u, before, &f)
