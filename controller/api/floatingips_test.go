@@ -94,9 +94,9 @@ func TestAFloatingAddressIsChosen(t *testing.T) {
 
 func TestWhatGoesWithAPortFreesItsFloatingAddresses(t *testing.T) {
 	s := behind(t)
-	s.floating("fip", `, "port_id": "$guest"`)
 	s.floating("many", ``)
 	s.do(201, "POST floatingips/$many/port_forwardings", `{"port_forwarding": {"protocol": "tcp", "external_port": 80, "internal_port": 8080, "internal_port_id": "$guest"}}`)
+	s.floating("fip", `, "port_id": "$guest"`)
 	s.do(200, "PUT ports/$guest", `{"port": {"fixed_ips": [{"ip_address": "10.0.0.9"}, {"ip_address": "10.0.0.11"}]}}`)
 	if got := s.do(200, "GET floatingips/$fip", "")["port_id"]; got != s.names["guest"] {
 		t.Errorf("another address frees it: %v", got)
@@ -108,8 +108,8 @@ func TestWhatGoesWithAPortFreesItsFloatingAddresses(t *testing.T) {
 	if got := s.do(200, "GET floatingips/$many", ""); len(got["port_forwardings"].([]any)) != 0 || got["router_id"] != nil {
 		t.Errorf("its address is gone: %v", got)
 	}
-	s.do(200, "PUT floatingips/$fip", `{"floatingip": {"port_id": "$guest"}}`)
 	s.do(201, "POST floatingips/$many/port_forwardings", `{"port_forwarding": {"protocol": "tcp", "external_port": 80, "internal_port": 8080, "internal_port_id": "$guest"}}`)
+	s.do(200, "PUT floatingips/$fip", `{"floatingip": {"port_id": "$guest"}}`)
 	s.do(204, "DELETE ports/$guest", "")
 	if got := s.do(200, "GET floatingips/$fip", ""); got["port_id"] != nil || got["status"] != "DOWN" {
 		t.Errorf("the port is gone: %v", got)
@@ -287,6 +287,8 @@ func TestRefusalsOfFloatingAddressesAndForwardings(t *testing.T) {
 		"associating one with forwardings":         {"PUT floatingips/$many", change(`"port_id": "$friend"`), 409, "FipInUseByPortForwarding"},
 		"deleting one with forwardings":            {"DELETE floatingips/$many", ``, 409, "FipInUseByPortForwarding"},
 		"forwarding of one in use":                 {"POST floatingips/$fip/port_forwardings", forward(web), 409, "FloatingIPPortAlreadyAssociated"},
+		"forwarding to a port with its own":        {"POST " + forwardings, forward(`"protocol": "tcp", "external_port": 7, "internal_port": 7, "internal_port_id": "$guest"`), 409, "PortHasBindingFloatingIP"},
+		"changing it to a port with its own":       {"PUT " + forwardings + "/$pf", forward(`"internal_port_id": "$guest"`), 409, "PortHasBindingFloatingIP"},
 		"forwarding of none":                       {"POST floatingips/$none/port_forwardings", forward(web), 404, "FloatingIPNotFound"},
 		"listing those of none":                    {"GET floatingips/$none/port_forwardings", ``, 404, "FloatingIPNotFound"},
 		"a forwarding that is none":                {"GET " + forwardings + "/$none", ``, 404, "PortForwardingNotFound"},
@@ -386,6 +388,7 @@ func TestRightsToRoutersAndFloatingAddresses(t *testing.T) {
 		{"a stranger cannot forward", two, "POST floatingips/$many/port_forwardings", forward, 404, "FloatingIPNotFound"},
 		{"a reader cannot forward", reader, "POST floatingips/$many/port_forwardings", forward, 403, "PolicyNotAuthorized"},
 		{"to a stranger's port", two, "POST floatingips/$mine/port_forwardings", forward, 404, "PortNotFound"},
+		{"the owner frees", one, "PUT floatingips/$fip", `{"floatingip": {}}`, 200, ""},
 		{"the owner forwards", one, "POST floatingips/$many/port_forwardings", forward, 201, ""},
 		{"a reader sees forwardings", reader, "GET floatingips/$many/port_forwardings", "", 200, ""},
 		{"everybody sees pools", two, "GET floatingip_pools", "", 200, ""},

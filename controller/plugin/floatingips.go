@@ -37,7 +37,8 @@ func (p *Plugin) ViewFloatingIP(r records.Reader, f *model.FloatingIP) *Floating
 }
 
 // The keys of what is translated to a port.
-func natPrefix(port string) string { return "nat/" + port + "/" }
+func natPrefix(port string) string         { return "nat/" + port + "/" }
+func natFloatingPrefix(port string) string { return natPrefix(port) + "fip/" }
 
 // floatingClaims are the keys that a floating address holds.
 func floatingClaims(f *model.FloatingIP) []string {
@@ -50,7 +51,7 @@ func floatingClaims(f *model.FloatingIP) []string {
 
 // fixedUseKey makes a fixed address have one floating address of each network.
 func fixedUseKey(f *model.FloatingIP) string {
-	return natPrefix(f.PortID) + "fip/" + f.FixedIP.String() + "/" + f.FloatingNetworkID
+	return natFloatingPrefix(f.PortID) + f.FixedIP.String() + "/" + f.FloatingNetworkID
 }
 
 func badFloating(format string, args ...any) *Error {

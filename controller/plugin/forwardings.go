@@ -61,6 +61,9 @@ func (p *Plugin) CreateForwarding(c Call, u *records.Update, s *ForwardingSpec) 
 	if err := p.settleForwarding(c, u, floating, s, &f); err != nil {
 		return "", err
 	}
+	if err := requireNoFloating(u, &f); err != nil {
+		return "", err
+	}
 	if err := reclaim(u, f.ID, nil, forwardingClaims(&f)); err != nil {
 		return "", err
 	}
@@ -152,6 +155,17 @@ func checkForwardings(u *records.Update, f *model.PortForwarding) error {
 	return nil
 }
 
+// requireNoFloating refuses to forward to a port that has floating addresses of
+// its own.
+func requireNoFloating(u *records.Update, f *model.PortForwarding) error {
+	for own := range records.FloatingIPsByPort.Get(u, f.PortID) {
+		return Conflict("PortHasBindingFloatingIP",
+			"Cannot forward to fixed IP %s of port %s: floating IP %s (%s) stands for the port.", f.InternalIP, f.PortID, own.FloatingIP, own.ID)
+	}
+	u.RequireNoClaims(natFloatingPrefix(f.PortID))
+	return nil
+}
+
 // routeFloating counts a change of a floating address's forwardings as one of
 // the address, and makes concurrent ones exclude each other.
 func (p *Plugin) routeFloating(u *records.Update, floating *model.FloatingIP, router string) {
@@ -176,6 +190,11 @@ func (p *Plugin) UpdateForwarding(c Call, u *records.Update, before *model.PortF
 	}
 	if reflect.DeepEqual(f, *before) {
 		return nil
+	}
+	if f.PortID != before.PortID {
+		if err := requireNoFloating(u, &f); err != nil {
+			return err
+		}
 	}
 	if err := reclaim(u, f.ID, forwardingClaims(before), forwardingClaims(&f)); err != nil {
 		return err
