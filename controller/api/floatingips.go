@@ -146,6 +146,8 @@ func portDetails(v *portView) any {
 	}
 }
 
+// forwardingObjects shows of the forwardings what a floating address's own
+// answer has of them.
 func forwardingObjects(forwardings []*model.PortForwarding) []object {
 	out := make([]object, 0, len(forwardings))
 	for _, f := range forwardings {
@@ -154,13 +156,20 @@ func forwardingObjects(forwardings []*model.PortForwarding) []object {
 			{"protocol", f.Protocol},
 			{"internal_port_id", f.PortID},
 			{"internal_ip_address", f.InternalIP},
-			{"internal_port", singlePort(f.Internal)},
-			{"internal_port_range", rangeText(f.Internal)},
-			{"external_port", singlePort(f.External)},
-			{"external_port_range", rangeText(f.External)},
+			portsMember("internal_port", f.Internal),
+			portsMember("external_port", f.External),
 		})
 	}
 	return out
+}
+
+// portsMember shows one port under the name, and several under the name of the
+// range: clients compare whole objects and expect no range beside a port.
+func portsMember(name string, r model.PortRange) member {
+	if r.Len() == 1 {
+		return member{name, r.First}
+	}
+	return member{name + "_range", rangeText(r)}
 }
 
 func (e floatingEndpoint) serve(ctx context.Context, rq *request, rest []string) (response, error) {

@@ -208,6 +208,14 @@ func TestForwardingsOfPorts(t *testing.T) {
 	if len(f["port_forwardings"].([]any)) != 2 || f["router_id"] != s.names["router"] || f["port_id"] != nil {
 		t.Errorf("floating %v", f)
 	}
+	for _, shown := range []string{
+		"map[external_port:2222 id:" + id(one) + " internal_ip_address:10.0.0.9 internal_port:22 internal_port_id:" + s.names["guest"] + " protocol:tcp]",
+		"map[external_port_range:5000:5009 id:" + id(many) + " internal_ip_address:10.0.0.10 internal_port_id:" + s.names["friend"] + " internal_port_range:6000:6009 protocol:udp]",
+	} {
+		if got := fmt.Sprint(f["port_forwardings"]); !strings.Contains(got, shown) {
+			t.Errorf("the floating address shows %s, not %s", got, shown)
+		}
+	}
 	changed := s.do(200, "PUT "+at+"/$one", `{"port_forwarding": {"internal_port_id": "$friend", "external_port_range": "80:81", "internal_port": 8080}}`)
 	if changed["internal_ip_address"] != "10.0.0.10" || changed["external_port_range"] != "80:81" || fmt.Sprint(changed["internal_port"]) != "8080" || changed["protocol"] != "tcp" {
 		t.Errorf("changed %v", changed)
