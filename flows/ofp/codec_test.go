@@ -27,7 +27,7 @@ func TestRulesSurviveTheWire(t *testing.T) {
 				if second := AppendRule(nil, Add, m.Rule); !bytes.Equal(first, second) {
 					t.Errorf("%v: encodes to\n%x, again to\n%x", r, first, second)
 				}
-				if again := Canonical(m.Rule); !cmp.Equal(again, m.Rule) {
+				if again := overTheWire(t, m.Rule); !cmp.Equal(again, m.Rule) {
 					t.Errorf("%v: canonical form changes: %s", r, cmp.Diff(m.Rule, again))
 				}
 				if want := flows.Canonical(r); !cmp.Equal(m.Rule, want) {
@@ -59,7 +59,7 @@ func TestCanonicalIsWhatTheSwitchReports(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := Canonical(r).String(); got != tc.want {
+			if got := overTheWire(t, r).String(); got != tc.want {
 				t.Errorf("canonical form is %s, want %s", got, tc.want)
 			}
 		})

@@ -103,7 +103,7 @@ func TestAppliedFlowsAreWhatTheSwitchPrints(t *testing.T) {
 			var rules, canonical []flows.Rule
 			for _, r := range want {
 				rules = append(rules, r)
-				canonical = append(canonical, Canonical(r))
+				canonical = append(canonical, overTheWire(t, r))
 			}
 			if err := c.Apply(deadline(t), rules, nil); err != nil {
 				t.Fatal(err)

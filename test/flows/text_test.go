@@ -158,8 +158,11 @@ func TestTheWireKeepsRules(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		if back := ofp.Canonical(r); !back.Equal(r) {
-			t.Errorf("%s\n comes back as %s\n canonical is  %s", line, back, flows.Canonical(r))
+		back, err := ofp.DecodeFlowMod(ofp.AppendRule(nil, ofp.Add, r))
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		} else if !back.Rule.Equal(r) {
+			t.Errorf("%s\n comes back as %s\n canonical is  %s", line, back.Rule, flows.Canonical(r))
 		}
 	}
 }
