@@ -285,7 +285,7 @@ func TestRefusalsOfFloatingAddressesAndForwardings(t *testing.T) {
 		"one that is none":                     {"PUT floatingips/$none", change(`"port_id": null`), 404, "FloatingIPNotFound"},
 		"deleting its port":                    {"DELETE ports/$outside", ``, 409, "ServicePortInUse"},
 		"taking its port":                      {"PUT ports/$outside", `{"port": {"device_id": "vm"}}`, 409, "PortInUse"},
-		"moving its port":                      {"PUT ports/$outside", `{"port": {"fixed_ips": [{"ip_address": "203.0.113.9"}]}}`, 400, "BadRequest"},
+		"moving its port":                      {"PUT ports/$outside", `{"port": {"fixed_ips": []}}`, 400, "BadRequest"},
 		"its network, internal":                {"PUT networks/$ext", `{"network": {"router:external": false}}`, 409, "ExternalNetworkInUse"},
 		"its router's gateway":                 {"PUT routers/$router", `{"router": {"external_gateway_info": null}}`, 409, "RouterExternalGatewayInUseByFloatingIp"},
 		"its router's other gateway":           {"PUT routers/$router", `{"router": {"external_gateway_info": {"network_id": "$dark"}}}`, 409, "RouterExternalGatewayInUseByFloatingIp"},
