@@ -171,3 +171,15 @@ type SecurityGroupRule struct {
 	RemoteGroupID        string       `json:"remote_group_id,omitempty"`
 	RemoteAddressGroupID string       `json:"remote_address_group_id,omitempty"`
 }
+
+// GroupMember is a port as far as rules that name one of its security groups
+// as their remote group are concerned. A port is a member of a group on every
+// network, whatever network the rule's own port is on.
+type GroupMember struct {
+	GroupID string `json:"group_id"`
+	PortID  string `json:"port_id"`
+	// Addresses are the port's fixed addresses and those of its allowed address
+	// pairs, both families, sorted, without duplicates, host bits cleared. A pair
+	// of every address (length 0) is not among them: it would admit everybody.
+	Addresses []netip.Prefix `json:"addresses"`
+}

@@ -54,8 +54,12 @@ type Dirty struct {
 	All      bool
 	Networks []string
 	// Ports are ids of local and of remote ports.
-	Ports   []string
-	Tunnels []TunnelKey
+	Ports []string
+	// Groups are ids of security groups whose record or rules changed.
+	Groups        []string
+	Members       []MemberKey
+	AddressGroups []string
+	Tunnels       []TunnelKey
 	// Physical are names of physical networks.
 	Physical []string
 }

@@ -19,6 +19,13 @@ type View struct {
 	// Remotes are the ports of these networks on other hosts, by port id: those
 	// with Host set and a binding that did not fail.
 	Remotes map[string]*model.Port
+	// Groups are the security groups of the ports that are plugged here, by id.
+	Groups map[string]SecurityGroup
+	// Members are the members of the groups that rules of these groups name as
+	// remote group, those on this host included.
+	Members map[MemberKey]*model.GroupMember
+	// AddressGroups are those that rules of these groups name as remote, by id.
+	AddressGroups map[string]*model.AddressGroup
 	// Tunnels are the tunnel ports of br-tun and their OpenFlow port numbers. A
 	// tunnel whose port has no number yet is left out.
 	Tunnels map[TunnelKey]uint32
@@ -55,6 +62,19 @@ type LocalPort struct {
 	Record *model.Port
 	// OFPort is its OpenFlow port number on br-int, 1 to 65279.
 	OFPort uint32
+}
+
+// SecurityGroup is a security group with its rules.
+type SecurityGroup struct {
+	Record *model.SecurityGroup
+	// Rules are the group's rules by id. The map is never changed once it is in a
+	// View: another set of rules is another map.
+	Rules map[string]*model.SecurityGroupRule
+}
+
+// MemberKey names a port's membership in a group.
+type MemberKey struct {
+	Group, Port string
 }
 
 // TunnelKey names a tunnel port: the host at its other end and the
