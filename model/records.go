@@ -53,18 +53,23 @@ type Segment struct {
 	ID uint32 `json:"id,omitempty"`
 }
 
-// Network is a layer-2 broadcast domain.
+// Network is a layer-2 broadcast domain, or, with several segments that have
+// subnets of their own, a set of such domains that are routed to each other.
 type Network struct {
 	Meta
-	AdminStateUp        bool     `json:"admin_state_up"`
-	Shared              bool     `json:"shared,omitempty"`
-	External            bool     `json:"external,omitempty"`
-	IsDefault           bool     `json:"is_default,omitempty"`
-	PortSecurityEnabled bool     `json:"port_security_enabled"`
-	MTU                 int      `json:"mtu"`
-	Segment             Segment  `json:"segment"`
-	DNSDomain           string   `json:"dns_domain,omitempty"`
-	AZHints             []string `json:"availability_zone_hints,omitempty"`
+	AdminStateUp        bool `json:"admin_state_up"`
+	Shared              bool `json:"shared,omitempty"`
+	External            bool `json:"external,omitempty"`
+	IsDefault           bool `json:"is_default,omitempty"`
+	PortSecurityEnabled bool `json:"port_security_enabled"`
+	MTU                 int  `json:"mtu"`
+	// Segment is the first of the network's segments; without a type the network
+	// has none.
+	Segment Segment `json:"segment"`
+	// Segments are all of them, as objects of their own; see AllSegments.
+	Segments  []NetworkSegment `json:"segments,omitempty"`
+	DNSDomain string           `json:"dns_domain,omitempty"`
+	AZHints   []string         `json:"availability_zone_hints,omitempty"`
 }
 
 // IPRange is an inclusive range of addresses, an allocation pool.
@@ -121,28 +126,31 @@ type DHCPOption struct {
 // Port is a point of attachment to a network.
 type Port struct {
 	Meta
-	NetworkID           string         `json:"network_id"`
-	MAC                 MAC            `json:"mac_address"`
-	AdminStateUp        bool           `json:"admin_state_up"`
-	FixedIPs            []FixedIP      `json:"fixed_ips"`
-	DeviceID            string         `json:"device_id,omitempty"`
-	DeviceOwner         string         `json:"device_owner,omitempty"`
-	Host                string         `json:"host,omitempty"` // binding:host_id
-	VNICType            string         `json:"vnic_type,omitempty"`
-	VIFType             string         `json:"vif_type,omitempty"` // ovs, unbound, binding_failed
-	VIFDetails          map[string]any `json:"vif_details,omitempty"`
-	BindingProfile      map[string]any `json:"profile,omitempty"`
-	PortSecurityEnabled bool           `json:"port_security_enabled"`
-	SecurityGroups      []string       `json:"security_groups,omitempty"`
-	AllowedAddressPairs []AddressPair  `json:"allowed_address_pairs,omitempty"`
-	ExtraDHCPOpts       []DHCPOption   `json:"extra_dhcp_opts,omitempty"`
-	DNSName             string         `json:"dns_name,omitempty"`
-	DNSDomain           string         `json:"dns_domain,omitempty"`
-	IPAllocation        string         `json:"ip_allocation,omitempty"`
-	PropagateUplink     bool           `json:"propagate_uplink_status,omitempty"`
-	NUMAAffinityPolicy  string         `json:"numa_affinity_policy,omitempty"`
-	DeviceProfile       string         `json:"device_profile,omitempty"`
-	DataPlaneStatus     string         `json:"data_plane_status,omitempty"`
+	NetworkID      string         `json:"network_id"`
+	MAC            MAC            `json:"mac_address"`
+	AdminStateUp   bool           `json:"admin_state_up"`
+	FixedIPs       []FixedIP      `json:"fixed_ips"`
+	DeviceID       string         `json:"device_id,omitempty"`
+	DeviceOwner    string         `json:"device_owner,omitempty"`
+	Host           string         `json:"host,omitempty"` // binding:host_id
+	VNICType       string         `json:"vnic_type,omitempty"`
+	VIFType        string         `json:"vif_type,omitempty"` // ovs, unbound, binding_failed
+	VIFDetails     map[string]any `json:"vif_details,omitempty"`
+	BindingProfile map[string]any `json:"profile,omitempty"`
+	// Bindings are those that are not in use: to the hosts that a guest may be
+	// moved to.
+	Bindings            []PortBinding `json:"bindings,omitempty"`
+	PortSecurityEnabled bool          `json:"port_security_enabled"`
+	SecurityGroups      []string      `json:"security_groups,omitempty"`
+	AllowedAddressPairs []AddressPair `json:"allowed_address_pairs,omitempty"`
+	ExtraDHCPOpts       []DHCPOption  `json:"extra_dhcp_opts,omitempty"`
+	DNSName             string        `json:"dns_name,omitempty"`
+	DNSDomain           string        `json:"dns_domain,omitempty"`
+	IPAllocation        string        `json:"ip_allocation,omitempty"`
+	PropagateUplink     bool          `json:"propagate_uplink_status,omitempty"`
+	NUMAAffinityPolicy  string        `json:"numa_affinity_policy,omitempty"`
+	DeviceProfile       string        `json:"device_profile,omitempty"`
+	DataPlaneStatus     string        `json:"data_plane_status,omitempty"`
 }
 
 // Trusted reports whether the port belongs to the network service itself

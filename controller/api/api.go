@@ -92,6 +92,7 @@ func New(c Config) *API {
 		"address-groups":            newAddressGroups(a),
 		"rbac-policies":             newPolicies(a),
 		"agents":                    newAgents(a),
+		"segments":                  newSegments(a),
 		"quotas":                    newQuotas(a),
 		"availability_zones":        newZones(a),
 		"network-ip-availabilities": newUsages(a),

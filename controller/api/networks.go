@@ -120,79 +120,9 @@ func networkAttrs() []attr[networkSpec, networkView] {
 		{name: "availability_zones", get: func(v *networkView) any { return list(v.Zones) }},
 		{name: "ipv4_address_scope", get: func(v *networkView) any { return orNull(v.Scopes[4]) }},
 		{name: "ipv6_address_scope", get: func(v *networkView) any { return orNull(v.Scopes[6]) }},
+		{name: "l2_adjacency", get: func(v *networkView) any { return !v.Routed }},
 	}...)
 	return append(table, providerAttrs()...)
-}
-
-// providerAttrs say how a network is realised; they are for administrators.
-func providerAttrs() []attr[networkSpec, networkView] {
-	return []attr[networkSpec, networkView]{
-		{
-			name: "provider:network_type", create: true, update: true, check: nullable(text(32)), filter: byText,
-			set: func(s *networkSpec, v any) { s.Provider.Type, _ = v.(string) },
-			get: func(v *networkView) any { return string(v.Segment.Type) },
-		},
-		{
-			name: "provider:physical_network", create: true, update: true, check: nullable(text(64)), filter: byText,
-			set: func(s *networkSpec, v any) { s.Provider.PhysicalNetwork, _ = v.(string) },
-			get: func(v *networkView) any { return orNull(v.Segment.PhysicalNetwork) },
-		},
-		{
-			name: "provider:segmentation_id", create: true, update: true, check: nullable(segmentID), filter: byInt,
-			set: func(s *networkSpec, v any) { s.Provider.ID, _ = v.(*uint32) },
-			get: func(v *networkView) any { return segmentIDOrNull(v.Segment) },
-		},
-		{
-			name: "segments", create: true, update: true, check: objects(segmentOf),
-			set: func(s *networkSpec, v any) { s.Segments = v.([]plugin.SegmentSpec) },
-			get: func(*networkView) any { return absent }, // one segment shows as provider:*
-		},
-	}
-}
-
-func segmentIDOrNull(s model.Segment) any {
-	if s.ID == 0 {
-		return nil
-	}
-	return s.ID
-}
-
-// segmentID takes a segmentation id and gives a *uint32; which ids a network
-// type has is for the plugin to say.
-func segmentID(v any) (any, error) {
-	n, err := parseInteger(v)
-	if err != nil {
-		return nil, err
-	}
-	if n < 0 || n > math.MaxUint32 {
-		return nil, unconvertible("segmentation_id '%d' is out of range", n)
-	}
-	id := uint32(n)
-	return &id, nil
-}
-
-// segmentOf reads an entry of segments.
-func segmentOf(o map[string]any) (plugin.SegmentSpec, error) {
-	var s plugin.SegmentSpec
-	if err := only(o, "provider:network_type", "provider:physical_network", "provider:segmentation_id"); err != nil {
-		return s, err
-	}
-	kind, err := nullable(text(32))(o["provider:network_type"])
-	if err != nil {
-		return s, err
-	}
-	physnet, err := nullable(text(64))(o["provider:physical_network"])
-	if err != nil {
-		return s, err
-	}
-	id, err := nullable(segmentID)(o["provider:segmentation_id"])
-	if err != nil {
-		return s, err
-	}
-	s.Type, _ = kind.(string)
-	s.PhysicalNetwork, _ = physnet.(string)
-	s.ID, _ = id.(*uint32)
-	return s, nil
 }
 
 // hintList takes the names of availability zones.

@@ -118,6 +118,11 @@ func subnetAttrs() []attr[subnetSpec, subnetView] {
 			get: func(v *subnetView) any { return orNull(v.IPv6RAMode) },
 		},
 		{
+			name: "segment_id", create: true, update: true, check: nullable(uuidText), filter: byText, sort: true,
+			set: func(s *subnetSpec, v any) { s.SegmentID, _ = v.(string) },
+			get: func(v *subnetView) any { return orNull(v.SegmentID) },
+		},
+		{
 			name: "service_types", create: true, update: true, check: nullable(serviceTypes),
 			set: func(s *subnetSpec, v any) { s.ServiceTypes, _ = v.([]string) },
 			get: func(v *subnetView) any { return list(v.ServiceTypes) },

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -13,10 +14,10 @@ import (
 // family, and in any case those that its guest makes itself.
 func (p *Plugin) giveAddresses(c Call, u *records.Update, s *PortSpec) error {
 	port := &s.Port
-	port.IPAllocation = allocationImmediate
 	if !c.Has("fixed_ips") {
 		return p.giveDefaultAddresses(u, port)
 	}
+	port.IPAllocation = allocationImmediate
 	if len(s.Addresses) == 0 {
 		port.IPAllocation = allocationNone
 	}
@@ -25,22 +26,33 @@ func (p *Plugin) giveAddresses(c Call, u *records.Update, s *PortSpec) error {
 		return err
 	}
 	port.FixedIPs = fixed
-	return p.giveAutomaticAddresses(u, port)
+	eligible, err := subnetsFor(u, port, s.Addresses)
+	if err != nil {
+		return err
+	}
+	giveAutomaticAddresses(u, port, eligible)
+	return nil
 }
 
 // giveDefaultAddresses gives a port one IPv4 address and one IPv6 address of
 // any subnets, and one in every subnet where guests make addresses themselves.
+// On a network that is routed between hosts it waits until the port's host is
+// known.
 func (p *Plugin) giveDefaultAddresses(u *records.Update, port *model.Port) error {
+	port.IPAllocation = allocationImmediate
+	eligible, err := subnetsFor(u, port, nil)
+	if errors.Is(err, errDeferred) {
+		port.IPAllocation = allocationDeferred
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	families := map[int][]*model.Subnet{}
-	subnets, eligible := subnetsFor(u, port)
 	for _, s := range eligible {
 		if !automatic(s) {
 			families[s.IPVersion] = append(families[s.IPVersion], s)
 		}
-	}
-	if len(subnets) > 0 && len(eligible) == 0 {
-		return Conflict("IpAddressGenerationFailureNoMatchingSubnet",
-			"No more IP addresses available on network %s: no subnet serves device owner '%s'.", port.NetworkID, port.DeviceOwner)
 	}
 	for _, v := range []int{4, 6} {
 		if len(families[v]) == 0 {
@@ -52,7 +64,8 @@ func (p *Plugin) giveDefaultAddresses(u *records.Update, port *model.Port) error
 		}
 		port.FixedIPs = append(port.FixedIPs, fixed)
 	}
-	return p.giveAutomaticAddresses(u, port)
+	giveAutomaticAddresses(u, port, eligible)
+	return nil
 }
 
 func exhausted(network string) *Error {
@@ -60,12 +73,11 @@ func exhausted(network string) *Error {
 }
 
 // giveAutomaticAddresses adds the addresses that the port's guest makes itself,
-// one in each such subnet that it has none in.
-func (p *Plugin) giveAutomaticAddresses(u *records.Update, port *model.Port) error {
+// one in each such subnet of those that it has none in.
+func giveAutomaticAddresses(u *records.Update, port *model.Port, eligible []*model.Subnet) {
 	if router(port.DeviceOwner) {
-		return nil
+		return
 	}
-	_, eligible := subnetsFor(u, port)
 	for _, s := range eligible {
 		if !automatic(s) || slices.ContainsFunc(port.FixedIPs, func(f model.FixedIP) bool { return f.SubnetID == s.ID }) {
 			continue
@@ -74,20 +86,6 @@ func (p *Plugin) giveAutomaticAddresses(u *records.Update, port *model.Port) err
 			port.FixedIPs = append(port.FixedIPs, model.FixedIP{SubnetID: s.ID, IP: port.MAC.EUI64(s.CIDR)})
 		}
 	}
-	return nil
-}
-
-// subnetsFor gives the subnets of a port's network, oldest first, and those of
-// them that serve its device owner.
-func subnetsFor(u *records.Update, port *model.Port) (all, eligible []*model.Subnet) {
-	all = slices.Collect(records.SubnetsByNetwork.Get(u, port.NetworkID))
-	slices.SortStableFunc(all, func(a, b *model.Subnet) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	for _, s := range all {
-		if len(s.ServiceTypes) == 0 || slices.Contains(s.ServiceTypes, port.DeviceOwner) {
-			eligible = append(eligible, s)
-		}
-	}
-	return all, eligible
 }
 
 // pickAddress claims a free address of the first subnet that has one.
@@ -119,13 +117,17 @@ func (p *Plugin) pickAddress(u *records.Update, subnets []*model.Subnet, owner s
 // Addresses that the port has stay when the request names them or only their
 // subnet; those that guests make themselves stay in any case.
 func (p *Plugin) changeAddresses(u *records.Update, port *model.Port, want []AddressRequest) ([]model.FixedIP, error) {
+	eligible, err := subnetsFor(u, port, want)
+	if err != nil {
+		return nil, err
+	}
 	left := slices.Clone(port.FixedIPs)
 	out := make([]model.FixedIP, len(want))
 	for i, w := range want { // the exact ones first, so that they are not taken for others
 		if !w.IP.IsValid() {
 			continue
 		}
-		f, err := p.namedAddress(u, port, w)
+		f, err := p.namedAddress(u, port, eligible, w)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +143,7 @@ func (p *Plugin) changeAddresses(u *records.Update, port *model.Port, want []Add
 			left = slices.Delete(left, at, at+1)
 			continue
 		}
-		f, err := p.addressIn(u, port, w.SubnetID)
+		f, err := p.addressIn(u, port, eligible, w.SubnetID)
 		if err != nil {
 			return nil, err
 		}
@@ -161,8 +163,8 @@ func (p *Plugin) changeAddresses(u *records.Update, port *model.Port, want []Add
 }
 
 // namedAddress checks an address that a request names, and claims it.
-func (p *Plugin) namedAddress(u *records.Update, port *model.Port, w AddressRequest) (model.FixedIP, error) {
-	s, err := subnetOf(u, port.NetworkID, w)
+func (p *Plugin) namedAddress(u *records.Update, port *model.Port, eligible []*model.Subnet, w AddressRequest) (model.FixedIP, error) {
+	s, err := subnetOf(u, port, eligible, w)
 	if err != nil {
 		return model.FixedIP{}, err
 	}
@@ -185,33 +187,30 @@ func addressTaken(f model.FixedIP) *Error {
 	return Conflict("IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s.", f.IP, f.SubnetID)
 }
 
-// subnetOf finds the subnet of an address: the one that the request names, or
-// the one of the network that the address is in.
-func subnetOf(u *records.Update, network string, w AddressRequest) (*model.Subnet, error) {
-	id := w.SubnetID
-	if id == "" {
-		for s := range records.SubnetsByNetwork.Get(u, network) {
-			if s.CIDR.Contains(w.IP) {
-				id = s.ID
-			}
+// subnetOf finds the subnet of an address among those that the port may have
+// addresses of, or has: the one that the request names, or the one that the
+// address is in.
+func subnetOf(u *records.Update, port *model.Port, eligible []*model.Subnet, w AddressRequest) (*model.Subnet, error) {
+	for _, s := range slices.Concat(eligible, subnetsOf(u, port.FixedIPs)) {
+		if w.SubnetID != "" && s.ID != w.SubnetID || w.SubnetID == "" && !s.CIDR.Contains(w.IP) {
+			continue
 		}
-		if id == "" {
-			return nil, BadRequest("InvalidIpForNetwork", "IP address %s is not a valid IP for any of the subnets on the specified network.", w.IP)
+		if s, ok := records.Subnets.Get(u, s.ID); ok { // a condition of the commit
+			return s, nil
 		}
 	}
-	s, ok := records.Subnets.Get(u, id)
-	if !ok {
-		return nil, NotFound("Subnet", "Subnet", id)
+	if w.SubnetID == "" {
+		return nil, BadRequest("InvalidIpForNetwork", "IP address %s is not a valid IP for any of the subnets on the specified network.", w.IP)
 	}
-	if s.NetworkID != network {
-		return nil, InvalidInput("Failed to create port on network %s, because fixed_ips included invalid subnet %s", network, id)
+	if _, ok := records.Subnets.Get(u, w.SubnetID); !ok {
+		return nil, NotFound("Subnet", "Subnet", w.SubnetID)
 	}
-	return s, nil
+	return nil, InvalidInput("Failed to create port on network %s, because fixed_ips included invalid subnet %s", port.NetworkID, w.SubnetID)
 }
 
 // addressIn gives a port an address of the subnet.
-func (p *Plugin) addressIn(u *records.Update, port *model.Port, subnet string) (model.FixedIP, error) {
-	s, err := subnetOf(u, port.NetworkID, AddressRequest{SubnetID: subnet})
+func (p *Plugin) addressIn(u *records.Update, port *model.Port, eligible []*model.Subnet, subnet string) (model.FixedIP, error) {
+	s, err := subnetOf(u, port, eligible, AddressRequest{SubnetID: subnet})
 	if err != nil {
 		return model.FixedIP{}, err
 	}
@@ -236,7 +235,7 @@ func (p *Plugin) addAutomaticAddresses(u *records.Update, s *model.Subnet) error
 		if err := u.Claim(macKey(port.NetworkID, port.MAC), port.ID); err != nil {
 			return err
 		}
-		if router(port.DeviceOwner) || (len(s.ServiceTypes) > 0 && !slices.Contains(s.ServiceTypes, port.DeviceOwner)) {
+		if router(port.DeviceOwner) || !serviceSubnet(s, port.DeviceOwner) || !onSegment(u, s, port) {
 			continue
 		}
 		changed := *port

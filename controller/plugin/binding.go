@@ -30,7 +30,7 @@ func (p *Plugin) bind(r records.Reader, n *model.Network, port *model.Port) {
 		port.VIFType = VIFUnbound
 		return
 	}
-	agent := p.agentFor(r, n.Segment, port)
+	agent := p.agentFor(r, n, port)
 	if agent == nil {
 		port.VIFType = VIFBindingFailed
 		return
@@ -53,28 +53,33 @@ func orDefault(s, otherwise string) string {
 	return s
 }
 
-// agentFor finds a live agent on the port's host that can realise the segment
-// for the kind of interface.
-func (p *Plugin) agentFor(r records.Reader, s model.Segment, port *model.Port) *model.Agent {
+// agentFor finds a live agent on the port's host that can realise a segment of
+// the network for the kind of interface: the one of the port's addresses, where
+// they are of one.
+func (p *Plugin) agentFor(r records.Reader, n *model.Network, port *model.Port) *model.Agent {
 	if port.VNICType != "" && port.VNICType != "normal" {
 		return nil
 	}
 	for a := range records.AgentsByHost.Get(r, port.Host) {
-		if p.alive(a) && reaches(a, s) {
+		s, ok := n.SegmentOn(a)
+		if ok && p.alive(a) && addressesWorkOn(r, n, port, s) {
 			return a
 		}
 	}
 	return nil
 }
 
-// reaches reports whether an agent's bridges and tunnels can carry the segment.
-func reaches(a *model.Agent, s model.Segment) bool {
-	switch {
-	case s.Type.Physical():
-		_, ok := a.BridgeMappings[s.PhysicalNetwork]
-		return ok
-	case s.Type.Tunneled():
-		return slices.Contains(a.TunnelTypes, s.Type)
+// addressesWorkOn reports whether the port's addresses are of the segment, or
+// of none.
+func addressesWorkOn(r records.Reader, n *model.Network, port *model.Port, s model.Segment) bool {
+	if len(n.Segments) < 2 {
+		return true
+	}
+	for _, f := range port.FixedIPs {
+		subnet, ok := records.Subnets.Get(r, f.SubnetID)
+		if ok && subnet.SegmentID != "" && !slices.ContainsFunc(n.Segments, func(o model.NetworkSegment) bool { return o.ID == subnet.SegmentID && o.Segment == s }) {
+			return false
+		}
 	}
 	return true
 }

@@ -126,7 +126,12 @@ func interfaceForIPv6(u *records.Update, router *model.Router, s *model.Subnet) 
 // extendInterface gives a router's port the gateway address of another subnet.
 func (p *Plugin) extendInterface(u *records.Update, port *model.Port, s *model.Subnet) (*model.Port, error) {
 	changed := *port
-	f, err := p.namedAddress(u, &changed, AddressRequest{SubnetID: s.ID, IP: s.Gateway})
+	want := AddressRequest{SubnetID: s.ID, IP: s.Gateway}
+	eligible, err := subnetsFor(u, &changed, []AddressRequest{want})
+	if err != nil {
+		return nil, err
+	}
+	f, err := p.namedAddress(u, &changed, eligible, want)
 	if err != nil {
 		return nil, err
 	}

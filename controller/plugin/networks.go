@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"fmt"
 	"net/http"
 	"reflect"
 
@@ -20,23 +19,6 @@ type NetworkSpec struct {
 	Segments []SegmentSpec
 }
 
-// SegmentSpec is a segment as a request asks for it.
-type SegmentSpec struct {
-	Type            string
-	PhysicalNetwork string
-	ID              *uint32
-}
-
-func (s SegmentSpec) given() bool { return s.Type != "" || s.PhysicalNetwork != "" || s.ID != nil }
-
-func (s SegmentSpec) segment() model.Segment {
-	seg := model.Segment{Type: model.NetworkType(s.Type), PhysicalNetwork: s.PhysicalNetwork}
-	if s.ID != nil {
-		seg.ID = *s.ID
-	}
-	return seg
-}
-
 // NetworkView is a network as the API shows it.
 type NetworkView struct {
 	*model.Network
@@ -46,6 +28,9 @@ type NetworkView struct {
 	Scopes map[int]string
 	// Zones are the availability zones of the agents that serve the network.
 	Zones []string
+	// Routed says that the network's subnets are each on a segment of it, so that
+	// it is no single broadcast domain.
+	Routed bool
 }
 
 // ViewNetwork gives a network as the API shows it.
@@ -53,6 +38,7 @@ func (p *Plugin) ViewNetwork(r records.Reader, n *model.Network) *NetworkView {
 	v := &NetworkView{Network: n, Sharing: sharingOf(r, n.ID)}
 	for s := range records.SubnetsByNetwork.Get(r, n.ID) {
 		v.Subnets = append(v.Subnets, s.ID)
+		v.Routed = v.Routed || s.SegmentID != ""
 		if scope := scopeOfPool(r, s.SubnetPoolID); scope != "" {
 			if v.Scopes == nil {
 				v.Scopes = map[int]string{}
@@ -82,12 +68,11 @@ func (p *Plugin) CreateNetwork(c Call, u *records.Update, s *NetworkSpec) (strin
 	if err := p.takeQuota(u, &n.Meta, QuotaNetwork); err != nil {
 		return "", err
 	}
-	segment, err := p.takeSegment(u, s, n.ID)
-	if err != nil {
+	if err := p.takeSegments(u, s, &n); err != nil {
 		return "", err
 	}
-	n.Segment = segment
-	if n.MTU, err = p.mtuFor(n.Segment, s.MTU); err != nil {
+	var err error
+	if n.MTU, err = p.mtuFor(&n, s.MTU); err != nil {
 		return "", err
 	}
 	n.IsDefault = s.IsDefault && s.External
@@ -98,85 +83,6 @@ func (p *Plugin) CreateNetwork(c Call, u *records.Update, s *NetworkSpec) (strin
 	return n.ID, p.publishNetwork(u, &n)
 }
 
-// takeSegment claims the segment of a new network.
-func (p *Plugin) takeSegment(u *records.Update, s *NetworkSpec, owner string) (model.Segment, error) {
-	want := s.Provider
-	switch {
-	case len(s.Segments) > 0 && want.given():
-		return model.Segment{}, BadRequest("SegmentsSetInConjunctionWithProviders", "Segments and provider values cannot both be set.")
-	case len(s.Segments) > 1:
-		return model.Segment{}, InvalidInput("a network has one segment, %d were given", len(s.Segments))
-	case len(s.Segments) == 1:
-		want = s.Segments[0]
-	}
-	if want.given() {
-		if want.ID != nil && *want.ID == 0 {
-			return model.Segment{}, InvalidInput("segmentation_id 0 is out of range")
-		}
-		if err := p.segments.Check(want.segment()); err != nil {
-			return model.Segment{}, InvalidInput("%s", err)
-		}
-	}
-	tried := map[model.Segment]bool{}
-	for {
-		segment, err := p.proposeSegment(u, want, tried)
-		if err != nil {
-			return model.Segment{}, err
-		}
-		err = claimSegment(u, segment, owner)
-		if err == nil {
-			return segment, nil
-		}
-		tried[segment] = true
-		if !isTaken(err) || want.ID != nil || segment.ID == 0 {
-			return model.Segment{}, segmentInUse(segment)
-		}
-	}
-}
-
-func (p *Plugin) proposeSegment(u *records.Update, want SegmentSpec, tried map[model.Segment]bool) (model.Segment, error) {
-	taken := func(s model.Segment) bool {
-		_, claimed := u.Claimed(segmentKey(s))
-		return claimed || tried[s]
-	}
-	propose := p.segments.ProposeTenant
-	if want.given() {
-		propose = func(taken func(model.Segment) bool) (model.Segment, error) {
-			return p.segments.Complete(want.segment(), taken)
-		}
-	}
-	segment, err := propose(taken)
-	if err != nil {
-		return segment, Refuse(503, "NoNetworkAvailable", "Unable to create the network. No tenant network is available for allocation.")
-	}
-	return segment, nil
-}
-
-func segmentKey(s model.Segment) string {
-	return fmt.Sprintf("seg/%s/%s/%d", s.Type, s.PhysicalNetwork, s.ID)
-}
-
-func segmentKeys(s model.Segment) []string {
-	if s.Type == model.Local {
-		return nil
-	}
-	return []string{segmentKey(s)}
-}
-
-func claimSegment(u *records.Update, s model.Segment, owner string) error {
-	return reclaim(u, owner, nil, segmentKeys(s))
-}
-
-func segmentInUse(s model.Segment) *Error {
-	switch s.Type {
-	case model.Flat:
-		return Conflict("FlatNetworkInUse", "Unable to create the flat network. Physical network %s is in use.", s.PhysicalNetwork)
-	case model.VLAN:
-		return Conflict("VlanIdInUse", "Unable to create the network. The VLAN %d on physical network %s is in use.", s.ID, s.PhysicalNetwork)
-	}
-	return Conflict("TunnelIdInUse", "Unable to create the network. The tunnel ID %d is in use.", s.ID)
-}
-
 // Least MTUs, in bytes (RFC 791, RFC 8200).
 const (
 	minMTUv4 = 68
@@ -184,9 +90,12 @@ const (
 )
 
 // mtuFor gives the MTU of a network whose creator wants the given one; 0 is
-// the largest that the segment allows.
-func (p *Plugin) mtuFor(s model.Segment, want int) (int, error) {
-	most := p.segments.MaxMTU(s)
+// the largest that all of its segments allow.
+func (p *Plugin) mtuFor(n *model.Network, want int) (int, error) {
+	most := p.segments.MaxMTU(n.Segment)
+	for _, s := range n.AllSegments() {
+		most = min(most, p.segments.MaxMTU(s.Segment))
+	}
 	switch {
 	case want == 0:
 		return most, nil
@@ -221,7 +130,7 @@ func (p *Plugin) UpdateNetwork(c Call, u *records.Update, before *model.Network,
 	}
 	if c.Has("mtu") {
 		var err error
-		if n.MTU, err = p.mtuFor(n.Segment, s.MTU); err != nil {
+		if n.MTU, err = p.mtuFor(&n, s.MTU); err != nil {
 			return err
 		}
 		if n.MTU < minMTUv6 && hasIPv6Subnet(u, n.ID) {
@@ -238,36 +147,6 @@ func (p *Plugin) UpdateNetwork(c Call, u *records.Update, before *model.Network,
 	if !reflect.DeepEqual(n, *before) {
 		p.touch(&n.Meta)
 		records.Networks.Put(u, &n)
-	}
-	return nil
-}
-
-// resegment moves a network to another segmentation id: all of provider:* that
-// may change.
-func (p *Plugin) resegment(u *records.Update, before *model.Network, s *NetworkSpec, n *model.Network) error {
-	want := s.Provider
-	if len(s.Segments) > 0 {
-		return InvalidInput("segments of a network cannot be changed")
-	}
-	if !want.given() {
-		return nil
-	}
-	if (want.Type != "" && want.Type != string(before.Segment.Type)) ||
-		(want.PhysicalNetwork != "" && want.PhysicalNetwork != before.Segment.PhysicalNetwork) {
-		return InvalidInput("only segmentation_id of the provider attributes can be changed")
-	}
-	if want.ID == nil || *want.ID == before.Segment.ID {
-		return nil
-	}
-	n.Segment.ID = *want.ID
-	if err := p.segments.Check(n.Segment); err != nil {
-		return InvalidInput("%s", err)
-	}
-	if *want.ID == 0 {
-		return InvalidInput("segmentation_id 0 is out of range")
-	}
-	if err := reclaim(u, n.ID, segmentKeys(before.Segment), segmentKeys(n.Segment)); err != nil {
-		return segmentInUse(n.Segment)
 	}
 	return nil
 }
@@ -306,7 +185,7 @@ func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
 			return err
 		}
 	}
-	if err := reclaim(u, id, append(segmentKeys(n.Segment), quotaKeys(&n.Meta, QuotaNetwork)...), nil); err != nil {
+	if err := reclaim(u, id, append(networkSegmentKeys(n), quotaKeys(&n.Meta, QuotaNetwork)...), nil); err != nil {
 		return err
 	}
 	if n.IsDefault {

@@ -104,6 +104,15 @@ func reclaim(u *records.Update, owner string, before, after []string) error {
 	return nil
 }
 
+// renew takes a key that the object has once more, so that an update which
+// requires that nothing was claimed meanwhile runs again.
+func renew(u *records.Update, key, owner string) {
+	if have, ok := u.Claimed(key); ok && have == owner {
+		u.Release(key)
+		_ = u.Claim(key, owner) // it was ours
+	}
+}
+
 // held tells whether anything is claimed under the prefix.
 func held(r records.Reader, prefix string) bool {
 	for range r.ClaimsUnder(prefix) {

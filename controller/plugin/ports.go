@@ -142,6 +142,7 @@ func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, err
 // Values of ip_allocation.
 const (
 	allocationImmediate = "immediate"
+	allocationDeferred  = "deferred" // until the port's host is known
 	allocationNone      = "none"
 )
 
@@ -178,15 +179,8 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 		return err
 	}
 	followMAC(u, before, port)
-	if c.Has("fixed_ips") {
-		fixed, err := p.changeAddresses(u, port, s.Addresses)
-		if err != nil {
-			return err
-		}
-		port.FixedIPs = fixed
-		if len(fixed) > 0 {
-			port.IPAllocation = allocationImmediate
-		}
+	if err := p.readdress(c, u, before, s); err != nil {
+		return err
 	}
 	if c.Has("extra_dhcp_opts") {
 		port.ExtraDHCPOpts = mergeOptions(before.ExtraDHCPOpts, s.Options)
@@ -198,6 +192,9 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 		return err
 	}
 	p.rebind(u, network, before, port)
+	if port.Host != before.Host && len(network.Segments) > 1 {
+		renew(u, macKey(port.NetworkID, before.MAC), port.ID) // see DeleteSegment
+	}
 	if err := reclaim(u, port.ID, portClaims(before), portClaims(port)); err != nil {
 		return portTaken(port, err)
 	}

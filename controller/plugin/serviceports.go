@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
@@ -56,7 +57,10 @@ func (p *Plugin) addressServicePort(u *records.Update, s servicePortSpec, port *
 	case !s.onlyIPv4:
 		return p.giveDefaultAddresses(u, port)
 	}
-	_, eligible := subnetsFor(u, port)
+	eligible, err := subnetsFor(u, port, nil)
+	if err != nil && !errors.Is(err, errDeferred) {
+		return err
+	}
 	eligible = slices.DeleteFunc(eligible, func(s *model.Subnet) bool { return s.IPVersion != 4 })
 	fixed, ok := p.pickAddress(u, eligible, port.ID)
 	if !ok {

@@ -90,10 +90,14 @@ func (p *Plugin) CreateSubnet(c Call, u *records.Update, s *SubnetSpec) (string,
 	if err := checkAffinity(u, &subnet); err != nil {
 		return "", err
 	}
+	if err := checkNewSegment(u, network, &subnet); err != nil {
+		return "", err
+	}
 	if err := p.takeQuota(u, &subnet.Meta, QuotaSubnet); err != nil {
 		return "", err
 	}
 	p.touchNetwork(u, network)
+	p.linkSegments(u, &subnet)
 	records.Subnets.Put(u, &subnet)
 	if automatic(&subnet) {
 		if err := p.addAutomaticAddresses(u, &subnet); err != nil {
@@ -256,6 +260,10 @@ func (p *Plugin) UpdateSubnet(c Call, u *records.Update, before *model.Subnet, s
 			return Conflict("GatewayIpInUse", "Current gateway ip %s already in use by port %s. Unable to update.", before.Gateway, port.ID)
 		}
 	}
+	if err := p.changeSegment(u, before, &subnet); err != nil {
+		return err
+	}
+	relink(u, before, &subnet)
 	if !reflect.DeepEqual(subnet, *before) {
 		p.touch(&subnet.Meta)
 		records.Subnets.Put(u, &subnet)
@@ -292,6 +300,7 @@ func (p *Plugin) DeleteSubnet(u *records.Update, id string) error {
 	if network, ok := records.Networks.Get(u, s.NetworkID); ok {
 		p.touchNetwork(u, network)
 	}
+	p.unlinkSegments(u, s)
 	return removeSubnet(u, id)
 }
 

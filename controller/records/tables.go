@@ -35,6 +35,12 @@ var (
 var (
 	NetworksByProject = newIndex(Networks, one(func(n *model.Network) string { return n.ProjectID }))
 	NetworksByName    = newIndex(Networks, one(func(n *model.Network) string { return n.Name }))
+	// NetworksBySegment has the ids of the segments that are objects of their own.
+	NetworksBySegment = newIndex(Networks, func(n *model.Network, emit func(string)) {
+		for i := range n.Segments {
+			emit(n.Segments[i].ID)
+		}
+	})
 
 	SubnetsByNetwork = newIndex(Subnets, one(func(s *model.Subnet) string { return s.NetworkID }))
 	SubnetsByProject = newIndex(Subnets, one(func(s *model.Subnet) string { return s.ProjectID }))
