@@ -93,6 +93,7 @@ func New(c Config) *API {
 		"rbac-policies":             newPolicies(a),
 		"agents":                    newAgents(a),
 		"segments":                  newSegments(a),
+		"network_segment_ranges":    newRanges(a),
 		"quotas":                    newQuotas(a),
 		"availability_zones":        newZones(a),
 		"network-ip-availabilities": newUsages(a),

@@ -48,6 +48,7 @@ func extensions() []extension {
 		{"net-mtu", "Network MTU", "2015-03-25T10:00:00-00:00", "Provides MTU attribute for a network resource."},
 		{"net-mtu-writable", "Network MTU (writable)", "2017-07-12T00:00:00-00:00", "Provides a writable MTU attribute for a network resource."},
 		{"network-ip-availability", "Network IP Availability", "2015-09-24T00:00:00-00:00", "Provides IP availability data for each network and subnet."},
+		{"network-segment-range", "Neutron Network Segment Range", "2018-11-29T00:00:00-00:00", "Provides support for the network segment range management"},
 		{"network_availability_zone", "Network Availability Zone", "2015-01-01T10:00:00-00:00", "Availability zone support for network."},
 		{"pagination", "Pagination support", "2016-06-12T00:00:00-00:00", "Extension that indicates that pagination is enabled."},
 		{"port-device-profile", "Port device profile", "2020-12-17T10:00:00-00:00", "Expose the port device profile (Cyborg)"},

@@ -291,7 +291,7 @@ func TestASegmentAndItsFirstSubnetExcludeEachOther(t *testing.T) {
 func TestTheTablesOfSegmentsAreNeutrons(t *testing.T) {
 	var reference map[string]map[string]flags
 	readJSON(t, "segments-attributes.json", &reference)
-	tables := map[string]map[string]flags{"segments": flagsOf(segmentAttrs())}
+	tables := map[string]map[string]flags{"segments": flagsOf(segmentAttrs()), "network_segment_ranges": flagsOf(rangeAttrs())}
 	for resource, table := range tables {
 		for name, want := range reference[resource] {
 			want.Extension = ""

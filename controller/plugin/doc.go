@@ -16,6 +16,7 @@
 //	sgremote/<group>/<rule>            rule id
 //	sgdefault/<project>                group id
 //	seg/<type>/<physnet>/<id>          network id
+//	range/<type>/<physnet>/<range>     segment range id
 //	default-external                   network id
 //	ext/<network>/<port>               gateway's or floating address's port id
 //	rif/<router>/<subnet>              port id
@@ -27,6 +28,9 @@
 //	quota/<project>/<resource>/<slot>  object id
 //
 // The other way round, "nothing uses this" is a condition on such keys.
+//
+// A range of segment ids claims its key anew when it changes, so that of two
+// that overlap one sees the other.
 //
 // Ranges of different sizes cannot be keys: what is cut from a subnet pool
 // writes the pool's record, and what changes the pools of an address scope that

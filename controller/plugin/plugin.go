@@ -25,6 +25,8 @@ type Plugin struct {
 	baseMAC  model.MAC
 	now      func() time.Time
 	random   pick.Random
+	// began is when the plugin was made: the age of what the configuration says.
+	began time.Time
 	// What may be used is what may be seen.
 	seeNetwork, seeGroup, seePool, seeScope, seeAddressGroup identity.Rule
 }
@@ -44,6 +46,7 @@ func New(c Config) (*Plugin, error) {
 	}
 	return &Plugin{
 		config: c, segments: pools, baseMAC: mac, now: time.Now, random: rand.Uint64N,
+		began:      time.Now().UTC().Truncate(time.Second),
 		seeNetwork: policy.Of("network").Get, seeGroup: policy.Of("security_group").Get,
 		seePool: policy.Of(poolType).Get, seeScope: policy.Of(scopeType).Get, seeAddressGroup: policy.Of(addressGroupType).Get,
 	}, nil

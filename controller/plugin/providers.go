@@ -88,7 +88,7 @@ func (p *Plugin) takeSegment(u *records.Update, want SegmentSpec, n *model.Netwo
 	}
 	tried := map[model.Segment]bool{}
 	for {
-		segment, err := p.proposeSegment(u, want, tried)
+		segment, err := p.proposeSegment(u, want, n.ProjectID, tried)
 		if err != nil {
 			return model.Segment{}, err
 		}
@@ -106,21 +106,23 @@ func (p *Plugin) takeSegment(u *records.Update, want SegmentSpec, n *model.Netwo
 	}
 }
 
-func (p *Plugin) proposeSegment(u *records.Update, want SegmentSpec, tried map[model.Segment]bool) (model.Segment, error) {
+func (p *Plugin) proposeSegment(u *records.Update, want SegmentSpec, project string, tried map[model.Segment]bool) (model.Segment, error) {
 	taken := func(s model.Segment) bool {
 		_, claimed := u.Claimed(segmentKey(s))
 		return claimed || tried[s]
 	}
-	propose := p.segments.ProposeTenant
+	var segment model.Segment
+	var err error
+	from := p.rangesFor(u, project)
 	if want.given() {
-		propose = func(taken func(model.Segment) bool) (model.Segment, error) {
-			return p.segments.Complete(want.segment(), taken)
-		}
+		segment, err = p.segments.Complete(want.segment(), from, taken)
+	} else {
+		segment, err = p.segments.ProposeTenant(from, taken)
 	}
-	segment, err := propose(taken)
 	if err != nil {
 		return segment, Refuse(503, "NoNetworkAvailable", "Unable to create the network. No tenant network is available for allocation.")
 	}
+	keepRanges(u, segment)
 	return segment, nil
 }
 

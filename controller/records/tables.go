@@ -27,6 +27,7 @@ var (
 	RBACPolicies       = newTable("rbac-policies", func(p *model.RBACPolicy) string { return p.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
+	SegmentRanges      = newTable("segment-ranges", func(r *model.SegmentRange) string { return r.ID })
 	Quotas             = newTable("quotas", func(q *model.Quota) string { return q.ProjectID })
 )
 

@@ -157,8 +157,6 @@ type idRange struct {
 	first, last uint32
 }
 
-func (r idRange) size() uint64 { return uint64(r.last) - uint64(r.first) + 1 }
-
 // parseRange reads "first:last" with 1 ≤ first ≤ last ≤ most.
 func parseRange(s string, most uint32) (idRange, error) {
 	from, to, ok := strings.Cut(s, ":")

@@ -2,7 +2,8 @@
 // types there are, which ids projects get from which pools, what an
 // administrator may ask for, and how large a frame fits.
 //
-//	Config ── New ──► Pools ── Propose(taken) ──► a free model.Segment
+//	Config ── New ──► Pools ── Propose(ranges, taken) ──► a free model.Segment
+//	                       ├── Ranges() ──► those of the configuration
 //	                       ├── Check(provider attributes) ──► complete or partial segment
 //	                       └── MaxMTU(segment)
 //

@@ -13,7 +13,7 @@ import (
 // Pools answers questions about segments by the configuration.
 type Pools struct {
 	config   Config
-	ranges   map[model.NetworkType][]idRange
+	ranges   []Range
 	physnets []string // of VLANs
 	random   pick.Random
 }
@@ -35,7 +35,7 @@ func New(c Config) (*Pools, error) {
 			return nil, fmt.Errorf("check flat.flat_networks: %w", err)
 		}
 	}
-	p := &Pools{config: c, ranges: map[model.NetworkType][]idRange{}, random: rand.Uint64N}
+	p := &Pools{config: c, random: rand.Uint64N}
 	for _, from := range []struct {
 		t       model.NetworkType
 		key     string
@@ -50,24 +50,35 @@ func New(c Config) (*Pools, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.ranges[from.t] = r
+		p.add(from.t, r)
 	}
 	vlans, physnets, err := parseVLANs(c.VLAN.NetworkVLANRanges)
 	if err != nil {
 		return nil, err
 	}
-	p.ranges[model.VLAN], p.physnets = vlans, physnets
+	p.add(model.VLAN, vlans)
+	p.physnets = physnets
 	return p, nil
+}
+
+func (p *Pools) add(t model.NetworkType, ranges []idRange) {
+	for _, r := range ranges {
+		ids := Range{Type: t, PhysicalNetwork: r.physnet, First: r.first, Last: r.last}
+		if !slices.Contains(p.ranges, ids) {
+			p.ranges = append(p.ranges, ids)
+		}
+	}
 }
 
 // ErrExhausted is returned when no pool that may be used has a free id.
 var ErrExhausted = errors.New("no segment is left")
 
 // ProposeTenant gives a free segment of the first type in
-// tenant_network_types that has one. It returns ErrExhausted when none has.
-func (p *Pools) ProposeTenant(taken func(model.Segment) bool) (model.Segment, error) {
+// tenant_network_types that has one; see Complete. It returns ErrExhausted when
+// none has.
+func (p *Pools) ProposeTenant(from [][]Range, taken func(model.Segment) bool) (model.Segment, error) {
 	for _, t := range p.config.TenantNetworkTypes {
-		s, err := p.Complete(model.Segment{Type: t}, taken)
+		s, err := p.Complete(model.Segment{Type: t}, from, taken)
 		if err == nil {
 			return s, nil
 		}
@@ -75,16 +86,26 @@ func (p *Pools) ProposeTenant(taken func(model.Segment) bool) (model.Segment, er
 	return model.Segment{}, ErrExhausted
 }
 
-// Complete gives the segment an id, and a VLAN also a physical network, from
-// the pools if it has none. It returns ErrExhausted when there is no free one.
-func (p *Pools) Complete(s model.Segment, taken func(model.Segment) bool) (model.Segment, error) {
+// Complete gives the segment an id, and a VLAN also a physical network, if it
+// has none: a free one of the first of the lists of ranges that have one. It
+// returns ErrExhausted when there is none.
+func (p *Pools) Complete(s model.Segment, from [][]Range, taken func(model.Segment) bool) (model.Segment, error) {
 	if s.ID != 0 || s.Type == model.Flat || s.Type == model.Local {
 		return s, nil
 	}
-	var usable []idRange
+	for _, ranges := range from {
+		if free, ok := p.pick(s, ranges, taken); ok {
+			return free, nil
+		}
+	}
+	return model.Segment{}, ErrExhausted
+}
+
+func (p *Pools) pick(s model.Segment, from []Range, taken func(model.Segment) bool) (model.Segment, bool) {
+	var usable []Range
 	var size uint64
-	for _, r := range p.ranges[s.Type] {
-		if s.PhysicalNetwork == "" || s.PhysicalNetwork == r.physnet {
+	for _, r := range from {
+		if s.Type == r.Type && (s.PhysicalNetwork == "" || s.PhysicalNetwork == r.PhysicalNetwork) {
 			usable = append(usable, r)
 			size += r.size()
 		}
@@ -92,17 +113,14 @@ func (p *Pools) Complete(s model.Segment, taken func(model.Segment) bool) (model
 	at := func(n uint64) model.Segment {
 		for _, r := range usable {
 			if n < r.size() {
-				return model.Segment{Type: s.Type, PhysicalNetwork: r.physnet, ID: r.first + uint32(n)}
+				return model.Segment{Type: s.Type, PhysicalNetwork: r.PhysicalNetwork, ID: r.First + uint32(n)}
 			}
 			n -= r.size()
 		}
 		return model.Segment{}
 	}
 	n, ok := pick.Free(size, 0, func(n uint64) bool { return taken(at(n)) }, p.random)
-	if !ok {
-		return model.Segment{}, ErrExhausted
-	}
-	return at(n), nil
+	return at(n), ok
 }
 
 // Check says whether an administrator may ask for the segment. The id, and for

@@ -3,6 +3,7 @@ package segments
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,7 +147,7 @@ func TestTenantTypesAreTriedInOrderUntilOneHasAFreeID(t *testing.T) {
 	used := map[model.Segment]bool{}
 	var types []model.NetworkType
 	for range 5 {
-		s, err := p.ProposeTenant(func(s model.Segment) bool { return used[s] })
+		s, err := p.ProposeTenant([][]Range{p.Ranges()}, func(s model.Segment) bool { return used[s] })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +160,7 @@ func TestTenantTypesAreTriedInOrderUntilOneHasAFreeID(t *testing.T) {
 	if got := fmt.Sprint(types); got != "[vlan vlan vlan vxlan vxlan]" {
 		t.Errorf("got %s", got)
 	}
-	if _, err := p.ProposeTenant(func(s model.Segment) bool { return used[s] }); !errors.Is(err, ErrExhausted) {
+	if _, err := p.ProposeTenant([][]Range{p.Ranges()}, func(s model.Segment) bool { return used[s] }); !errors.Is(err, ErrExhausted) {
 		t.Errorf("with all ids taken: %v, want ErrExhausted", err)
 	}
 }
@@ -171,7 +172,7 @@ func TestProposedSegmentsLieInThePoolsAndPassTheCheck(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		kind := rapid.SampledFrom([]model.NetworkType{"vlan", "vxlan", "gre", "geneve"}).Draw(t, "type")
-		s, err := p.Complete(model.Segment{Type: kind}, func(model.Segment) bool { return false })
+		s, err := p.Complete(model.Segment{Type: kind}, [][]Range{p.Ranges()}, func(model.Segment) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,6 +185,27 @@ func TestProposedSegmentsLieInThePoolsAndPassTheCheck(t *testing.T) {
 	})
 }
 
+func TestWhatIsLeftOfRangesIsWhatTheOthersDoNotHave(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(label string) []Range {
+			return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Range {
+				first := rapid.Uint32Range(1, 20).Draw(t, "first")
+				return Range{Type: "vxlan", First: first, Last: rapid.Uint32Range(first, 20).Draw(t, "last")}
+			}), 0, 4).Draw(t, label)
+		}
+		ranges, others := draw("ranges"), draw("others")
+		in := func(list []Range, id uint32) bool {
+			return slices.ContainsFunc(list, func(r Range) bool { return r.Has(model.Segment{Type: "vxlan", ID: id}) })
+		}
+		left := Without(ranges, others)
+		for id := uint32(1); id <= 21; id++ {
+			if want := in(ranges, id) && !in(others, id); in(left, id) != want {
+				t.Fatalf("%v without %v is %v: %d is in it: %t", ranges, others, left, id, !want)
+			}
+		}
+	})
+}
+
 func FuzzRangesAreParsedOrRefused(f *testing.F) {
 	for _, s := range []string{"1:2", "physnet1:100:200", "physnet1", ":::", "1:", ":1", "1:1", "-1:4", "9999999999999999999:1"} {
 		f.Add(s)
@@ -192,9 +214,9 @@ func FuzzRangesAreParsedOrRefused(f *testing.F) {
 		config := Default()
 		config.VLAN.NetworkVLANRanges = []string{s}
 		if p, err := New(config); err == nil {
-			for _, r := range p.ranges[model.VLAN] {
-				if r.first < 1 || r.last > maxVLAN || r.first > r.last || r.physnet == "" {
-					t.Fatalf("%q gave %+v", s, r)
+			for _, r := range p.Ranges() {
+				if err := r.Check(); err != nil {
+					t.Fatalf("%q gave %+v: %v", s, r, err)
 				}
 			}
 		}
