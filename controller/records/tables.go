@@ -28,6 +28,8 @@ var (
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
 	SegmentRanges      = newTable("segment-ranges", func(r *model.SegmentRange) string { return r.ID })
+	RouterBindings     = newTable("router-bindings", func(b *model.RouterBinding) string { return b.RouterID })
+	DHCPBindings       = newTable("dhcp-bindings", func(b *model.DHCPBinding) string { return b.NetworkID })
 	Quotas             = newTable("quotas", func(q *model.Quota) string { return q.ProjectID })
 )
 
@@ -103,6 +105,18 @@ var (
 	PoliciesByProject = newIndex(RBACPolicies, one(func(p *model.RBACPolicy) string { return p.ProjectID }))
 
 	AgentsByHost = newIndex(Agents, one(func(a *model.Agent) string { return a.Host }))
+
+	// RouterBindingsByHost and DHCPBindingsByHost have each host of a binding.
+	RouterBindingsByHost = newIndex(RouterBindings, func(b *model.RouterBinding, emit func(string)) {
+		for _, h := range b.Hosts {
+			emit(h.Host)
+		}
+	})
+	DHCPBindingsByHost = newIndex(DHCPBindings, func(b *model.DHCPBinding, emit func(string)) {
+		for _, h := range b.Hosts {
+			emit(h.Host)
+		}
+	})
 
 	PortStatusesByHost = newIndex(PortStatuses, one(func(s *model.PortStatus) string { return s.Host }))
 )
