@@ -84,6 +84,10 @@ func Run(ctx context.Context, o Options) error {
 	}
 	again := newRebinder(db, rules, time.Duration(cfg.Network.AgentDownTime)*time.Second, o.Log)
 	g.Go(func() error { return again.run(ctx) })
+	if cfg.Nova.URL != "" {
+		events := notifier(cfg, db, reg, o.Log)
+		g.Go(func() error { return events.Run(ctx) })
+	}
 	g.Go(func() error { return agents.Serve(ctx, rpcListener) })
 	g.Go(func() error { return api.Serve(ctx, apiListener, handler, o.Log) })
 	o.Ready()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -43,6 +44,20 @@ func (l *Lab) Place(name string) (*Place, error) {
 	// A guest knows nothing of its host's switch.
 	env := append(withoutVariables(h.environment(), "OVS_", "OS_", "LEPTON_HOST="), mark)
 	return &Place{g.Name, g.Namespace, env}, nil
+}
+
+// Listen opens a TCP address of the place, for a service that a test or a tool
+// plays there.
+func (p *Place) Listen(address string) (net.Listener, error) {
+	var l net.Listener
+	err := inside(p.Namespace, func() (err error) {
+		l, err = net.Listen("tcp", address)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return l, nil
 }
 
 // Command is a command that will run in the place. It ends with the context.

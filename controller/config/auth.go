@@ -71,19 +71,10 @@ func (a *Auth) check(e *config.Errors) {
 }
 
 func (k *Keystone) check(e *config.Errors) {
-	checkURL(e, "auth.keystone.url", k.URL)
+	account := k.account()
+	account.check(e, "auth.keystone")
 	if k.PublicURL != "" {
 		checkURL(e, "auth.keystone.public_url", k.PublicURL)
-	}
-	for _, s := range []struct{ key, value string }{
-		{"username", k.Username},
-		{"password", k.Password},
-		{"project", k.Project},
-		{"domain", k.Domain},
-	} {
-		if s.value == "" {
-			e.Add("auth.keystone."+s.key, "is missing")
-		}
 	}
 	if k.TokenCacheTime < 0 || k.TokenCacheTime > maxTokenCacheTime {
 		e.Add("auth.keystone.token_cache_time", "%d is not between 0 and %d seconds", k.TokenCacheTime, maxTokenCacheTime)

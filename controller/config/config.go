@@ -19,6 +19,7 @@ type Config struct {
 	Auth     Auth          `yaml:"auth"`
 	Network  plugin.Config `yaml:"network"`
 	Metadata Metadata      `yaml:"metadata"`
+	Nova     Nova          `yaml:"nova"`
 	Log      Log           `yaml:"log"`
 }
 
@@ -84,6 +85,7 @@ func Default() *Config {
 		Metrics: Metrics{Listen: "127.0.0.1:9698"},
 		Auth:    defaultAuth(),
 		Network: plugin.DefaultConfig(),
+		Nova:    defaultNova(),
 		Log:     Log{Level: "info"},
 	}
 }
@@ -99,6 +101,7 @@ func Load(path string) (*Config, error) {
 	if len(c.Store.Endpoints) == 0 && c.Store.Embedded.Dir == "" {
 		c.Store.Embedded.Dir = defaultDir
 	}
+	c.completeNova()
 	if err := c.Validate(); err != nil {
 		if path == "" {
 			return nil, err
@@ -125,6 +128,7 @@ func (c *Config) Validate() error {
 			e.Add("metadata.nova_metadata_url", "%q is not an http or https URL", u)
 		}
 	}
+	c.Nova.check(&e)
 	e.LogLevel(c.Log.Level)
 	return e.Err()
 }

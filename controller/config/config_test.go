@@ -62,6 +62,19 @@ func TestAuthenticationOpensTheAPIToOtherAddresses(t *testing.T) {
 	}
 }
 
+func TestNovaIsToldAsTheUserThatValidatesTokens(t *testing.T) {
+	c, err := load(t, `
+auth: {mode: keystone, keystone: {url: 'http://k:5000/v3', username: neutron, password: secret}}
+nova: {url: 'http://nova:8774/v2.1'}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (config.Account{URL: "http://k:5000/v3", Username: "neutron", Password: "secret", Project: "service", Domain: "Default"}); c.Nova.Keystone != want {
+		t.Fatalf("account %+v", c.Nova.Keystone)
+	}
+}
+
 func TestNoFileMeansTheDefaults(t *testing.T) {
 	c, err := config.Load("")
 	if err != nil {
@@ -96,6 +109,11 @@ func TestBadValuesAreNamed(t *testing.T) {
 		{"a port that is none", `api: {listen: "127.0.0.1:http"}`, "api.listen"},
 		{"a range that is reversed", `network: {vxlan: {vni_ranges: ["9:1"]}}`, "vni_ranges"},
 		{"a metadata URL that is none", `metadata: {nova_metadata_url: nova}`, "metadata.nova_metadata_url"},
+		{"a Nova without credentials", `nova: {url: "http://nova:8774/v2.1"}`, "nova: token or keystone is needed"},
+		{"a Nova that is no URL", `nova: {url: "nova:8774", token: t}`, "nova.url"},
+		{"credentials without a Nova", `nova: {token: t}`, "nova.url: is missing"},
+		{"two credentials for Nova", `nova: {url: "http://nova:8774/v2.1", token: t, keystone: {url: "http://k:5000"}}`, "exclude each other"},
+		{"an account without a password", `nova: {url: "http://nova:8774/v2.1", keystone: {url: "http://k:5000", username: nova}}`, "nova.keystone.password: is missing"},
 		{"a log level that does not exist", "log: {level: loud}", "log.level"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

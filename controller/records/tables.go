@@ -31,6 +31,8 @@ var (
 	RouterBindings     = newTable("router-bindings", func(b *model.RouterBinding) string { return b.RouterID })
 	DHCPBindings       = newTable("dhcp-bindings", func(b *model.DHCPBinding) string { return b.NetworkID })
 	Quotas             = newTable("quotas", func(q *model.Quota) string { return q.ProjectID })
+	ServerNotices      = newTable("server-notices", func(n *model.ServerNotice) string { return n.PortID })
+	Duties             = newTable("duties", func(d *model.Duty) string { return d.Name })
 )
 
 // The indexes: records of a table by something that they hold. A record whose
