@@ -20,6 +20,7 @@ func extensions() []extension {
 		{"availability_zone", "Availability Zone", "2015-01-01T10:00:00-00:00", "The availability zone extension."},
 		{"availability_zone_filter", "Availability Zone Filter Extension", "2018-06-22T10:00:00-00:00", "Add filter parameters to AvailabilityZone resource"},
 		{"binding", "Port Binding", "2014-02-03T10:00:00-00:00", "Expose port bindings of a virtual port to external application"},
+		{"binding-extended", "Port Bindings Extended", "2017-07-17T10:00:00-00:00", "Expose port bindings of a virtual port to external application"},
 		{"data-plane-status", "Port data plane status extension", "2017-01-24T10:00:00-00:00", "Expose status of underlying data plane"},
 		{"default-subnetpools", "Default Subnetpools", "2016-02-18T18:00:00-00:00", "Provides ability to mark and use a subnetpool as the default."},
 		{"dns-domain-ports", "dns_domain for ports", "2017-04-24T10:00:00-00:00", "Allows the DNS domain to be specified for a network port."},

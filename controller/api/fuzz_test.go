@@ -67,6 +67,7 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 		`{"addresses": ["10.3.0.1/16"]}`,
 		`{"network_id": "$"}`,
 		`{"segment": {"network_id": "$", "network_type": "vlan", "physical_network": "physnet1", "segmentation_id": "7"}}`,
+		`{"binding": {"host": "hv1", "vnic_type": "normal", "profile": {"a": [null]}}}`,
 		`{"network_segment_range": {"network_type": "gre", "minimum": 4294967290, "maximum": "4294967295", "shared": 0}}`,
 		`{"network": {"segments": [{"provider:network_type": "vxlan"}, {"provider:network_type": "flat", "provider:physical_network": "p"}]}}`,
 	} {
@@ -81,6 +82,8 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 	c.subnet(n, `"ip_version": 4, "cidr": "10.0.0.0/8"`)
 	c.subnet(n, `"ip_version": 6, "cidr": "2001:db8::/64", "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"`)
 	p := id(c.port(n, ""))
+	c.agent("hv1")
+	bindings := "ports/" + id(c.port(n, `, "device_owner": "compute:nova"`)) + "/bindings"
 	g := id(c.create("security-groups", "security_group", `{"name": "g"}`))
 	pool := "subnetpools/" + id(c.pool(`{"name": "p", "prefixes": ["10.0.0.0/8"]}`))
 	addresses := "address-groups/" + id(c.create("address-groups", "address_group", `{}`))
@@ -88,7 +91,7 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 	send := func(t *testing.T, method, path, body string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
-		if w.Code >= 500 && w.Code != http.StatusServiceUnavailable {
+		if w.Code >= 500 && w.Code != http.StatusServiceUnavailable && !strings.Contains(w.Body.String(), "PortBindingError") {
 			t.Fatalf("%s %s %s: %d %s", method, path, body, w.Code, w.Body)
 		}
 		return w
@@ -116,8 +119,12 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 			"networks/" + n, "ports/" + p, "security-groups/" + g, "quotas/x", "networks/" + n + "/tags",
 			pool, pool + "/add_prefixes", pool + "/remove_prefixes", pool + "/onboard_network_subnets",
 			addresses + "/add_addresses", addresses + "/remove_addresses",
+			bindings + "/hv1", bindings + "/hv1/activate",
 		} {
 			send(t, "PUT", "/v2.0/"+path, body)
+		}
+		if w := send(t, "POST", "/v2.0/"+bindings, body); w.Code == http.StatusCreated {
+			send(t, "DELETE", "/v2.0/"+bindings+"/hv1", "")
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"iter"
 	"net/netip"
 	"slices"
@@ -17,10 +18,22 @@ type (
 	portView = plugin.PortView
 )
 
+// portEndpoint serves /v2.0/ports: the collection, and the bindings of one port.
+type portEndpoint struct {
+	*collection[portSpec, portView]
+}
+
+func (e portEndpoint) serve(ctx context.Context, rq *request, rest []string) (response, error) {
+	if len(rest) >= 2 && rest[1] == "bindings" {
+		return e.serveBindings(ctx, rq, rest[0], rest[2:])
+	}
+	return e.collection.serve(ctx, rq, rest)
+}
+
 // newPorts serves /v2.0/ports.
 func newPorts(a *API) endpoint {
 	p := a.config.Plugin
-	return (&collection[portSpec, portView]{
+	return portEndpoint{(&collection[portSpec, portView]{
 		api: a, member: "port", plural: "ports", path: "ports", kind: "Port", title: "Port", bulk: true,
 		attrs:  portAttrs(),
 		id:     func(v *portView) string { return v.ID },
@@ -57,7 +70,7 @@ func newPorts(a *API) endpoint {
 			}
 			return t
 		},
-	}).governed()
+	}).governed()}
 }
 
 // portHints are the filters on ports that an index answers, the most selective
@@ -190,9 +203,7 @@ func bindingAttrs() []attr[portSpec, portView] {
 			get: func(v *portView) any { return orEmpty(v.BindingProfile) },
 		},
 		{
-			name: "binding:vnic_type", create: true, update: true, standard: "normal",
-			check: oneOf("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic",
-				"vdpa", "accelerator-direct", "accelerator-direct-physical", "remote-managed"),
+			name: "binding:vnic_type", create: true, update: true, standard: "normal", check: vnicType,
 			set: func(s *portSpec, v any) { s.VNICType = v.(string) },
 			get: func(v *portView) any { return v.VNICType },
 		},

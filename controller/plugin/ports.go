@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -154,10 +153,8 @@ func (p *Plugin) checkPort(port *model.Port) error {
 	if err := p.checkPairs(port); err != nil {
 		return err
 	}
-	if len(port.BindingProfile) > 0 {
-		if b, err := json.Marshal(port.BindingProfile); err != nil || len(b) > maxProfile {
-			return InvalidInput("binding:profile value too large")
-		}
+	if err := checkProfile(port.BindingProfile); err != nil {
+		return err
 	}
 	if name, ok := strings.CutSuffix(port.DNSName, "."); ok && !strings.HasSuffix(name, "."+p.config.DNSDomain) {
 		return BadRequest("BadRequest", "Bad port request: dns_name %s is a fully qualified name outside of dns_domain %s.", port.DNSName, p.config.DNSDomain)
@@ -192,8 +189,9 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 		return err
 	}
 	p.rebind(u, network, before, port)
-	if port.Host != before.Host && len(network.Segments) > 1 {
-		renew(u, macKey(port.NetworkID, before.MAC), port.ID) // see DeleteSegment
+	p.followHost(u, network, before, port)
+	if CheckBindings(port) != nil {
+		port.Bindings = nil // of the guest that it was
 	}
 	if err := reclaim(u, port.ID, portClaims(before), portClaims(port)); err != nil {
 		return portTaken(port, err)

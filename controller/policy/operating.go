@@ -23,6 +23,7 @@ func operating() []Resource {
 		{Name: "network_ip_availability", Get: admin},
 		operators("segment"),
 		operators("network_segment_range"),
+		operators("binding"), // of a port to a host
 		{Name: "service_provider", Get: everyone},
 		{Name: "flavor", Get: everyone, Create: admin, Update: admin, Delete: admin},
 		operators("service_profile"),
