@@ -71,6 +71,7 @@ func extensions() []extension {
 		{"router", "Neutron L3 Router", "2012-07-20T10:00:00-00:00", "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks via a NAT gateway."},
 		{"router_availability_zone", "Router Availability Zone", "2015-01-01T10:00:00-00:00", "Availability zone support for router."},
 		{"security-group", "security-group", "2012-10-05T10:00:00-00:00", "The security groups extension."},
+		{"security-groups-default-rules", "Default rules for security groups", "2022-12-19T10:00:00-00:00", "Configure set of security group rules used as default rules for every new security group"},
 		{"security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "2020-07-28T10:00:00-00:00", "Add new field with normalized remote_ip_prefix cidr in SG rule"},
 		{"security-groups-remote-address-group", "Remote address group id field for security group rules", "2020-08-25T10:00:00-00:00", "Add new field of remote address group id in SG rules"},
 		{"security-groups-shared-filtering", "Security group filtering on the shared field", "2021-10-05T09:00:00-00:00", "Support filtering security groups on the shared field"},

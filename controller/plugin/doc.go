@@ -15,6 +15,8 @@
 //	sguse/<group>/<port>               port id
 //	sgremote/<group>/<rule>            rule id
 //	sgdefault/<project>                group id
+//	sgtemplate/rule/<what it admits>   rule template id
+//	sgtemplate/gone/<rule template>    rule template id
 //	seg/<type>/<physnet>/<id>          network id
 //	range/<type>/<physnet>/<range>     segment range id
 //	default-external                   network id

@@ -17,6 +17,7 @@ var (
 	Ports              = newTable("ports", func(p *model.Port) string { return p.ID })
 	SecurityGroups     = newTable("security-groups", func(g *model.SecurityGroup) string { return g.ID })
 	SecurityGroupRules = newTable("security-group-rules", func(r *model.SecurityGroupRule) string { return r.ID })
+	RuleTemplates      = newTable("rule-templates", func(t *model.RuleTemplate) string { return t.ID })
 	Routers            = newTable("routers", func(r *model.Router) string { return r.ID })
 	FloatingIPs        = newTable("floating-ips", func(f *model.FloatingIP) string { return f.ID })
 	PortForwardings    = newTable("port-forwardings", func(f *model.PortForwarding) string { return f.ID })
