@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -99,6 +100,7 @@ func New(c Config) *API {
 		"availability_zones":           newZones(a),
 		"network-ip-availabilities":    newUsages(a),
 	}
+	maps.Copy(a.endpoints, serviceEndpoints(a))
 	return a
 }
 

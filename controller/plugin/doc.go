@@ -27,6 +27,8 @@
 //	aguse/<address group>/<rule>       rule id
 //	rbac/<object>/<action>/<target>    RBAC policy id
 //	default-subnetpool/<IP version>    subnet pool id
+//	qosdefault/<project>               QoS policy id
+//	qosuse/<QoS policy>/<type>/<id>    id of what names the policy
 //	quota/<project>/<resource>/<slot>  object id
 //
 // The other way round, "nothing uses this" is a condition on such keys.
