@@ -93,6 +93,7 @@ func New(c Config) *API {
 		"address-scopes":               newScopes(a),
 		"address-groups":               newAddressGroups(a),
 		"rbac-policies":                newPolicies(a),
+		"auto-allocated-topology":      newTopologies(a),
 		"agents":                       newAgents(a),
 		"segments":                     newSegments(a),
 		"network_segment_ranges":       newRanges(a),

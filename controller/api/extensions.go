@@ -17,6 +17,7 @@ func extensions() []extension {
 		{"address-scope", "Address scope", "2015-07-26T10:00:00-00:00", "Address scopes extension."},
 		{"agent", "agent", "2013-02-03T10:00:00-00:00", "The agent management extension."},
 		{"allowed-address-pairs", "Allowed Address Pairs", "2013-07-23T10:00:00-00:00", "Provides allowed address pairs"},
+		{"auto-allocated-topology", "Auto Allocated Topology Services", "2016-01-01T00:00:00-00:00", "Auto Allocated Topology Services."},
 		{"availability_zone", "Availability Zone", "2015-01-01T10:00:00-00:00", "The availability zone extension."},
 		{"availability_zone_filter", "Availability Zone Filter Extension", "2018-06-22T10:00:00-00:00", "Add filter parameters to AvailabilityZone resource"},
 		{"binding", "Port Binding", "2014-02-03T10:00:00-00:00", "Expose port bindings of a virtual port to external application"},

@@ -20,6 +20,8 @@
 //	seg/<type>/<physnet>/<id>          network id
 //	range/<type>/<physnet>/<range>     segment range id
 //	default-external                   network id
+//	auto/<project>/network             network id
+//	auto/<project>/router              router id
 //	ext/<network>/<port>               gateway's or floating address's port id
 //	rif/<router>/<subnet>              port id
 //	nat/<port>/…                       id of what is translated to the port

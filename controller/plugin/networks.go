@@ -199,6 +199,7 @@ func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
 	if n.IsDefault {
 		u.Release(defaultExternalKey)
 	}
+	forgetTopology(u, n)
 	u.RequireNoClaims(macPrefix(id))
 	if err := unshare(u, id, everyPolicy); err != nil {
 		return err

@@ -121,6 +121,7 @@ func (p *Plugin) DeleteRouter(u *records.Update, id string) error {
 	for h := range records.ConntrackHelpersByRouter.Get(u, id) {
 		records.ConntrackHelpers.Delete(u, h.ID)
 	}
+	forgetTopologyRouter(u, router)
 	u.RequireNoClaims(interfacePrefix(id))
 	records.Routers.Delete(u, id)
 	return nil
