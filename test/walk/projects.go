@@ -1,0 +1,30 @@
+package walk
+
+// ProjectChapters are those that name projects, which the client looks up in
+// Keystone.
+func ProjectChapters() []Chapter {
+	return []Chapter{{"projects and quotas", projectSteps}}
+}
+
+var projectSteps = []Step{
+	{Command: "project create guests -f json", Saves: "guests"},
+	{Command: "network create theirs --project guests -f json", Shows: Attributes{"project_id": "$guests"}, Saves: "theirs"},
+	{Command: "network list --project guests -f json", Shows: []Attributes{{"Name": "theirs"}}},
+	{Command: "network create ours -f json", Saves: "ours"},
+	{
+		Command: "network rbac create --type network --action access_as_shared --target-project guests ours -f json",
+		Shows:   Attributes{"target_project_id": "$guests", "object_id": "$ours"}, Saves: "policy",
+	},
+	{Command: "project create others -f json", Saves: "others"},
+	{Command: "network rbac set $policy --target-project others"},
+	{Command: "network rbac show $policy -f json", Shows: Attributes{"target_project_id": "$others"}},
+	{Command: "network rbac delete $policy"},
+	{Command: "security group list --project guests -f json", Shows: []Attributes{{"Name": "default", "Project": "$guests"}}},
+	{Command: "quota set --networks 3 --ports 7 --secgroups 4 guests"},
+	{Command: "quota show guests -f json", Shows: Attributes{"networks": 3, "ports": 7, "secgroups": 4, "subnets": 100, "subnet_pools": -1}},
+	{Command: "router create theirs --project guests -f json", Shows: Attributes{"project_id": "$guests"}},
+	{Command: "router delete theirs"},
+	{Command: "availability zone list --network -f json"},
+	{Command: "network delete theirs ours"},
+	{Command: "project delete guests others"},
+}

@@ -1,0 +1,75 @@
+package walk
+
+// routerSteps leave a router between a network inside, with a guest, and one
+// outside for floatingSteps.
+var routerSteps = []Step{
+	{Command: "network create outer --external -f json", Shows: Attributes{"router:external": true}, Saves: "outer"},
+	{Command: "subnet create outside --network outer --subnet-range 203.0.113.0/24 --no-dhcp --allocation-pool start=203.0.113.50,end=203.0.113.99"},
+	{Command: "network create inner -f json", Saves: "inner"},
+	{Command: "subnet create inside --network inner --subnet-range 10.30.0.0/24 -f json", Saves: "inside"},
+	{Command: "subnet create beside --network inner --subnet-range 10.31.0.0/24"},
+	{Command: "port create guest --network inner --fixed-ip subnet=inside,ip-address=10.30.0.9 -f json", Saves: "guest"},
+	{
+		Command: "router create edge --description way --tag r1 -f json",
+		Shows: Attributes{
+			"name": "edge", "status": "ACTIVE", "admin_state_up": true, "external_gateway_info": nil, "routes": []any{},
+			"description": "way", "tags": []string{"r1"},
+		},
+		Saves: "edge",
+	},
+	{Command: "router create shut --disable -f json", Shows: Attributes{"admin_state_up": false}},
+	{Command: "router add subnet edge inside"},
+	{Command: "router add subnet edge inside", Refused: "400"},
+	{Command: "port create door --network inner --fixed-ip subnet=beside,ip-address=10.31.0.77 -f json", Saves: "door"},
+	{Command: "router add port edge door"},
+	{
+		Command: "port list --router edge --long -f json",
+		Shows: []Attributes{
+			{"Name": "", "Device Owner": "network:router_interface"},
+			{"Name": "door", "Device Owner": "network:router_interface"},
+		},
+	},
+	{Command: "port delete door", Refused: "409"},
+	{Command: "router set edge --external-gateway outer --fixed-ip subnet=outside,ip-address=203.0.113.60 --disable-snat"},
+	{
+		Command: "router show edge -f json",
+		Shows:   Attributes{"name": "edge", "status": "ACTIVE"},
+	},
+	{Command: "router set edge --external-gateway inner", Refused: "400"},
+	{Command: "port list --device-owner network:router_gateway --fixed-ip ip-address=203.0.113.60 -f json", Shows: []Attributes{{"Status": "DOWN"}}},
+	{Command: "router set edge --route destination=192.0.2.0/24,gateway=10.30.0.9 --name border --description wall"},
+	{Command: "router add route border --route destination=198.51.100.0/24,gateway=10.31.0.9"},
+	{
+		Command: "router show border -f json",
+		Shows: Attributes{
+			"description": "wall",
+			"routes": []Attributes{
+				{"destination": "192.0.2.0/24", "nexthop": "10.30.0.9"}, {"destination": "198.51.100.0/24", "nexthop": "10.31.0.9"},
+			},
+		},
+	},
+	{Command: "router add route border --route destination=10.99.0.0/16,gateway=10.77.0.1", Refused: "10.77.0.1"},
+	{Command: "router remove subnet border inside", Refused: "409"},
+	{Command: "router remove route border --route destination=192.0.2.0/24,gateway=10.30.0.9"},
+	{Command: "router unset border --route destination=198.51.100.0/24,gateway=10.31.0.9 --tag r1"},
+	{Command: "router show border -f json", Shows: Attributes{"routes": []any{}, "tags": []any{}}},
+	{Command: "router list -f json", Shows: []Attributes{{"Name": "border", "State": true}, {"Name": "shut", "State": false}}},
+	{Command: "router list --disable -f json", Shows: []Attributes{{"Name": "shut"}}},
+	{Command: "router list --name border --long -f json", Shows: []Attributes{{"Name": "border", "Routes": []any{}}}},
+	{Command: "router set border --disable --tag r2"},
+	{Command: "router list --tags r2 -f json", Shows: []Attributes{{"Name": "border", "State": false}}},
+	{Command: "router set border --enable --no-tag"},
+	{Command: "router remove port border door"},
+	{Command: "port show door", Refused: "No Port found for door"},
+	{Command: "router delete border", Refused: "409"},
+	{Command: "router delete shut"},
+	{Command: "router unset border --external-gateway"},
+	{Command: "router show border -f json", Shows: Attributes{"external_gateway_info": nil}},
+	{Command: "router set border --external-gateway outer"},
+	{Command: "network l3 conntrack helper create border --helper tftp --protocol udp --port 69 -f json", Shows: Attributes{"helper": "tftp", "port": 69}, Saves: "helper"},
+	{Command: "network l3 conntrack helper set border $helper --port 1069"},
+	{Command: "network l3 conntrack helper show border $helper -f json", Shows: Attributes{"helper": "tftp", "protocol": "udp", "port": 1069}},
+	{Command: "network l3 conntrack helper list border -f json", Shows: []Attributes{{"Router ID": "$edge", "Helper": "tftp", "Port": 1069}}},
+	{Command: "network l3 conntrack helper delete border $helper"},
+	{Command: "network l3 conntrack helper list border -f json", Shows: []Attributes{}},
+}
