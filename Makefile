@@ -28,7 +28,7 @@ demo: root packages build ## a guided tour with live pings, on a three-node lab
 test: root packages build ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m ./...
 
-conformance: stock build ## tempest's network API tests, with a real Keystone
+conformance: stock build ## the openstack client and tempest's network API tests, with a real Keystone
 	@$(GO) run ./test/conformance
 
 bench: root packages build ## figures, as ratios to what Open vSwitch's own tools need

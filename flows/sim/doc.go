@@ -15,8 +15,5 @@
 // and commits no connections. What the switch leaves undefined is reported in
 // the trace: rules of equal priority that match the same packet.
 //
-// ICMP errors follow the connection of the packet that they quote.
-//
-// Not simulated: NAT, fragments' reassembly, TCP windows, ICMP identifiers,
-// meters, checksums and timeouts.
+// Not simulated: NAT, fragments' reassembly, meters, checksums and timeouts.
 package sim

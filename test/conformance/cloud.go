@@ -35,12 +35,14 @@ type cloud struct {
 	Keystone, API, RPC, Compute string // HOST:PORT
 	User, Password, Project     string // the administrator's
 	Domain, Region              string
+	Physical                    string // network that the hosts' bridges lead to
 	External, ExternalName      string // network with addresses for floating IPs
 	Extensions                  string // aliases, with commas
 	bin                         string
 	children                    *children
 	identity, network           *gophercloud.ServiceClient
 	compute                     *http.Server
+	stopHosts                   context.CancelFunc
 }
 
 func newCloud(dir string, o options) (*cloud, error) {
@@ -55,8 +57,8 @@ func newCloud(dir string, o options) (*cloud, error) {
 	return &cloud{
 		Dir: dir, Keystone: free[0], API: free[1], RPC: free[2], Compute: free[3],
 		User: "admin", Password: rand.Text(), Project: "admin", Domain: "Default", Region: "RegionOne",
-		ExternalName: "public",
-		bin:          bin, children: &children{dir: dir, env: environment(dir)},
+		Physical: "physnet1", ExternalName: "public",
+		bin: bin, children: &children{dir: dir, env: environment(dir)},
 	}, nil
 }
 

@@ -12,8 +12,8 @@ import (
 // computePath is where the catalogue says that Nova is.
 const computePath = "/v2.1"
 
-// startCompute answers the one question that the network tests have for Nova:
-// which hypervisors are there, so that a port can be bound to one.
+// startCompute answers the questions that there are for Nova: which hypervisors
+// it has, so that a port can be bound to one, and its quotas.
 func (c *cloud) startCompute(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", c.Compute)
 	if err != nil {
@@ -24,6 +24,11 @@ func (c *cloud) startCompute(ctx context.Context) error {
 		w.Header().Set("Content-Type", "application/json")
 		// The client that is gone is nobody's concern.
 		_, _ = w.Write([]byte(`{"hypervisors": [{"id": 1, "hypervisor_hostname": "hv1", "state": "up", "status": "enabled"}]}`))
+	})
+	// The client asks for all services' quotas at once.
+	mux.HandleFunc("GET "+computePath+"/os-quota-sets/{project}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"quota_set": {}}`))
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	c.compute = server
@@ -37,6 +42,9 @@ func (c *cloud) startCompute(ctx context.Context) error {
 
 // stop ends everything that the cloud runs.
 func (c *cloud) stop() {
+	if c.stopHosts != nil {
+		c.stopHosts()
+	}
 	c.children.stop()
 	if c.compute != nil {
 		_ = c.compute.Close()

@@ -1,14 +1,17 @@
-// Command conformance runs tempest's network API tests, as OpenStack's own
-// projects use them, against lepton-controller:
+// Command conformance runs what stock clients and OpenStack's own projects have
+// for the Networking API against lepton-controller with a real Keystone:
 //
-//	tempest ──► Keystone (uWSGI, SQLite)
-//	   │            ▲ validates tokens
-//	   ├──────► lepton-controller
-//	   └──────► a stand-in for Nova
+//	openstack ─┬─► Keystone (uWSGI, SQLite)
+//	tempest   ─┤      ▲ validates tokens
+//	           ├─► lepton-controller ◄── agents of three hosts, without switches
+//	           └─► a stand-in for Nova
 //
 // It starts all of them on free loopback ports in a directory of its own, with
-// the network endpoint in Keystone's catalogue. tempest is told the extensions
-// that the controller lists, and so decides which tests apply. The report names
-// each test that failed, and each that was skipped with tempest's reason. The
-// command succeeds when no test failed.
+// the network endpoint in Keystone's catalogue. First it walks through the
+// commands of the openstack client (package walk), then it runs tempest's
+// network API tests and those of Neutron's own plugin for tempest. tempest is
+// told the extensions that the controller lists, and so decides which tests
+// apply. The report names each test that failed, each that was skipped with
+// tempest's reason, and each that is known to fail with ours. The command
+// succeeds when no other test failed.
 package main

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -13,8 +14,16 @@ import (
 
 // report is the outcome of a run.
 type report struct {
-	passed          int
-	failed, skipped []outcome
+	passed                 []string
+	failed, skipped, known []outcome
+}
+
+// with is the report of both runs.
+func (r report) with(other report) report {
+	return report{
+		slices.Concat(r.passed, other.passed), slices.Concat(r.failed, other.failed),
+		slices.Concat(r.skipped, other.skipped), slices.Concat(r.known, other.known),
+	}
 }
 
 // outcome is a test, or a class of tests, with why it did not pass, in a line.
@@ -50,7 +59,7 @@ func readResults(path string) (report, error) {
 		case t.Skipped != nil:
 			r.skipped = append(r.skipped, outcome{name, strings.TrimSpace(*t.Skipped)})
 		default:
-			r.passed++
+			r.passed = append(r.passed, name)
 		}
 	}
 	for _, list := range [][]outcome{r.failed, r.skipped} {
@@ -89,26 +98,27 @@ func cause(text string) string {
 	return line
 }
 
-// print writes the report: what was skipped by its reason, then what failed,
-// then the counts.
+// print writes the report: what was skipped and what is known to fail by its
+// reason, then what failed, then the counts.
 func (r report) print(w io.Writer, took time.Duration) {
+	printByReason(w, "skipped", r.skipped)
+	printByReason(w, "known to fail", r.known)
+	for _, o := range r.failed {
+		fmt.Fprintf(w, "FAILED %s: %s\n", o.test, o.reason)
+	}
+	fmt.Fprintf(w, "%d passed, %d failed, %d known to fail, %d skipped, in %s\n",
+		len(r.passed), len(r.failed), len(r.known), len(r.skipped), took.Round(time.Second))
+}
+
+func printByReason(w io.Writer, what string, list []outcome) {
 	byReason := map[string][]string{}
-	var reasons []string
-	for _, o := range r.skipped {
-		if byReason[o.reason] == nil {
-			reasons = append(reasons, o.reason)
-		}
+	for _, o := range list {
 		byReason[o.reason] = append(byReason[o.reason], o.test)
 	}
-	slices.Sort(reasons)
-	for _, reason := range reasons {
-		fmt.Fprintf(w, "skipped: %s\n", reason)
+	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
+		fmt.Fprintf(w, "%s: %s\n", what, reason)
 		for _, test := range byReason[reason] {
 			fmt.Fprintf(w, "  %s\n", test)
 		}
 	}
-	for _, o := range r.failed {
-		fmt.Fprintf(w, "FAILED %s: %s\n", o.test, o.reason)
-	}
-	fmt.Fprintf(w, "%d passed, %d failed, %d skipped, in %s\n", r.passed, len(r.failed), len(r.skipped), took.Round(time.Second))
 }
