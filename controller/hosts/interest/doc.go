@@ -2,7 +2,9 @@
 //
 // A host is interested in the networks that have a port bound on it, in their
 // subnets, in every bound port of those networks on whatever host, and in the
-// tunnel endpoints of the hosts that it shares a tunnelled network with.
+// tunnel endpoints of the hosts that it shares a tunnelled network with. Of a
+// network with several segments it learns the one that it is on, and nothing of
+// hosts on others.
 //
 //	records ──Apply(batch)──▶ Engine ──marks──▶ Feed of each connected host
 //	                            ▲                     │

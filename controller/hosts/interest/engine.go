@@ -35,6 +35,7 @@ type host struct {
 	name     string
 	endpoint model.Endpoint // without Types: see ends
 	ends     []model.NetworkType
+	mappings map[string]string // physical network → bridge
 	networks map[string]*network
 	feed     *Feed // nil: not connected here
 }
@@ -94,10 +95,13 @@ func (e *Engine) change(c records.Change, w *woken) {
 
 func (e *Engine) setNetwork(id string, rec *model.Network, w *woken) {
 	n := e.network(id)
-	before := n.tunnel()
+	before, same := n.tunnel(), sameSegments(n.rec, rec)
 	n.markMesh(w, before != tunnelOf(rec))
 	n.rec = rec
 	n.markMesh(w, before != tunnelOf(rec))
+	if !same {
+		n.markSplit(w)
+	}
 	n.mark(ref{networkKind, id}, w)
 	e.prune(id)
 }
@@ -198,12 +202,17 @@ func (e *Engine) setAgent(before, rec *model.Agent, w *woken) {
 	h := e.host(rec.Host)
 	defer e.pruneHost(h)
 	end := model.Endpoint{Host: rec.Host, IP: rec.TunnelIP, VXLANPort: rec.VXLANPort}
-	if h.endpoint.IP == end.IP && h.endpoint.VXLANPort == end.VXLANPort && slices.Equal(h.ends, rec.TunnelTypes) {
+	same := slices.Equal(h.ends, rec.TunnelTypes)
+	rewired := !same || !maps.Equal(h.mappings, rec.BridgeMappings)
+	if h.endpoint.IP == end.IP && h.endpoint.VXLANPort == end.VXLANPort && same && !rewired {
 		return
 	}
-	h.endpoint, h.ends = end, rec.TunnelTypes
+	h.endpoint, h.ends, h.mappings = end, rec.TunnelTypes, rec.BridgeMappings
 	for _, n := range h.networks {
 		n.markEndpoint(h, w)
+		if rewired && split(n.rec) {
+			n.markSplit(w)
+		}
 	}
 }
 
@@ -235,7 +244,7 @@ func (e *Engine) prune(id string) {
 }
 
 func (e *Engine) pruneHost(h *host) {
-	if len(h.networks) == 0 && h.feed == nil && !h.endpoint.IP.IsValid() {
+	if len(h.networks) == 0 && h.feed == nil && !h.endpoint.IP.IsValid() && len(h.ends) == 0 && len(h.mappings) == 0 {
 		delete(e.hosts, h.name)
 	}
 }
@@ -270,7 +279,7 @@ func (n *network) mark(r ref, w *woken) {
 
 // markEndpoint marks a host's tunnel end for the other hosts on the network.
 func (n *network) markEndpoint(of *host, w *woken) {
-	if n.tunnel() == "" {
+	if !n.tunnels() {
 		return
 	}
 	for h := range n.hosts {
@@ -302,7 +311,7 @@ func (h *host) markNetwork(id string, n *network, w *woken) {
 
 // markPeers marks the tunnel ends of the other hosts on the network for one.
 func (h *host) markPeers(n *network, w *woken) {
-	if h.feed == nil || n.tunnel() == "" {
+	if h.feed == nil || !n.tunnels() {
 		return
 	}
 	for other := range n.hosts {
@@ -321,11 +330,11 @@ func (h *host) shared(other *host) []model.NetworkType {
 	}
 	types := map[model.NetworkType]struct{}{}
 	for _, n := range few {
-		t := n.tunnel()
+		t := h.tunnelOn(n)
 		if t == "" || !slices.Contains(other.ends, t) {
 			continue
 		}
-		if _, both := n.hosts[many]; both {
+		if _, both := n.hosts[many]; both && together(n, h, other) {
 			types[t] = struct{}{}
 		}
 	}

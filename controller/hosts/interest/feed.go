@@ -113,15 +113,17 @@ func (e *Engine) snapshot(h *host, u *rpc.Update) {
 	peers := map[*host]struct{}{}
 	for _, n := range h.networks {
 		if n.rec != nil {
-			u.Networks = append(u.Networks, n.rec)
+			u.Networks = append(u.Networks, h.networkAsSeen(n))
 		}
 		for _, s := range n.subnets {
 			u.Subnets = append(u.Subnets, s)
 		}
 		for _, p := range n.ports {
-			u.Ports = append(u.Ports, h.portAsSeen(p))
+			if together(n, h, e.hosts[p.Host]) {
+				u.Ports = append(u.Ports, h.portAsSeen(p))
+			}
 		}
-		if n.tunnel() != "" {
+		if n.tunnels() {
 			for other := range n.hosts {
 				peers[other] = struct{}{}
 			}
@@ -139,7 +141,7 @@ func (e *Engine) resolve(h *host, r ref, u *rpc.Update) {
 	switch r.kind {
 	case networkKind:
 		if n := h.networks[r.id]; n != nil && n.rec != nil {
-			u.Networks = append(u.Networks, n.rec)
+			u.Networks = append(u.Networks, h.networkAsSeen(n))
 		} else {
 			u.Deleted.Networks = append(u.Deleted.Networks, r.id)
 		}
@@ -150,7 +152,7 @@ func (e *Engine) resolve(h *host, r ref, u *rpc.Update) {
 			u.Deleted.Subnets = append(u.Deleted.Subnets, r.id)
 		}
 	case portKind:
-		if p := e.ports[r.id]; p != nil && h.networks[p.NetworkID] != nil {
+		if p := e.ports[r.id]; p != nil && h.networks[p.NetworkID] != nil && together(h.networks[p.NetworkID], h, e.hosts[p.Host]) {
 			u.Ports = append(u.Ports, h.portAsSeen(p))
 		} else {
 			u.Deleted.Ports = append(u.Deleted.Ports, r.id)

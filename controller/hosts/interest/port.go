@@ -23,7 +23,7 @@ func BoundHost(p *model.Port) string {
 func elsewhere(p *model.Port) *model.Port {
 	q := *p
 	q.Meta = model.Meta{ID: p.ID, ProjectID: p.ProjectID}
-	q.VIFDetails, q.BindingProfile = nil, nil
+	q.VIFDetails, q.BindingProfile, q.Bindings = nil, nil, nil
 	q.NUMAAffinityPolicy, q.DeviceProfile, q.DataPlaneStatus = "", "", ""
 	q.IPAllocation, q.PropagateUplink = "", false
 	return &q

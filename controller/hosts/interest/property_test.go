@@ -41,8 +41,20 @@ func (m *machine) changeNetwork(t *rapid.T) {
 		return
 	}
 	n := aNetwork(id, rapid.SampledFrom(networkTypes).Draw(t, "type"))
+	if rapid.IntRange(0, 2).Draw(t, "split") == 0 {
+		n.SetSegments(rapid.SliceOfN(rapid.Custom(aSegment), 1, 3).Draw(t, "segments"))
+	}
 	n.Revision = m.revision
 	m.batch = append(m.batch, m.world.setNetwork(id, n))
+}
+
+// aSegment is a VLAN on one of two physical networks, or a tunnel.
+func aSegment(t *rapid.T) model.NetworkSegment {
+	s := model.Segment{Type: rapid.SampledFrom(networkTypes).Draw(t, "type"), ID: rapid.Uint32Range(100, 101).Draw(t, "segmentation id")}
+	if s.Type.Physical() {
+		s.PhysicalNetwork = rapid.SampledFrom([]string{"physnet1", "physnet2"}).Draw(t, "physnet")
+	}
+	return model.NetworkSegment{Segment: s}
 }
 
 func (m *machine) changeSubnet(t *rapid.T) {
@@ -80,6 +92,12 @@ func (m *machine) changePort(t *rapid.T) {
 func (m *machine) changeAgent(t *rapid.T) {
 	host := pick(t, "hv", 4)
 	a := anAgent(host, rapid.Byte().Draw(t, "ip"), rapid.SampledFrom(tunnelSets).Draw(t, "types")...)
+	if physnet := rapid.SampledFrom([]string{"", "physnet1", "physnet2"}).Draw(t, "mapping"); physnet != "" {
+		a.BridgeMappings = map[string]string{physnet: "br-phys"}
+	}
+	if rapid.Bool().Draw(t, "no tunnels") {
+		a.TunnelIP = netip.Addr{}
+	}
 	if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
 		m.batch = append(m.batch, m.world.setAgent(a.ID, nil))
 		return

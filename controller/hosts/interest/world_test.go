@@ -110,15 +110,20 @@ func (w *world) interestOf(host string) *known {
 			continue
 		}
 		n := w.networks[id]
+		wire := w.wire(n, host)
 		if n != nil {
-			k.Networks[id] = n
+			seen := *n
+			if len(n.Segments) > 1 {
+				seen.Segment, seen.Segments = wire, nil
+			}
+			k.Networks[id] = &seen
 		}
-		if n == nil || !n.Segment.Type.Tunneled() {
+		if !wire.Type.Tunneled() {
 			continue
 		}
 		for _, a := range w.agents {
-			if a.Host != host && hosts[a.Host] && a.TunnelIP.IsValid() && slices.Contains(a.TunnelTypes, n.Segment.Type) {
-				k.addEndpoint(a, n.Segment.Type)
+			if a.Host != host && hosts[a.Host] && a.TunnelIP.IsValid() && slices.Contains(a.TunnelTypes, wire.Type) && w.wire(n, a.Host) == wire {
+				k.addEndpoint(a, wire.Type)
 			}
 		}
 	}
@@ -130,6 +135,7 @@ func (w *world) interestOf(host string) *known {
 	for id, p := range w.ports {
 		switch {
 		case BoundHost(p) == "" || !on[p.NetworkID][host]:
+		case w.wire(w.networks[p.NetworkID], p.Host) != w.wire(w.networks[p.NetworkID], host):
 		case p.Host == host:
 			k.Ports[id] = p
 		default:
@@ -137,6 +143,24 @@ func (w *world) interestOf(host string) *known {
 		}
 	}
 	return k
+}
+
+// wire is the first segment of the network that the host's agent reaches, or
+// the first.
+func (w *world) wire(n *model.Network, host string) model.Segment {
+	if n == nil {
+		return model.Segment{}
+	}
+	a := w.agents["agent-"+host]
+	if a == nil {
+		a = &model.Agent{}
+	}
+	for _, s := range n.Segments {
+		if len(n.Segments) > 1 && a.Reaches(s.Segment) {
+			return s.Segment
+		}
+	}
+	return n.Segment
 }
 
 func (k *known) addEndpoint(a *model.Agent, t model.NetworkType) {
