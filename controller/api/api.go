@@ -54,7 +54,9 @@ type Observation struct {
 type API struct {
 	config    Config
 	endpoints map[string]endpoint
-	slots     chan struct{}
+	slots     chan struct{} // requests that are served
+	door      chan struct{} // requests whose sender is being established
+	large     chan struct{} // requests with large bodies
 	zip       compressor
 }
 
@@ -75,7 +77,10 @@ func New(c Config) *API {
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = defaultMaxInFlight
 	}
-	a := &API{config: c, slots: make(chan struct{}, c.MaxInFlight)}
+	a := &API{
+		config: c, slots: make(chan struct{}, c.MaxInFlight), door: make(chan struct{}, c.MaxInFlight),
+		large: make(chan struct{}, maxLarge),
+	}
 	a.endpoints = map[string]endpoint{
 		"extensions":                extensionList{},
 		"networks":                  newNetworks(a),
@@ -144,6 +149,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = a.refuse(w, r, err, log)
 		return
 	}
+	if r.Method == http.MethodOptions {
+		w.Header().Set("Allow", a.allowed(r.URL.Path))
+	}
 	status = res.status
 	a.write(w, r, res)
 }
@@ -158,21 +166,16 @@ func splitPath(path string) (parts []string, suffix string) {
 
 // answer works out the answer to a request below /v2.0.
 func (a *API) answer(r *http.Request, parts []string, suffix string, log *zap.Logger) (res response, err error) {
-	select {
-	case a.slots <- struct{}{}:
-		defer func() { <-a.slots }()
-	default:
-		return response{}, errBusy
-	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	who, err := a.config.Auth.Authenticate(r)
+	who, leave, err := a.admit(r)
 	if err != nil {
 		return response{}, err
 	}
+	defer leave()
 	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		return response{}, err
@@ -180,6 +183,9 @@ func (a *API) answer(r *http.Request, parts []string, suffix string, log *zap.Lo
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
 	log.Debug("request", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.String("project", who.ProjectID))
+	body := &meteredBody{ReadCloser: r.Body, ctx: ctx, large: a.large}
+	defer body.done()
+	r.Body = body
 	rq := &request{http: r, who: who, suffix: suffix, query: q}
 	if len(parts) == 1 && parts[0] == "" {
 		return versionResources(rq)
@@ -187,6 +193,9 @@ func (a *API) answer(r *http.Request, parts []string, suffix string, log *zap.Lo
 	e, ok := a.endpoints[parts[0]]
 	if !ok {
 		return response{}, errNoPath
+	}
+	if r.Method == http.MethodOptions {
+		return response{status: http.StatusOK}, nil
 	}
 	return e.serve(ctx, rq, parts[1:])
 }

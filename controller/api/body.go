@@ -7,16 +7,27 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
+	"unicode/utf8"
 )
 
-// maxDepth is how deep a body may nest.
-const maxDepth = 32
+// Bounds on what a body may hold: how deep it nests, how many items one list or
+// object has, and how many there are in all. They bound the memory that a body
+// takes once it is decoded, and what is done once for each pair of items.
+const (
+	maxDepth = 32
+	maxItems = 10_000
+	maxTotal = 100_000
+)
 
 // readBody reads a request's JSON object.
 func (a *API) readBody(r *http.Request) (map[string]any, error) {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, badRequest("The body of the request is encoded as '%s'; only plain JSON is read.", clip(coding))
+	}
 	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, a.config.MaxBody))
 	if err != nil {
-		if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
+		if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) || errors.Is(err, errBusy) {
 			return nil, err
 		}
 		return nil, badRequest("The body of the request could not be read.")
@@ -26,7 +37,10 @@ func (a *API) readBody(r *http.Request) (map[string]any, error) {
 
 // parseBody reads a JSON object; numbers stay as they were written.
 func parseBody(raw []byte) (map[string]any, error) {
-	if err := checkDepth(raw); err != nil {
+	if !utf8.Valid(raw) {
+		return nil, badRequest("The server could not comply with the request since it is malformed: the body is not UTF-8.")
+	}
+	if err := checkShape(raw); err != nil {
 		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -44,9 +58,11 @@ func parseBody(raw []byte) (map[string]any, error) {
 	return body, nil
 }
 
-// checkDepth refuses what nests too deep before it is decoded.
-func checkDepth(raw []byte) error {
-	depth, text := 0, false
+// checkShape refuses what nests too deep, or has too many items, before it is
+// decoded.
+func checkShape(raw []byte) error {
+	depth, text, total := 0, false, 0
+	var items [maxDepth + 1]int
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case text && c == '\\':
@@ -58,8 +74,18 @@ func checkDepth(raw []byte) error {
 			if depth++; depth > maxDepth {
 				return badRequest("The body of the request is nested deeper than %d levels.", maxDepth)
 			}
+			items[depth] = 1
+			total++
+		case c == ',':
+			total++
+			if items[depth]++; items[depth] > maxItems {
+				return badRequest("The body of the request has more than %d items in one list.", maxItems)
+			}
 		case c == '}', c == ']':
-			depth--
+			depth = max(depth-1, 0)
+		}
+		if total > maxTotal {
+			return badRequest("The body of the request has more than %d items.", maxTotal)
 		}
 	}
 	return nil

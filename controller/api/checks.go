@@ -136,6 +136,9 @@ func tagList(v any) (any, error) {
 	if !ok {
 		return nil, wrong("'%s' is not a list", textOf(v))
 	}
+	if len(items) > maxTags {
+		return nil, wrong("an object has at most %d tags", maxTags)
+	}
 	out := make([]string, 0, len(items))
 	for _, item := range items {
 		s, err := text255(item)

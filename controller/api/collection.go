@@ -96,6 +96,30 @@ func (c *collection[S, V]) serve(ctx context.Context, rq *request, rest []string
 	return response{}, errMethod
 }
 
+// methods gives what may be done to a path within the collection.
+func (c *collection[S, V]) methods(rest []string) []string {
+	var all []string
+	add := func(method string, may bool) {
+		if may {
+			all = append(all, method)
+		}
+	}
+	switch {
+	case len(rest) == 0 || rest[0] == "" && len(rest) == 1:
+		add(http.MethodGet, true)
+		add(http.MethodPost, c.create != nil)
+	case len(rest) == 1:
+		add(http.MethodGet, true)
+		add(http.MethodPut, c.update != nil)
+		add(http.MethodDelete, c.remove != nil)
+	case rest[1] == "tags":
+		all = []string{http.MethodGet, http.MethodPut, http.MethodDelete}
+	default:
+		all = []string{http.MethodPut}
+	}
+	return append(all, http.MethodOptions)
+}
+
 func (c *collection[S, V]) notFound(id string) *plugin.Error {
 	return plugin.NotFound(c.kind, c.title, clip(id))
 }

@@ -14,7 +14,11 @@ func (a *API) serveRoot(w http.ResponseWriter, r *http.Request) int {
 		_, _ = w.Write([]byte("<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1></body></html>\n"))
 		return http.StatusNotFound
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions: // load balancers ask so whether a server lives
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+	default:
 		return a.refuse(w, r, errMethod, a.config.Log)
 	}
 	a.write(w, r, response{status: http.StatusOK, body: appendObject(nil, object{{"versions", []object{{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -43,6 +44,9 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error, log *zap
 		w.Header().Set("Retry-After", retryAfter)
 		log.Warn("request refused", zap.Error(err))
 	}
+	if e.Status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", a.allowed(r.URL.Path)) // RFC 9110, section 15.5.6
+	}
 	if e.Status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close") // the rest of the body is not read
 	}
@@ -51,6 +55,16 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error, log *zap
 	}}})
 	a.write(w, r, response{status: e.Status, body: b})
 	return e.Status
+}
+
+// allowed lists the methods that a path has.
+func (a *API) allowed(path string) string {
+	path, _ = strings.CutPrefix(path, "/v2.0/")
+	parts, _ := splitPath(path)
+	if e, ok := a.endpoints[parts[0]].(interface{ methods(rest []string) []string }); ok {
+		return strings.Join(e.methods(parts[1:]), ", ")
+	}
+	return "GET, OPTIONS"
 }
 
 // asRefusal gives the error as the API shows it; nil for one that it does not.

@@ -33,10 +33,19 @@ func (a *attr[S, V]) predicate(who identity.Identity, values []string) (func(*V)
 	case byInt:
 		return intFilter(get, values)
 	}
+	wanted := setOf(values)
 	return func(v *V) bool {
 		text, ok := get(v).(string)
-		return ok && slices.Contains(values, text)
+		return ok && wanted[text]
 	}, nil
+}
+
+func setOf(values []string) map[string]bool {
+	set := make(map[string]bool, len(values))
+	for _, v := range values {
+		set[v] = true
+	}
+	return set
 }
 
 func boolFilter[V any](get func(*V) any, values []string) (func(*V) bool, error) {
@@ -80,15 +89,24 @@ func parseBool(s string) (value, ok bool) {
 // tagFilters are the filters of tagged resources: all of the tags, any of them,
 // and the opposites.
 func tagFilter(name string, values []string) func(tags []string) bool {
-	var want []string
+	want := map[string]bool{}
 	for _, v := range values {
-		want = append(want, strings.Split(v, ",")...)
+		for tag := range strings.SplitSeq(v, ",") {
+			want[tag] = true
+		}
 	}
+	// An object has each tag once.
 	all := func(tags []string) bool {
-		return !slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(tags, w) })
+		found := 0
+		for _, tag := range tags {
+			if want[tag] {
+				found++
+			}
+		}
+		return found == len(want)
 	}
 	some := func(tags []string) bool {
-		return slices.ContainsFunc(want, func(w string) bool { return slices.Contains(tags, w) })
+		return slices.ContainsFunc(tags, func(tag string) bool { return want[tag] })
 	}
 	switch name {
 	case "tags":

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
 )
@@ -43,10 +44,13 @@ func parseQuery(raw string) (query, error) {
 		var p parameter
 		var err error
 		if p.name, err = url.QueryUnescape(name); err != nil {
-			return q, badRequest("The query cannot be read: %q.", part)
+			return q, badRequest("The query cannot be read: %q.", clip(part))
 		}
 		if p.value, err = url.QueryUnescape(value); err != nil {
-			return q, badRequest("The query cannot be read: %q.", part)
+			return q, badRequest("The query cannot be read: %q.", clip(part))
+		}
+		if !utf8.ValidString(p.name) || !utf8.ValidString(p.value) {
+			return q, badRequest("The query is not UTF-8: %q.", clip(part))
 		}
 		if q.parameters = append(q.parameters, p); len(q.parameters) > maxParameters {
 			return q, badRequest("The query has more than %d parameters.", maxParameters)
@@ -61,7 +65,22 @@ func parseQuery(raw string) (query, error) {
 		}
 		q.sortDown = make([]bool, len(q.sortKeys))
 	}
+	q.distinctKeys()
 	return q, nil
+}
+
+// distinctKeys drops the sort keys that came before: they decide nothing.
+func (q *query) distinctKeys() {
+	seen := map[string]bool{}
+	n := 0
+	for i, key := range q.sortKeys {
+		if !seen[key] {
+			seen[key] = true
+			q.sortKeys[n], q.sortDown[n] = key, q.sortDown[i]
+			n++
+		}
+	}
+	q.sortKeys, q.sortDown = q.sortKeys[:n], q.sortDown[:n]
 }
 
 func (q *query) add(p parameter) error {
@@ -74,13 +93,13 @@ func (q *query) add(p parameter) error {
 		q.sortKeys = append(q.sortKeys, p.value)
 	case "sort_dir":
 		if p.value != "asc" && p.value != "desc" {
-			return badRequest("'%s' is an invalid value for sort direction(s)", p.value)
+			return badRequest("'%s' is an invalid value for sort direction(s)", clip(p.value))
 		}
 		q.sortDown = append(q.sortDown, p.value == "desc")
 	case "limit":
 		n, err := strconv.Atoi(p.value)
 		if err != nil || n < 0 {
-			return plugin.BadRequest("BadRequest", "Bad limit request: Limit must be an integer 0 or greater and not '%s'.", p.value)
+			return plugin.BadRequest("BadRequest", "Bad limit request: Limit must be an integer 0 or greater and not '%s'.", clip(p.value))
 		}
 		q.limit = n
 	case "marker":

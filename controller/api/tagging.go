@@ -11,8 +11,11 @@ import (
 	"github.com/lepton-sdn/lepton/controller/records"
 )
 
-// maxTag is how many characters a tag may have.
-const maxTag = 255
+// Bounds on tags: how many characters each has, and how many of them an object.
+const (
+	maxTag  = 255
+	maxTags = 1000
+)
 
 // serveTags answers requests to an object's tags: all of them, or one.
 func (c *collection[S, V]) serveTags(ctx context.Context, rq *request, id string, rest []string) (response, error) {
@@ -62,6 +65,9 @@ func (c *collection[S, V]) serveTag(ctx context.Context, rq *request, id, tag st
 		err := c.changeTags(ctx, rq, id, func(tags []string) ([]string, error) {
 			if slices.Contains(tags, tag) {
 				return tags, nil
+			}
+			if len(tags) >= maxTags {
+				return nil, plugin.InvalidInput("an object has at most %d tags", maxTags)
 			}
 			return slices.Sorted(slices.Values(append(slices.Clone(tags), tag))), nil
 		})

@@ -20,14 +20,34 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, res response) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	body := res.body
-	if len(body) >= zipFrom && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		body = a.zip.compress(body)
-		w.Header().Set("Content-Encoding", "gzip")
+	if len(body) >= zipFrom {
 		w.Header().Set("Vary", "Accept-Encoding")
+		if takesGzip(r.Header) {
+			body = a.zip.compress(body)
+			w.Header().Set("Content-Encoding", "gzip")
+		}
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(res.status)
 	_, _ = w.Write(body) // the client may be gone
+}
+
+// takesGzip reads Accept-Encoding (RFC 9110, section 12.5.3): a coding of
+// weight 0 is one that is not wanted.
+func takesGzip(h http.Header) bool {
+	all := false
+	for part := range strings.SplitSeq(strings.Join(h.Values("Accept-Encoding"), ","), ",") {
+		coding, parameters, _ := strings.Cut(part, ";")
+		weight := strings.ReplaceAll(strings.ToLower(parameters), " ", "")
+		wanted := !strings.HasPrefix(weight, "q=0") || strings.ContainsAny(weight[3:], "123456789")
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "gzip", "x-gzip":
+			return wanted
+		case "*":
+			all = wanted
+		}
+	}
+	return all
 }
 
 // compressor reuses gzip writers, which are large.

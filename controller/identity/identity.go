@@ -45,6 +45,12 @@ type Authenticator interface {
 	Challenge() string
 }
 
+// Recognizer is an Authenticator that may know a sender without asking anybody.
+type Recognizer interface {
+	// Recognize gives the sender of the request if that takes no time.
+	Recognize(r *http.Request) (Identity, bool)
+}
+
 // DefaultProject owns what is made without authentication and without an
 // X-Project-Id header. It is the project that a Neutron without authentication
 // uses, so that scripts written against one find their objects.

@@ -109,6 +109,32 @@ func (k *Keystone) Authenticate(r *http.Request) (Identity, error) {
 	return k.identify(r.Context(), user, byService)
 }
 
+// Recognize gives the holder of the token in X-Auth-Token when the tokens of the
+// request are remembered.
+func (k *Keystone) Recognize(r *http.Request) (Identity, bool) {
+	byService := false
+	if r.Header.Get("X-Service-Token") != "" {
+		service, ok := k.remembered(r, "X-Service-Token", false)
+		if !ok {
+			return Identity{}, false
+		}
+		byService = service.HasRole(roleService)
+	}
+	return k.remembered(r, "X-Auth-Token", byService)
+}
+
+func (k *Keystone) remembered(r *http.Request, header string, allowExpired bool) (Identity, bool) {
+	token, err := tokenOf(r, header)
+	if err != nil {
+		return Identity{}, false
+	}
+	a, ok := k.valid.get(question{digestOf(token), allowExpired}, k.now())
+	if !ok {
+		return Identity{}, false
+	}
+	return a.who, true
+}
+
 // identify gives the holder of a token, remembered or asked for.
 func (k *Keystone) identify(ctx context.Context, subject string, allowExpired bool) (Identity, error) {
 	q := question{digestOf(subject), allowExpired}
