@@ -70,6 +70,8 @@ type Network struct {
 	Segments  []NetworkSegment `json:"segments,omitempty"`
 	DNSDomain string           `json:"dns_domain,omitempty"`
 	AZHints   []string         `json:"availability_zone_hints,omitempty"`
+
+	QoSPolicyID string `json:"qos_policy_id,omitempty"`
 }
 
 // IPRange is an inclusive range of addresses, an allocation pool.
@@ -151,6 +153,7 @@ type Port struct {
 	NUMAAffinityPolicy  string        `json:"numa_affinity_policy,omitempty"`
 	DeviceProfile       string        `json:"device_profile,omitempty"`
 	DataPlaneStatus     string        `json:"data_plane_status,omitempty"`
+	QoSPolicyID         string        `json:"qos_policy_id,omitempty"`
 }
 
 // Trusted reports whether the port belongs to the network service itself

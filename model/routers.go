@@ -20,7 +20,8 @@ type RouterGateway struct {
 	// PortID is the router's port on the network; it has the addresses.
 	PortID string `json:"port_id"`
 	// EnableSNAT gives what leaves through the gateway its address.
-	EnableSNAT bool `json:"enable_snat"`
+	EnableSNAT  bool   `json:"enable_snat"`
+	QoSPolicyID string `json:"qos_policy_id,omitempty"`
 }
 
 // FloatingIP is an address of an external network that stands for a fixed
@@ -43,6 +44,8 @@ type FloatingIP struct {
 	Status    string `json:"status"` // ACTIVE, DOWN
 	DNSName   string `json:"dns_name,omitempty"`
 	DNSDomain string `json:"dns_domain,omitempty"`
+
+	QoSPolicyID string `json:"qos_policy_id,omitempty"`
 }
 
 // PortRange is an inclusive range of TCP or UDP ports, 1–65535.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -82,27 +83,30 @@ func New(c Config) *API {
 		large: make(chan struct{}, maxLarge),
 	}
 	a.endpoints = map[string]endpoint{
-		"extensions":                extensionList{},
-		"networks":                  newNetworks(a),
-		"subnets":                   newSubnets(a),
-		"ports":                     newPorts(a),
-		"security-groups":           newGroups(a),
-		"security-group-rules":      newRules(a),
-		"routers":                   newRouters(a),
-		"floatingips":               newFloatingIPs(a),
-		"floatingip-pools":          floatingPools{a, "floatingip-pools"},
-		"floatingip_pools":          floatingPools{a, "floatingip_pools"},
-		"subnetpools":               newPools(a),
-		"address-scopes":            newScopes(a),
-		"address-groups":            newAddressGroups(a),
-		"rbac-policies":             newPolicies(a),
-		"agents":                    newAgents(a),
-		"segments":                  newSegments(a),
-		"network_segment_ranges":    newRanges(a),
-		"quotas":                    newQuotas(a),
-		"availability_zones":        newZones(a),
-		"network-ip-availabilities": newUsages(a),
+		"extensions":                   extensionList{},
+		"networks":                     newNetworks(a),
+		"subnets":                      newSubnets(a),
+		"ports":                        newPorts(a),
+		"security-groups":              newGroups(a),
+		"security-group-rules":         newRules(a),
+		"default-security-group-rules": newTemplates(a),
+		"routers":                      newRouters(a),
+		"floatingips":                  newFloatingIPs(a),
+		"floatingip-pools":             floatingPools{a, "floatingip-pools"},
+		"floatingip_pools":             floatingPools{a, "floatingip_pools"},
+		"subnetpools":                  newPools(a),
+		"address-scopes":               newScopes(a),
+		"address-groups":               newAddressGroups(a),
+		"rbac-policies":                newPolicies(a),
+		"auto-allocated-topology":      newTopologies(a),
+		"agents":                       newAgents(a),
+		"segments":                     newSegments(a),
+		"network_segment_ranges":       newRanges(a),
+		"quotas":                       newQuotas(a),
+		"availability_zones":           newZones(a),
+		"network-ip-availabilities":    newUsages(a),
 	}
+	maps.Copy(a.endpoints, serviceEndpoints(a))
 	return a
 }
 

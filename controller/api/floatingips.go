@@ -125,6 +125,7 @@ func floatingAttrs() []attr[floatingSpec, floatingView] {
 			set: func(s *floatingSpec, v any) { s.DNSDomain = v.(string) },
 			get: func(v *floatingView) any { return v.DNSDomain },
 		},
+		qosAttr(func(s *floatingSpec) *string { return &s.QoSPolicyID }, func(v *floatingView) string { return v.QoSPolicyID }),
 		{name: "port_details", get: func(v *floatingView) any { return portDetails(v.Port) }},
 		{name: "port_forwardings", get: func(v *floatingView) any { return forwardingObjects(v.Forwardings) }},
 	}...)

@@ -67,6 +67,7 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 		`{"addresses": ["10.3.0.1/16"]}`,
 		`{"network_id": "$"}`,
 		`{"segment": {"network_id": "$", "network_type": "vlan", "physical_network": "physnet1", "segmentation_id": "7"}}`,
+		`{"default_security_group_rule": {"direction": "ingress", "remote_group_id": "PARENT", "protocol": "udp", "port_range_min": 53, "used_in_default_sg": "true"}}`,
 		`{"binding": {"host": "hv1", "vnic_type": "normal", "profile": {"a": [null]}}}`,
 		`{"network_segment_range": {"network_type": "gre", "minimum": 4294967290, "maximum": "4294967295", "shared": 0}}`,
 		`{"network": {"segments": [{"provider:network_type": "vxlan"}, {"provider:network_type": "flat", "provider:physical_network": "p"}]}}`,
@@ -98,7 +99,7 @@ func FuzzRequestsAreAnswered(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		body = strings.NewReplacer("$", n, "@", g).Replace(body)
-		for _, collection := range []string{"networks", "subnets", "ports", "security-groups", "security-group-rules", "subnetpools", "address-scopes", "address-groups", "rbac-policies", "segments", "network_segment_ranges"} {
+		for _, collection := range []string{"networks", "subnets", "ports", "security-groups", "security-group-rules", "subnetpools", "address-scopes", "address-groups", "rbac-policies", "segments", "network_segment_ranges", "default-security-group-rules"} {
 			w := send(t, "POST", "/v2.0/"+collection, body)
 			if w.Code != http.StatusCreated {
 				continue

@@ -118,6 +118,7 @@ func networkAttrs() []attr[networkSpec, networkView] {
 			get: func(v *networkView) any { return list(v.AZHints) },
 		},
 		{name: "availability_zones", get: func(v *networkView) any { return list(v.Zones) }},
+		qosAttr(func(s *networkSpec) *string { return &s.QoSPolicyID }, func(v *networkView) string { return v.QoSPolicyID }),
 		{name: "ipv4_address_scope", get: func(v *networkView) any { return orNull(v.Scopes[4]) }},
 		{name: "ipv6_address_scope", get: func(v *networkView) any { return orNull(v.Scopes[6]) }},
 		{name: "l2_adjacency", get: func(v *networkView) any { return !v.Routed }},

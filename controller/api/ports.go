@@ -184,6 +184,12 @@ func portAttrs() []attr[portSpec, portView] {
 			get: func(v *portView) any { return dhcpOptionObjects(v.ExtraDHCPOpts) },
 		},
 	}...)
+	table = append(table,
+		qosAttr(func(s *portSpec) *string { return &s.QoSPolicyID }, func(v *portView) string { return v.QoSPolicyID }),
+		row{name: "qos_network_policy_id", get: func(v *portView) any { return orNull(v.NetworkQoSPolicyID) }},
+		// A policy with rules that Placement must know of cannot be named yet.
+		row{name: "resource_request", get: func(*portView) any { return nil }},
+	)
 	table = append(table, bindingAttrs()...)
 	return append(table, nameAttrs()...)
 }

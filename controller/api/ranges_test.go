@@ -107,15 +107,15 @@ func TestARangeKeepsTheIDsThatNetworksHave(t *testing.T) {
 		status, out, _ := c.call("PUT", path, `{"network_segment_range": `+body+`}`)
 		return status, refusedType(out)
 	}
-	for body, want := range map[string]string{
-		`{"minimum": 1005}`: "409 NetworkSegmentRangeReferencedByProject",
-		`{"maximum": 1003}`: "409 NetworkSegmentRangeReferencedByProject",
-		`{"minimum": 1011}`: "400 NetworkTunnelRangeError",
-		`{"minimum": 1004, "maximum": 1020, "name": "wide", "description": "d"}`: "200 ",
-		`{"shared": false}`: "400 HTTPBadRequest",
+	for _, f := range []struct{ body, want string }{
+		{`{"minimum": 1005}`, "409 NetworkSegmentRangeReferencedByProject"},
+		{`{"maximum": 1003}`, "409 NetworkSegmentRangeReferencedByProject"},
+		{`{"minimum": 1011}`, "400 NetworkTunnelRangeError"},
+		{`{"shared": false}`, "400 HTTPBadRequest"},
+		{`{"minimum": 1004, "maximum": 1020, "name": "wide", "description": "d"}`, "200 "},
 	} {
-		if status, kind := put(body); fmt.Sprintf("%d %s", status, kind) != want {
-			t.Errorf("%s: %d %s, want %s", body, status, kind, want)
+		if status, kind := put(f.body); fmt.Sprintf("%d %s", status, kind) != f.want {
+			t.Errorf("%s: %d %s, want %s", f.body, status, kind, f.want)
 		}
 	}
 	if status, out, _ := c.call("DELETE", path, nil); status != 409 || refusedType(out) != "NetworkSegmentRangeReferencedByProject" {

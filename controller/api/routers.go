@@ -180,8 +180,13 @@ func gatewayInfo(v any) (any, error) {
 		enable := on.(bool)
 		s.EnableSNAT = &enable
 	}
-	if policy := o["qos_policy_id"]; policy != nil {
-		return nil, plugin.NotFound("QosPolicy", "QoS policy", textOf(policy))
+	if policy, ok := o["qos_policy_id"]; ok {
+		id, err := nullable(uuidText)(policy)
+		if err != nil {
+			return nil, err
+		}
+		text, _ := id.(string)
+		s.QoSPolicyID = &text
 	}
 	return s, nil
 }
@@ -204,11 +209,15 @@ func gatewayObject(v *routerView) any {
 	if v.Gateway == nil {
 		return nil
 	}
-	return object{
+	o := object{
 		{"network_id", v.Gateway.NetworkID},
 		{"external_fixed_ips", fixedIPObjects(v.ExternalIPs)},
 		{"enable_snat", v.Gateway.EnableSNAT},
 	}
+	if v.Gateway.QoSPolicyID != "" {
+		o = append(o, member{"qos_policy_id", v.Gateway.QoSPolicyID})
+	}
+	return o
 }
 
 // routerAction is an operation on one router: it changes it and gives the body

@@ -226,12 +226,12 @@ func TestExtraRoutes(t *testing.T) {
 		}
 		return strings.Join(out, ", ")
 	}
-	const one, two = `{"destination": "192.0.2.0/24", "nexthop": "10.0.0.5"}`, `{"destination": "198.18.0.0/15", "nexthop": "203.0.113.9"}`
+	const one, two = `{"destination": "192.0.2.0/24", "nexthop": "10.0.0.5"}`, `{"destination": "198.18.0.0/15", "nexthop": "203.0.113.1"}`
 	for _, step := range []struct{ name, request, body, want string }{
 		{"putting", "PUT routers/$router", `{"router": {"routes": [` + one + `]}}`, "192.0.2.0/24 10.0.0.5"},
-		{"adding one that is there, and one more", "PUT routers/$router/add_extraroutes", `{"router": {"routes": [` + one + `, ` + two + `]}}`, "192.0.2.0/24 10.0.0.5, 198.18.0.0/15 203.0.113.9"},
-		{"removing", "PUT routers/$router/remove_extraroutes", `{"router": {"routes": [` + one + `]}}`, "198.18.0.0/15 203.0.113.9"},
-		{"removing what is not there", "PUT routers/$router/remove_extraroutes", `{"router": {"routes": [` + one + `]}}`, "198.18.0.0/15 203.0.113.9"},
+		{"adding one that is there, and one more", "PUT routers/$router/add_extraroutes", `{"router": {"routes": [` + one + `, ` + two + `]}}`, "192.0.2.0/24 10.0.0.5, 198.18.0.0/15 203.0.113.1"},
+		{"removing", "PUT routers/$router/remove_extraroutes", `{"router": {"routes": [` + one + `]}}`, "198.18.0.0/15 203.0.113.1"},
+		{"removing what is not there", "PUT routers/$router/remove_extraroutes", `{"router": {"routes": [` + one + `]}}`, "198.18.0.0/15 203.0.113.1"},
 		{"clearing", "PUT routers/$router", `{"router": {"routes": null}}`, ""},
 	} {
 		if got := routes(s.do(200, step.request, step.body)); got != step.want {

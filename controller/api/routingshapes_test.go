@@ -38,7 +38,7 @@ func TestRoutersAndFloatingAddressesHaveTheShapeOfNeutrons(t *testing.T) {
 func TestTheTablesOfRoutersAndFloatingAddressesAreNeutrons(t *testing.T) {
 	var reference map[string]map[string]flags
 	readJSON(t, "routing-attributes.json", &reference)
-	missing := []string{"l3-ext-ndp-proxy", "qos-fip"}
+	missing := []string{"l3-ext-ndp-proxy"}
 	tables := map[string]map[string]flags{"routers": flagsOf(routerAttrs()), "floatingips": flagsOf(floatingAttrs())}
 	for resource, table := range reference {
 		for name, want := range table {

@@ -93,7 +93,7 @@ func flagsOf[S, V any](table []attr[S, V]) map[string]flags {
 func TestTheTablesOfAttributesAreNeutrons(t *testing.T) {
 	var reference map[string]map[string]flags
 	readJSON(t, "attributes.json", &reference)
-	missing := []string{"qos", "qos-port-network-policy", "port-resource-request", "trunk-details"}
+	missing := []string{"trunk-details"}
 	c := newCloud(t)
 	a := New(Config{DB: c.db, Plugin: c.plugin})
 	tables := map[string]map[string]flags{

@@ -15,9 +15,13 @@
 //	sguse/<group>/<port>               port id
 //	sgremote/<group>/<rule>            rule id
 //	sgdefault/<project>                group id
+//	sgtemplate/rule/<what it admits>   rule template id
+//	sgtemplate/gone/<rule template>    rule template id
 //	seg/<type>/<physnet>/<id>          network id
 //	range/<type>/<physnet>/<range>     segment range id
 //	default-external                   network id
+//	auto/<project>/network             network id
+//	auto/<project>/router              router id
 //	ext/<network>/<port>               gateway's or floating address's port id
 //	rif/<router>/<subnet>              port id
 //	nat/<port>/…                       id of what is translated to the port
@@ -25,6 +29,8 @@
 //	aguse/<address group>/<rule>       rule id
 //	rbac/<object>/<action>/<target>    RBAC policy id
 //	default-subnetpool/<IP version>    subnet pool id
+//	qosdefault/<project>               QoS policy id
+//	qosuse/<QoS policy>/<type>/<id>    id of what names the policy
 //	quota/<project>/<resource>/<slot>  object id
 //
 // The other way round, "nothing uses this" is a condition on such keys.

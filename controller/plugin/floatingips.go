@@ -42,7 +42,7 @@ func natFloatingPrefix(port string) string { return natPrefix(port) + "fip/" }
 
 // floatingClaims are the keys that a floating address holds.
 func floatingClaims(f *model.FloatingIP) []string {
-	keys := quotaKeys(&f.Meta, QuotaFloatingIP)
+	keys := append(quotaKeys(&f.Meta, QuotaFloatingIP), qosKeys(f.QoSPolicyID, qosOfFloatingIP, f.ID)...)
 	if f.PortID != "" {
 		keys = append(keys, fixedUseKey(f), routeUseKey(f.RouterID, f.SubnetID, f.ID))
 	}
@@ -75,6 +75,9 @@ func (p *Plugin) CreateFloatingIP(c Call, u *records.Update, s *FloatingIPSpec) 
 	}
 	f.Status = statusDown
 	if err := p.associate(c, u, s, &f); err != nil {
+		return "", err
+	}
+	if err := p.attachQoS(c, u, qosUse{qosOfFloatingIP, f.ID}, "", f.QoSPolicyID); err != nil {
 		return "", err
 	}
 	if err := claimFloating(u, nil, &f); err != nil {
@@ -239,6 +242,9 @@ func (p *Plugin) UpdateFloatingIP(c Call, u *records.Update, before *model.Float
 	if len(c.Given) == 0 {
 		dissociate(&f)
 	} else if err := p.associate(c, u, s, &f); err != nil {
+		return err
+	}
+	if err := p.attachQoS(c, u, qosUse{qosOfFloatingIP, f.ID}, before.QoSPolicyID, f.QoSPolicyID); err != nil {
 		return err
 	}
 	return p.saveFloating(u, before, &f)

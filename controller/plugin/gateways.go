@@ -12,19 +12,33 @@ type GatewaySpec struct {
 	Addresses []AddressRequest
 	// EnableSNAT is nil when it was not given, which means true.
 	EnableSNAT *bool
+	// QoSPolicyID is nil when it was not given, which keeps the present one;
+	// empty for none.
+	QoSPolicyID *string
 }
 
 // changeGateway sets, moves or clears a router's gateway.
 func (p *Plugin) changeGateway(c Call, u *records.Update, router *model.Router, s *GatewaySpec) error {
+	qos := ""
+	if router.Gateway != nil {
+		qos = router.Gateway.QoSPolicyID
+	}
 	if s == nil || router.Gateway != nil && router.Gateway.NetworkID != s.NetworkID {
 		if err := p.clearGateway(u, router); err != nil {
 			return err
 		}
 	}
 	if s == nil {
-		return nil
+		return p.requalify(c, u, qosUse{qosOfRouter, router.ID}, qos, "")
 	}
-	return p.setGateway(c, u, router, s)
+	if err := p.setGateway(c, u, router, s); err != nil {
+		return err
+	}
+	router.Gateway.QoSPolicyID = qos
+	if s.QoSPolicyID != nil {
+		router.Gateway.QoSPolicyID = *s.QoSPolicyID
+	}
+	return p.requalify(c, u, qosUse{qosOfRouter, router.ID}, qos, router.Gateway.QoSPolicyID)
 }
 
 // setGateway gives a router a gateway, or changes the one that it has on the

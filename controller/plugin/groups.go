@@ -43,8 +43,9 @@ func (p *Plugin) HasDefaultGroup(r records.Reader, project string) bool {
 }
 
 // EnsureDefaultGroup makes the project's default group unless it is there. Its
-// rules let everything out, and in what comes from its own members. Quotas do
-// not keep it from being made.
+// rules are those of the templates; unless somebody changed them, they let
+// everything out, and in what comes from its own members. Quotas do not keep it
+// from being made.
 func (p *Plugin) EnsureDefaultGroup(u *records.Update, project string) error {
 	_, err := p.ensureDefaultGroup(u, project)
 	return err
@@ -64,23 +65,17 @@ func (p *Plugin) ensureDefaultGroup(u *records.Update, project string) (string, 
 		return "", err
 	}
 	records.SecurityGroups.Put(u, &g)
-	for _, rule := range []model.SecurityGroupRule{
-		{Direction: egress, EtherType: etherIPv4},
-		{Direction: egress, EtherType: etherIPv6},
-		{Direction: ingress, EtherType: etherIPv4, RemoteGroupID: g.ID},
-		{Direction: ingress, EtherType: etherIPv6, RemoteGroupID: g.ID},
-	} {
-		if err := p.addRule(u, &g, &rule); err != nil {
+	for _, rule := range p.newRules(u.Peek(), &g, true) {
+		p.newMeta(&rule.Meta, 0)
+		if err := putRule(u, rule); err != nil {
 			return "", err
 		}
 	}
 	return g.ID, nil
 }
 
-// addRule makes a rule that belongs to a new group, outside of all quotas.
-func (p *Plugin) addRule(u *records.Update, g *model.SecurityGroup, rule *model.SecurityGroupRule) error {
-	rule.ProjectID, rule.SecurityGroupID = g.ProjectID, g.ID
-	p.newMeta(&rule.Meta, 0)
+// putRule makes a rule of a new group.
+func putRule(u *records.Update, rule *model.SecurityGroupRule) error {
 	if err := reclaim(u, rule.ID, nil, ruleClaims(rule)); err != nil {
 		return ruleTaken(rule, err)
 	}
@@ -88,7 +83,7 @@ func (p *Plugin) addRule(u *records.Update, g *model.SecurityGroup, rule *model.
 	return nil
 }
 
-// CreateGroup makes a security group that lets everything out.
+// CreateGroup makes a security group with the rules of the templates.
 func (p *Plugin) CreateGroup(_ Call, u *records.Update, s *GroupSpec) (string, error) {
 	g := s.SecurityGroup
 	p.newMeta(&g.Meta, 1)
@@ -102,17 +97,14 @@ func (p *Plugin) CreateGroup(_ Call, u *records.Update, s *GroupSpec) (string, e
 		return "", err
 	}
 	records.SecurityGroups.Put(u, &g)
-	for _, ethertype := range []string{etherIPv4, etherIPv6} {
-		rule := &model.SecurityGroupRule{Direction: egress, EtherType: ethertype, SecurityGroupID: g.ID}
-		rule.ProjectID = g.ProjectID
+	for _, rule := range p.newRules(u.Peek(), &g, false) {
 		p.newMeta(&rule.Meta, 0)
 		if err := p.takeQuota(u, &rule.Meta, QuotaSecurityGroupRule); err != nil {
 			return "", err
 		}
-		if err := reclaim(u, rule.ID, nil, ruleClaims(rule)); err != nil {
-			return "", ruleTaken(rule, err)
+		if err := putRule(u, rule); err != nil {
+			return "", err
 		}
-		records.SecurityGroupRules.Put(u, rule)
 	}
 	return g.ID, nil
 }

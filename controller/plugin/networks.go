@@ -3,6 +3,7 @@ package plugin
 import (
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/records"
@@ -75,6 +76,9 @@ func (p *Plugin) CreateNetwork(c Call, u *records.Update, s *NetworkSpec) (strin
 	if n.MTU, err = p.mtuFor(&n, s.MTU); err != nil {
 		return "", err
 	}
+	if err := p.qualifyNetwork(c, u, &n); err != nil {
+		return "", err
+	}
 	n.IsDefault = s.IsDefault && s.External
 	if err := p.claimDefaultExternal(u, false, &n); err != nil {
 		return "", err
@@ -140,6 +144,9 @@ func (p *Plugin) UpdateNetwork(c Call, u *records.Update, before *model.Network,
 	if err := p.republishNetwork(u, before, &n); err != nil {
 		return err
 	}
+	if err := p.requalify(c, u, qosUse{qosOfNetwork, n.ID}, before.QoSPolicyID, n.QoSPolicyID); err != nil {
+		return err
+	}
 	n.IsDefault = n.IsDefault && n.External
 	if err := p.claimDefaultExternal(u, before.IsDefault, &n); err != nil {
 		return err
@@ -185,12 +192,14 @@ func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
 			return err
 		}
 	}
-	if err := reclaim(u, id, append(networkSegmentKeys(n), quotaKeys(&n.Meta, QuotaNetwork)...), nil); err != nil {
+	keys := slices.Concat(networkSegmentKeys(n), quotaKeys(&n.Meta, QuotaNetwork), qosKeys(n.QoSPolicyID, qosOfNetwork, id))
+	if err := reclaim(u, id, keys, nil); err != nil {
 		return err
 	}
 	if n.IsDefault {
 		u.Release(defaultExternalKey)
 	}
+	forgetTopology(u, n)
 	u.RequireNoClaims(macPrefix(id))
 	if err := unshare(u, id, everyPolicy); err != nil {
 		return err

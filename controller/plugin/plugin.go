@@ -28,7 +28,7 @@ type Plugin struct {
 	// began is when the plugin was made: the age of what the configuration says.
 	began time.Time
 	// What may be used is what may be seen.
-	seeNetwork, seeGroup, seePool, seeScope, seeAddressGroup identity.Rule
+	seeNetwork, seeGroup, seePool, seeScope, seeAddressGroup, seeQoS identity.Rule
 }
 
 // New makes a plugin of the configuration. Errors name the key and the value.
@@ -49,6 +49,7 @@ func New(c Config) (*Plugin, error) {
 		began:      time.Now().UTC().Truncate(time.Second),
 		seeNetwork: policy.Of("network").Get, seeGroup: policy.Of("security_group").Get,
 		seePool: policy.Of(poolType).Get, seeScope: policy.Of(scopeType).Get, seeAddressGroup: policy.Of(addressGroupType).Get,
+		seeQoS: policy.Of("policy").Get,
 	}, nil
 }
 

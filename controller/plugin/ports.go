@@ -44,6 +44,8 @@ type PortView struct {
 	NetworkProjectID string
 	// DNSDomain completes the names in dns_assignment.
 	DNSDomain string
+	// NetworkQoSPolicyID is the QoS policy of the port's network.
+	NetworkQoSPolicyID string
 }
 
 // Status values of a port.
@@ -59,7 +61,7 @@ const (
 func (p *Plugin) ViewPort(r records.Reader, port *model.Port) *PortView {
 	v := &PortView{Port: port, Status: statusDown, DNSDomain: p.config.DNSDomain}
 	if n, ok := records.Networks.Get(r, port.NetworkID); ok {
-		v.NetworkProjectID = n.ProjectID
+		v.NetworkProjectID, v.NetworkQoSPolicyID = n.ProjectID, n.QoSPolicyID
 	}
 	status, ok := records.PortStatuses.Get(r, port.ID)
 	if !ok || status.Host != port.Host {
@@ -81,7 +83,7 @@ func PortTarget(v *PortView) identity.Target {
 
 // portClaims are the keys that a port holds while it exists.
 func portClaims(port *model.Port) []string {
-	keys := quotaKeys(&port.Meta, QuotaPort)
+	keys := append(quotaKeys(&port.Meta, QuotaPort), qosKeys(port.QoSPolicyID, qosOfPort, port.ID)...)
 	keys = append(keys, macKey(port.NetworkID, port.MAC))
 	for _, f := range port.FixedIPs {
 		keys = append(keys, addressKey(f.SubnetID, f.IP))
@@ -128,6 +130,9 @@ func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, err
 		return "", err
 	}
 	if err := checkRouterOwned(c, u.Peek(), port); err != nil {
+		return "", err
+	}
+	if err := p.attachQoS(c, u, qosUse{qosOfPort, port.ID}, "", port.QoSPolicyID); err != nil {
 		return "", err
 	}
 	p.bind(u, network, port)
@@ -186,6 +191,9 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 		return err
 	}
 	if err := p.checkUses(c, u, before, port); err != nil {
+		return err
+	}
+	if err := p.attachQoS(c, u, qosUse{qosOfPort, port.ID}, before.QoSPolicyID, port.QoSPolicyID); err != nil {
 		return err
 	}
 	p.rebind(u, network, before, port)

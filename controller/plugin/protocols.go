@@ -8,73 +8,22 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 )
 
-// IP protocol numbers (IANA, "Assigned Internet Protocol Numbers").
+// IP protocol numbers that the rules of a protocol depend on.
 const (
-	protoICMP   = 1
-	protoTCP    = 6
-	protoUDP    = 17
-	protoDCCP   = 33
-	protoICMPv6 = 58
-	protoSCTP   = 132
-	protoUDPLit = 136
+	protoICMP   = model.ProtoICMP
+	protoTCP    = model.ProtoTCP
+	protoUDP    = model.ProtoUDP
+	protoDCCP   = model.ProtoDCCP
+	protoICMPv6 = model.ProtoICMPv6
+	protoSCTP   = model.ProtoSCTP
+	protoUDPLit = model.ProtoUDPLite
 )
 
 const nameICMPv6 = "ipv6-icmp"
 
-// protocolNumber gives the number of a protocol that a rule names, or "" and
-// false for any protocol.
-func protocolNumber(name string) (int, bool) {
-	switch name {
-	case "hopopt":
-		return 0, true
-	case "icmp":
-		return protoICMP, true
-	case "igmp":
-		return 2, true
-	case "ipip":
-		return 4, true
-	case "tcp":
-		return protoTCP, true
-	case "egp":
-		return 8, true
-	case "udp":
-		return protoUDP, true
-	case "dccp":
-		return protoDCCP, true
-	case "ipv6-encap":
-		return 41, true
-	case "ipv6-route":
-		return 43, true
-	case "ipv6-frag":
-		return 44, true
-	case "rsvp":
-		return 46, true
-	case "gre":
-		return 47, true
-	case "esp":
-		return 50, true
-	case "ah":
-		return 51, true
-	case nameICMPv6, "icmpv6":
-		return protoICMPv6, true
-	case "ipv6-nonxt":
-		return 59, true
-	case "ipv6-opts":
-		return 60, true
-	case "ospf":
-		return 89, true
-	case "vrrp":
-		return 112, true
-	case "pgm":
-		return 113, true
-	case "sctp":
-		return protoSCTP, true
-	case "udplite":
-		return protoUDPLit, true
-	}
-	n, err := strconv.ParseUint(name, 10, 8)
-	return int(n), err == nil
-}
+// protocolNumber gives the number of a protocol that a rule names, or false for
+// any protocol.
+func protocolNumber(name string) (int, bool) { return model.ProtocolNumber(name) }
 
 // onlyIPv6 are the protocols that an IPv4 rule cannot have, by number: tunnels,
 // ICMP and extension headers of IPv6 (RFC 8200).

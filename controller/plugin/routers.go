@@ -60,7 +60,7 @@ func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string,
 		return "", err
 	}
 	if s.GatewayInfo != nil {
-		if err := p.setGateway(c, u, &router, s.GatewayInfo); err != nil {
+		if err := p.changeGateway(c, u, &router, s.GatewayInfo); err != nil {
 			return "", err
 		}
 		p.touch(&router.Meta)
@@ -111,12 +111,17 @@ func (p *Plugin) DeleteRouter(u *records.Update, id string) error {
 	if err := p.clearGateway(u, &gone); err != nil {
 		return err
 	}
-	if err := reclaim(u, id, quotaKeys(&router.Meta, QuotaRouter), nil); err != nil {
+	keys := quotaKeys(&router.Meta, QuotaRouter)
+	if router.Gateway != nil {
+		keys = append(keys, qosKeys(router.Gateway.QoSPolicyID, qosOfRouter, id)...)
+	}
+	if err := reclaim(u, id, keys, nil); err != nil {
 		return err
 	}
 	for h := range records.ConntrackHelpersByRouter.Get(u, id) {
 		records.ConntrackHelpers.Delete(u, h.ID)
 	}
+	forgetTopologyRouter(u, router)
 	u.RequireNoClaims(interfacePrefix(id))
 	records.Routers.Delete(u, id)
 	return nil

@@ -102,6 +102,11 @@ func (p *Plugin) shareables() map[string]shareable {
 			users:    usersIn(records.RulesByAddressGroup),
 			prefixes: func(id string) []string { return []string{addressGroupUsePrefix(id)} },
 		},
+		qosType: {
+			kind: "QosPolicy", title: "QoS policy", actions: shared,
+			owner: ownerIn(records.QoSPolicies), touch: touchIn(p, records.QoSPolicies), users: qosUsers,
+			prefixes: func(id string) []string { return []string{qosUsePrefix(id)} },
+		},
 	}
 }
 

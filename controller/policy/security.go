@@ -10,5 +10,7 @@ func security() []Resource {
 	rule.Get = anyOf(reader, identity.NetworkReader) // the rule's project, or its group's
 	addresses := owned("address_group")
 	addresses.Get = anyOf(reader, identity.Shared)
-	return []Resource{group, rule, addresses}
+	// Everybody may know which rules new groups get.
+	template := Resource{Name: "default_security_group_rule", Get: everyone, Create: admin, Delete: admin}
+	return []Resource{group, rule, addresses, template}
 }

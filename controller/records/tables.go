@@ -17,6 +17,7 @@ var (
 	Ports              = newTable("ports", func(p *model.Port) string { return p.ID })
 	SecurityGroups     = newTable("security-groups", func(g *model.SecurityGroup) string { return g.ID })
 	SecurityGroupRules = newTable("security-group-rules", func(r *model.SecurityGroupRule) string { return r.ID })
+	RuleTemplates      = newTable("rule-templates", func(t *model.RuleTemplate) string { return t.ID })
 	Routers            = newTable("routers", func(r *model.Router) string { return r.ID })
 	FloatingIPs        = newTable("floating-ips", func(f *model.FloatingIP) string { return f.ID })
 	PortForwardings    = newTable("port-forwardings", func(f *model.PortForwarding) string { return f.ID })
@@ -25,6 +26,7 @@ var (
 	AddressScopes      = newTable("address-scopes", func(s *model.AddressScope) string { return s.ID })
 	AddressGroups      = newTable("address-groups", func(g *model.AddressGroup) string { return g.ID })
 	RBACPolicies       = newTable("rbac-policies", func(p *model.RBACPolicy) string { return p.ID })
+	QoSPolicies        = newTable("qos-policies", func(p *model.QoSPolicy) string { return p.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
 	SegmentRanges      = newTable("segment-ranges", func(r *model.SegmentRange) string { return r.ID })
@@ -105,6 +107,12 @@ var (
 
 	PoliciesByObject  = newIndex(RBACPolicies, one(func(p *model.RBACPolicy) string { return p.ObjectID }))
 	PoliciesByProject = newIndex(RBACPolicies, one(func(p *model.RBACPolicy) string { return p.ProjectID }))
+
+	QoSPoliciesByRule = newIndex(QoSPolicies, func(p *model.QoSPolicy, emit func(string)) {
+		for i := range p.Rules {
+			emit(p.Rules[i].ID)
+		}
+	})
 
 	AgentsByHost = newIndex(Agents, one(func(a *model.Agent) string { return a.Host }))
 

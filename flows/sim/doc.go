@@ -15,5 +15,8 @@
 // and commits no connections. What the switch leaves undefined is reported in
 // the trace: rules of equal priority that match the same packet.
 //
-// Not simulated: NAT, fragments' reassembly, meters, checksums and timeouts.
+// ICMP errors follow the connection of the packet that they quote.
+//
+// Not simulated: NAT, fragments' reassembly, TCP windows, ICMP identifiers,
+// meters, checksums and timeouts.
 package sim

@@ -168,15 +168,53 @@ func (p *Packet) readTransport(decoded gopacket.Packet) {
 		case *layers.ICMPv4:
 			p.setPresent(flows.ICMPType, uint64(l.TypeCode.Type()))
 			p.setPresent(flows.ICMPCode, uint64(l.TypeCode.Code()))
+			p.readQuoted(l.LayerPayload())
 		case *layers.ICMPv6:
 			p.setPresent(flows.ICMPv6Type, uint64(l.TypeCode.Type()))
 			p.setPresent(flows.ICMPv6Code, uint64(l.TypeCode.Code()))
 			p.readND(decoded)
+			if payload := l.LayerPayload(); len(payload) > 4 {
+				p.readQuoted(payload[4:])
+			}
 		default:
 			continue
 		}
 		return
 	}
+}
+
+// readQuoted reads the beginning of the packet that an ICMP error is about. Of
+// its transport header there may be no more than 8 bytes (RFC 792).
+func (p *Packet) readQuoted(b []byte) {
+	if !p.isError() {
+		return
+	}
+	var q Packet
+	q.Set(flows.EthType, p.Get(flows.EthType))
+	switch {
+	case p.Num(flows.EthType) == ethIPv4 && len(b) >= 28 && b[0]>>4 == 4 && len(b) >= int(b[0]&15)*4+8:
+		q.SetNum(flows.IPProto, uint64(b[9]))
+		q.Set(flows.IPv4Src, flows.FromBytes(b[12:16]))
+		q.Set(flows.IPv4Dst, flows.FromBytes(b[16:20]))
+		b = b[int(b[0]&15)*4:]
+	case p.Num(flows.EthType) == ethIPv6 && len(b) >= 48 && b[0]>>4 == 6:
+		q.SetNum(flows.IPProto, uint64(b[6]))
+		q.Set(flows.IPv6Src, flows.FromBytes(b[8:24]))
+		q.Set(flows.IPv6Dst, flows.FromBytes(b[24:40]))
+		b = b[40:]
+	default:
+		return
+	}
+	for _, f := range []flows.Field{flows.TCPSrc, flows.UDPSrc, flows.SCTPSrc} {
+		q.setPresent(f, uint64(b[0])<<8|uint64(b[1]))
+	}
+	for _, f := range []flows.Field{flows.TCPDst, flows.UDPDst, flows.SCTPDst} {
+		q.setPresent(f, uint64(b[2])<<8|uint64(b[3]))
+	}
+	for _, f := range []flows.Field{flows.ICMPType, flows.ICMPv6Type} {
+		q.setPresent(f, uint64(b[0]))
+	}
+	p.Quote(q)
 }
 
 // setPresent writes a field if the packet is of its protocol.

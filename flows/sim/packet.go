@@ -21,7 +21,14 @@ type Packet struct {
 	// tags are the VLAN tags' control information, the outermost first; without
 	// the present bit there is no tag.
 	tags [maxTags]uint16
+	// quoted is the beginning of another packet that an ICMP error carries. It is
+	// never changed.
+	quoted *Packet
 }
+
+// Quote makes the packet an ICMP error about another packet, of which only
+// addresses, protocol, ports and ICMP type matter.
+func (p *Packet) Quote(about Packet) { p.quoted = &about }
 
 // NewPacket makes a packet of its fields; masks do not count.
 func NewPacket(fields ...flows.FieldMatch) Packet {

@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 var exact = []string{"flows/ofp"}
 
 // onlyForTests are packages that help tests; no program may hold them.
-var onlyForTests = []string{"ovsdb/ovsdbtest", "store/storetest", "test"}
+var onlyForTests = []string{"linux/linuxtest", "ovsdb/ovsdbtest", "store/storetest", "test"}
 
 // emptyNames say nothing about what a package is for.
 var emptyNames = []string{"util", "utils", "common", "helper", "helpers", "misc", "shared", "base"}

@@ -1,0 +1,10 @@
+package api
+
+// serviceEndpoints are the collections of what is done to networks and ports
+// besides connecting them.
+func serviceEndpoints(a *API) map[string]endpoint {
+	return map[string]endpoint{
+		"qos":      newQoS(a),
+		"policies": taggable{newQoSPolicies(a)},
+	}
+}

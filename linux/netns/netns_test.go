@@ -1,0 +1,135 @@
+package netns_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lepton-sdn/lepton/linux/linuxtest"
+	"github.com/lepton-sdn/lepton/linux/netns"
+)
+
+func TestANamespaceIsMadeOnceAndIsSeenByIPNetns(t *testing.T) {
+	name := linuxtest.Name(t)
+	made, err := netns.Ensure(name, linuxtest.Owner)
+	if err != nil || !made {
+		t.Fatalf("first: made %v, %v", made, err)
+	}
+	before, err := os.Stat(netns.Path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made, err = netns.Ensure(name, linuxtest.Owner); err != nil || made {
+		t.Fatalf("second: made %v, %v", made, err)
+	}
+	after, err := os.Stat(netns.Path(name))
+	if err != nil || !os.SameFile(before, after) {
+		t.Fatalf("it is another namespace: %v", err)
+	}
+	if out := linuxtest.Run(t, name, "ip", "link", "show", "lo"); !strings.Contains(out, "UP") {
+		t.Fatalf("loopback is not up: %s", out)
+	}
+	if names, err := netns.List(name); err != nil || len(names) != 1 {
+		t.Fatalf("listed as %v, %v", names, err)
+	}
+}
+
+func TestANamespaceOfAnotherOwnerIsLeftAlone(t *testing.T) {
+	name := linuxtest.Namespace(t)
+	if _, err := netns.Ensure(name, "somebody"); !errors.Is(err, netns.ErrForeign) {
+		t.Errorf("Ensure: %v", err)
+	}
+	if err := netns.Delete(name, "somebody"); !errors.Is(err, netns.ErrForeign) {
+		t.Errorf("Delete: %v", err)
+	}
+	if owner, exists, err := netns.Owner(name); err != nil || !exists || owner != linuxtest.Owner {
+		t.Errorf("owner %q, %v, %v", owner, exists, err)
+	}
+}
+
+func TestWhatADeadMakerLeftIsFinished(t *testing.T) {
+	name := linuxtest.Name(t)
+	// A file on which nothing is mounted.
+	if err := os.WriteFile(netns.Path(name), nil, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if _, exists, err := netns.Owner(name); err != nil || exists {
+		t.Fatalf("a bare file is a namespace: %v, %v", exists, err)
+	}
+	if made, err := netns.Ensure(name, linuxtest.Owner); err != nil || !made {
+		t.Fatalf("made %v, %v", made, err)
+	}
+	// A namespace without an owner.
+	linuxtest.Run(t, name, "ip", "link", "set", "lo", "alias", "")
+	if made, err := netns.Ensure(name, linuxtest.Owner); err != nil || !made {
+		t.Fatalf("made %v, %v", made, err)
+	}
+}
+
+func TestDeletingANamespaceTwiceIsFine(t *testing.T) {
+	name := linuxtest.Namespace(t)
+	for range 2 {
+		if err := netns.Delete(name, linuxtest.Owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := netns.Do(name, func() error { return nil }); !errors.Is(err, netns.ErrNotExist) {
+		t.Fatalf("entering it: %v", err)
+	}
+}
+
+func TestDoRunsInsideAndComesBack(t *testing.T) {
+	name := linuxtest.Namespace(t)
+	own, _ := os.Readlink("/proc/thread-self/ns/net")
+	for range 50 {
+		var inside string
+		if err := netns.Do(name, func() (err error) {
+			inside, err = os.Readlink("/proc/thread-self/ns/net")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if inside == own {
+			t.Fatal("not inside")
+		}
+	}
+	tasks, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		if at, err := os.Readlink(task); err == nil && at != own {
+			t.Errorf("%s stayed in %s", task, at)
+		}
+	}
+}
+
+func TestNamesThatAreNoFileAreRefused(t *testing.T) {
+	for _, name := range []string{"", ".", "..", "a/b", "../x", strings.Repeat("x", 256)} {
+		if _, err := netns.Ensure(name, "x"); err == nil {
+			t.Errorf("%q was taken", name)
+		}
+		if err := netns.Delete(name, "x"); err == nil {
+			t.Errorf("%q was deleted", name)
+		}
+	}
+}
+
+func TestADeletedLinkIsGone(t *testing.T) {
+	a, b := linuxtest.Namespace(t), linuxtest.Namespace(t)
+	linuxtest.Veth(t, a, "x0", b, "x1")
+	if has, err := netns.HasLink(a, "x0"); err != nil || !has {
+		t.Fatalf("HasLink: %v, %v", has, err)
+	}
+	if err := netns.DeleteLink(a, "x0"); err != nil {
+		t.Fatal(err)
+	}
+	if has, err := netns.HasLink(b, "x1"); err != nil || has {
+		t.Fatalf("the other end is still there: %v, %v", has, err)
+	}
+	if err := netns.DeleteLink(a, "x0"); err != nil {
+		t.Fatal(err)
+	}
+}
