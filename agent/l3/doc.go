@@ -1,0 +1,19 @@
+// Package l3 keeps the routers of this host: for each a network namespace with
+// its ports on br-int, addresses, routes and rules.
+//
+//	records ─► mirror ─► Input ─► Desired ─► Namespace (a value)
+//	                                              │  Loop: one goroutine
+//	                                              ▼
+//	                     worker per router: ports ─► iptables ─► links ─► conntrack ─► radvd
+//
+// Desired is a pure function: the same records give the same description,
+// whatever happened before. A worker compares it with what the host holds and
+// writes the difference, so a restarted agent that finds everything as it
+// should be writes nothing. A router that cannot be brought to what is desired
+// keeps what it had, is told of as a problem, and is tried again after a delay
+// that doubles; the others do not wait for it.
+//
+// The router's namespace is qrouter-<id>. Where an agent of another host runs
+// on the same machine, as in labs, and has that name already, it is
+// qrouter-<id>-<host>.
+package l3
