@@ -58,8 +58,13 @@ func Start(t testing.TB) *Switch {
 	s.ovsdb = s.start("ovsdb-server", filepath.Join(dir, "conf.db"),
 		"--remote=punix:"+filepath.Join(dir, "db.sock"), "--unixctl="+filepath.Join(dir, "ovsdb.ctl"),
 		"-vconsole:off", "-vsyslog:off", "--log-file="+filepath.Join(dir, "ovsdb-server.log"))
-	s.waitFor("the database's socket", func() bool { return exists(filepath.Join(dir, "db.sock")) })
-	s.run("ovs-vsctl", "--no-wait", "--db="+s.DB(), "init")
+	s.waitFor("the database", func() bool { // the socket's file is there a moment before somebody listens
+		if !exists(filepath.Join(dir, "db.sock")) {
+			return false
+		}
+		_, err := s.try("ovs-vsctl", "--no-wait", "--db="+s.DB(), "init")
+		return err == nil
+	})
 	s.StartDaemon()
 	return s
 }
