@@ -42,6 +42,10 @@ const (
 	FeatureDelivery          // unicast to a port
 	FeatureResponder         // ARP and ND answers for a port
 	FeatureLearned           // made by the switch itself from a packet; the object is the network
+	FeatureFilter            // a port's security groups
+	FeatureGroup             // a security group's remote groups
+	FeatureRule              // a security group rule
+	FeatureMember            // an address of a remote group; the object is the member port, or the address group
 	numFeatures
 )
 
@@ -49,6 +53,7 @@ func (f Feature) String() string {
 	names := [numFeatures]string{
 		"none", "base", "canary", "network", "provider", "tunnel", "port",
 		"identity", "delivery", "responder", "learned",
+		"filter", "group", "rule", "member",
 	}
 	if f < numFeatures {
 		return names[f]

@@ -8,12 +8,11 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 )
 
-// This file: where unicast goes. br-int tables 60, 61, 62 and 81, br-tun table
-// 20.
+// This file: where unicast goes. br-int tables 60, 61 and 62, br-tun table 20.
 
 func deliveryBase() []flows.Rule {
 	base := Cookie(FeatureBase, "")
-	return []flows.Rule{
+	rules := []flows.Rule{
 		// Spanning tree, LACP, LLDP and the like end at the first bridge (IEEE
 		// 802.1Q, table 8-1), as NORMAL has it too.
 		transient.rule(prioBridgeControl, base,
@@ -22,8 +21,8 @@ func deliveryBase() []flows.Rule {
 		transient.miss(transient.to(direct)),
 		direct.miss(direct.to(unknown)),
 		unknown.miss(unknown.to(output)),
-		ingress.miss(flows.OutputReg{Src: flows.Whole(regPort), MaxLen: 0xffff}),
 	}
+	return append(rules, multicastBase()...)
 }
 
 // station is a MAC in a network, and the ports that have it.

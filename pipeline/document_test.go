@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/model"
 )
 
 // TestTheDocumentShowsThePipelineAsItIs writes docs/pipeline.md with -update
@@ -27,6 +28,7 @@ func TestTheDocumentShowsThePipelineAsItIs(t *testing.T) {
 	d.registers()
 	d.cookies(t)
 	d.priorities(t)
+	d.costs(t)
 	d.dumps()
 	golden(t, "../docs/pipeline.md", d.String())
 }
@@ -41,7 +43,13 @@ Tables have Neutron's numbers. ` + "`ovs-ofctl --names dump-flows br-int`" + ` p
 
 Between the tables packets carry no tag on br-int, where reg6 says which network they are in, and the local VLAN as tag on br-tun and on the way to a provider bridge. NORMAL is used on provider bridges only.
 
-A table goes on to a table with a higher number by goto_table and to one with a lower number by resubmit. No rule can take a way that is not drawn here: building it fails. Tables 72, 73, 82, 91 and 92 of br-int are left for the rules of security groups.`
+A table goes on to a table with a higher number by goto_table and to one with a lower number by resubmit. No rule can take a way that is not drawn here: building it fails.
+
+Rules of security groups look at a packet's connection, which ` + "`ofproto/trace`" + ` does not have unless it is told. For a packet that begins one:
+
+    ovs-appctl ofproto/trace br-int in_port=tap4f1d2a7b-93,ct_state='trk|new',ct_nw_src=10.0.0.11,ct_nw_dst=10.0.0.12,ct_nw_proto=6,ct_tp_src=40000,ct_tp_dst=22,tcp,dl_src=…,dl_dst=…,nw_src=10.0.0.11,nw_dst=10.0.0.12,tp_src=40000,tp_dst=22
+
+For a reply ` + "`ct_state='trk|est|rpl'`" + `, and in the ct fields the packet that began the connection. Flows of a group and of its rules are found by the group's number too, in reg8, and those that look addresses up in it as a remote group by reg7.`
 
 type document struct{ bytes.Buffer }
 
@@ -83,7 +91,7 @@ func (d *document) registers() {
 	for _, r := range registers {
 		fmt.Fprintf(d, "| %s | %s |\n", r.field, r.about)
 	}
-	fmt.Fprintf(d, "| ct_zone | the network's local VLAN |\n| ct_mark %#x | no rule admits the connection any more; security groups write it |\n\n", ctMarkRevoked)
+	d.WriteString("| ct_zone | the network's local VLAN; packets of guests are tracked in it once, on their way out or, if they come from elsewhere, on their way in |\n\n")
 }
 
 func (d *document) cookies(t *testing.T) {
@@ -109,6 +117,61 @@ func (d *document) priorities(t *testing.T) {
 		fmt.Fprintf(d, "| %s | %s | %s |\n", c.value, readable(c.name), c.comment)
 	}
 	d.WriteString("\n")
+}
+
+// costs counts flows beside those that Neutron installs for the same. Neutron's
+// figures are of Neutron 21.0.0 (Zed) with the openvswitch firewall driver.
+func (d *document) costs(t *testing.T) {
+	d.text("## Costs\n\nFlows on br-int, counted by a test, beside those of Neutron 21.0.0 (Zed) with its openvswitch firewall. The example has two hosts with two IPv4 guests each in one VXLAN network, all in their project's default security group, and a DHCP port here.")
+	example := func(change ...func(c *cloud)) int {
+		c := newCloud()
+		c.network(1, tunnelled(model.VXLAN, 1948))
+		c.group(1, defaultRules(1)...)
+		for n := 1; n <= 2; n++ {
+			c.member(1, inGroups(c.port(n, 1, fmt.Sprintf("10.10.0.1%d", n)), 1))
+			c.member(1, inGroups(c.remote(n+2, 1, "hv2", fmt.Sprintf("10.10.0.2%d", n)), 1))
+		}
+		dhcp := c.port(5, 1, "10.10.0.2")
+		dhcp.DeviceOwner, dhcp.PortSecurityEnabled = "network:dhcp", false
+		for _, f := range change {
+			f(c)
+		}
+		return len(Compile(&c.View).Bridges["br-int"])
+	}
+	guests := func(n int, ips ...string) func(c *cloud) {
+		return func(c *cloud) {
+			for i := range n {
+				inGroups(c.port(10+i, 1, ips...), 1)
+			}
+		}
+	}
+	rule := func(c *cloud) {
+		c.Groups[groupID(1)].Rules["x"] = readRuleWords("ingress IPv4 protocol=tcp ports=22-22")
+	}
+	member := func(c *cloud) { c.member(1, inGroups(c.remote(9, 1, "hv2", "10.10.0.99"), 1)) }
+	d.WriteString("| | Neutron | here |\n| --- | --- | --- |\n")
+	for _, row := range []struct {
+		what    string
+		neutron int
+		here    int
+	}{
+		{"a host without networks", 20, len(Compile(&newCloud().View).Bridges["br-int"])},
+		{"the example", 140, example()},
+		{"one IPv4 guest more here", 56, example(guests(1, "10.10.0.30")) - example()},
+		{"one IPv4 and IPv6 guest more here", 0, example(guests(1, "10.10.0.30", "2001:db8::30")) - example()},
+		{"one member more on another host", 2, example(member) - example()},
+		{"one rule more, with 22 guests here", 2 * 22, example(guests(20), rule) - example(guests(20))},
+	} {
+		neutron := "not counted"
+		if row.neutron > 0 {
+			neutron = strconv.Itoa(row.neutron)
+		}
+		fmt.Fprintf(d, "| %s | %s | %d |\n", row.what, neutron, row.here)
+		if row.neutron > 20 && row.here >= row.neutron {
+			t.Errorf("%s: %d flows, Neutron needs %d", row.what, row.here, row.neutron)
+		}
+	}
+	d.text("\nA host has more flows of its own, and every guest and rule fewer. A guest in a stateful and in a stateless group takes as many flows as one in a stateful group only.")
 }
 
 // readable makes "prioOwnMAC" "own MAC".

@@ -10,8 +10,13 @@ import (
 // family holds what differs between IPv4 and IPv6, so that every feature is
 // written once.
 type family struct {
+	name      string // as a rule's ethertype
 	etherType uint64
-	source    flows.Field
+	// source and destination are the packet's addresses, ctSource and
+	// ctDestination those of the packet that began its connection.
+	source, destination     flows.Field
+	ctSource, ctDestination flows.Field
+	icmp                    int // protocol number
 	// claim matches a statement of "I have an address of prefix p", sent by mac.
 	claim func(mac model.MAC, p netip.Prefix) []flows.FieldMatch
 	// question matches "who has address a?".
@@ -19,7 +24,8 @@ type family struct {
 }
 
 var ipv4 = &family{
-	etherType: etherTypeIPv4, source: flows.IPv4Src,
+	name: "IPv4", etherType: etherTypeIPv4, icmp: model.ProtoICMP,
+	source: flows.IPv4Src, destination: flows.IPv4Dst, ctSource: flows.CTNwSrc, ctDestination: flows.CTNwDst,
 	claim: func(mac model.MAC, p netip.Prefix) []flows.FieldMatch {
 		return []flows.FieldMatch{
 			etherType(etherTypeARP),
@@ -37,7 +43,8 @@ var ipv4 = &family{
 }
 
 var ipv6 = &family{
-	etherType: etherTypeIPv6, source: flows.IPv6Src,
+	name: "IPv6", etherType: etherTypeIPv6, icmp: model.ProtoICMPv6,
+	source: flows.IPv6Src, destination: flows.IPv6Dst, ctSource: flows.CTIPv6Src, ctDestination: flows.CTIPv6Dst,
 	claim: func(_ model.MAC, p netip.Prefix) []flows.FieldMatch {
 		return icmpv6(neighborAdvertisement, flows.ExactU(flows.ICMPv6Code, 0), flows.Prefix(flows.NDTarget, p))
 	},
@@ -45,6 +52,8 @@ var ipv6 = &family{
 		return icmpv6(neighborSolicitation, flows.ExactU(flows.ICMPv6Code, 0), flows.Addr(flows.NDTarget, a))
 	},
 }
+
+var families = []*family{ipv4, ipv6}
 
 // familyOf gives the family of an address.
 func familyOf(a netip.Addr) *family {

@@ -8,6 +8,8 @@ import (
 // The registers of br-int. Registers that are not named here are free, and
 // always 0.
 const (
+	// regFlags holds the flags below, while a packet is judged.
+	regFlags = flows.Reg2
 	// regPage counts the pages of a long flood list (see flood.go).
 	regPage = flows.Reg3
 	// regProbe is 1 while a probe is checked as if its target were its sender
@@ -18,8 +20,27 @@ const (
 	regPort = flows.Reg5
 	// regNetwork is the network: its local VLAN. It is the conntrack zone too.
 	regNetwork = flows.Reg6
-	// regRemoteGroup is the remote group that admitted the packet.
-	regRemoteGroup = flows.Reg7
+	// regRemote is the remote group or remote address group whose addresses the
+	// packet is compared with: its number.
+	regRemote = flows.Reg7
+	// regGroup is the security group whose rules the packet is compared with:
+	// its number.
+	regGroup = flows.Reg8
+)
+
+// The flags in regFlags (see filter.go).
+const (
+	// flagCrossed is set while a reply is judged by the rules of the other
+	// direction, which admitted the connection.
+	flagCrossed = 1 << iota
+	// flagMember is set while the packet is known to come from, or to go to, an
+	// address of the remote group in regRemote.
+	flagMember
+	// flagAdmitted is set once a rule has admitted the packet.
+	flagAdmitted
+	// flagConnection is set while the packet is judged by its connection. Before,
+	// it is judged by its own headers, for the stateless groups.
+	flagConnection
 )
 
 // registers describes the registers for docs/pipeline.md.
@@ -27,15 +48,14 @@ var registers = []struct {
 	field flows.Field
 	about string
 }{
+	{regFlags, "flags while a packet is judged: 1 a reply, judged by the other direction's rules; 2 its address is a member of the remote group in reg7; 4 admitted; 8 judged by its connection, not by its own headers"},
 	{regPage, "page of a flood list longer than one flow can hold, 0 for the first"},
 	{regProbe, "1 while a probe (ARP with sender 0.0.0.0, neighbour solicitation from ::) is checked with its target in the sender's place"},
 	{regPort, "port: where the packet came from while it leaves a guest, where it goes while it enters one; the OpenFlow port number on br-int"},
 	{regNetwork, "network: the local VLAN, which is the conntrack zone too"},
-	{regRemoteGroup, "remote group that admitted the packet; security groups write it"},
+	{regRemote, "remote group or remote address group that the packet's address is looked up in: its number, which is the first eight digits of its UUID"},
+	{regGroup, "security group whose rules the packet is compared with: its number, which is the first eight digits of its UUID"},
 }
-
-// ctMarkRevoked marks a connection that no rule admits any more.
-const ctMarkRevoked = 0x1
 
 // Ethernet types and protocol numbers (IANA).
 const (
@@ -45,13 +65,14 @@ const (
 	etherTypeVLAN = 0x8100
 	etherTypeIPv6 = 0x86dd
 
-	protoUDP    = 17
-	protoICMPv6 = 58
+	protoUDP    = model.ProtoUDP
+	protoICMPv6 = model.ProtoICMPv6
 
 	arpRequest = 1
 	arpReply   = 2
 
 	// ICMPv6 types: RFC 4861 section 4, RFC 2710 section 3, RFC 3810 section 5.
+	mldQuery              = 130
 	mldReport             = 131
 	mldDone               = 132
 	routerSolicitation    = 133
@@ -63,6 +84,7 @@ const (
 	// UDP ports of RFC 2131 section 4.1 and RFC 8415 section 7.2.
 	dhcpServer, dhcpClient = 67, 68
 	dhcpv6Client           = 546
+	dhcpv6Server           = 547
 )
 
 // vlanPresent is the bit of vlan_vid that says that a tag is there.
@@ -113,6 +135,41 @@ func move(src, dst flows.Field) flows.Action {
 func tag(vlan uint16) []flows.Action {
 	return []flows.Action{flows.PushVLAN{EtherType: etherTypeVLAN}, flows.SetU(flows.VLANVID, vlanPresent|uint64(vlan))}
 }
+
+// flagged matches a flag that is set, unflagged one that is not.
+func flagged(f uint64) flows.FieldMatch { return flows.MaskedU(regFlags, f, f) }
+
+func unflagged(f uint64) flows.FieldMatch { return flows.MaskedU(regFlags, 0, f) }
+
+// raise sets a flag, lower takes it back.
+func raise(f uint64) flows.Action {
+	return flows.SetMasked(regFlags, flows.U64(f), flows.U64(f))
+}
+
+func lower(f uint64) flows.Action {
+	return flows.SetMasked(regFlags, flows.U64(0), flows.U64(f))
+}
+
+// ctState matches packets whose connection state has all of set and none of
+// clear.
+func ctState(set, clear uint64) flows.FieldMatch {
+	return flows.MaskedU(flows.CTState, set, set|clear)
+}
+
+// track has the connection tracker look at the packet, in the zone of its
+// network, and goes on with it in table t.
+func (t *table) track() flows.Action {
+	return flows.CT{Table: t.number, ZoneSrc: zone}
+}
+
+// commit has the connection tracker remember the packet's connection. Behind it
+// the packet is as if it had never been tracked.
+func commit() flows.Action {
+	return flows.CT{Commit: true, Table: flows.NoTable, ZoneSrc: zone}
+}
+
+// zone is the conntrack zone: the network.
+var zone = flows.Bits(regNetwork, 0, 15)
 
 // send is the action that outputs to a port.
 func send(n uint32) flows.Action { return flows.Output{Port: n} }

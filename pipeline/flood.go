@@ -6,7 +6,8 @@ import (
 	"github.com/lepton-sdn/lepton/flows"
 )
 
-// This file: what goes to many. br-int tables 62 and 94, br-tun table 22.
+// This file: what goes to many. br-int tables 62 and 94, br-tun table 22. Every
+// receiver's own filter is asked.
 //
 // Open vSwitch never sends a packet back to the port it came from, unless told
 // so by IN_PORT. So one list serves packets from every member and from other
@@ -62,8 +63,44 @@ func (n *network) flooded() []flows.Rule {
 		rules = append(rules, output.rule(prioUplink, Cookie(FeatureNetwork, n.id), match(inNetwork(n.vlan)), out...))
 	}
 	everybody := n.members(func(*port) bool { return true })
-	return append(rules, n.flood(list{output, prioFlood, []flows.FieldMatch{inNetwork(n.vlan), multicast()}, everybody, out})...)
+	rules = append(rules, n.flood(list{output, prioFlood, []flows.FieldMatch{inNetwork(n.vlan), multicast()}, everybody, out})...)
+	if len(everybody) > judgedPage {
+		rules = append(rules, n.judged(everybody, out)...)
+	}
+	return rules
 }
+
+// judgedPage is how many ports' rules one pass through the tables can ask.
+const judgedPage = 32
+
+// judged gives the flood list of multicast that rules are asked about. Each
+// page is a pass of its own: the switch bounds what one pass may do, so that a
+// packet to many ports with many groups would reach nobody.
+func (n *network) judged(ports []*port, out []flows.Action) []flows.Rule {
+	cookie := Cookie(FeatureNetwork, n.id)
+	asked := []flows.FieldMatch{inNetwork(n.vlan), multicast(), inPass()}
+	var rules []flows.Rule
+	var fork []flows.Action
+	for page := range slices.Chunk(ports, judgedPage) {
+		number := uint64(len(fork)/2 + 1)
+		fork = append(fork, setReg(regPage, number), output.track())
+		var actions []flows.Action
+		for _, p := range page {
+			actions = append(actions, setReg(regPort, uint64(p.ofport)), ingress.visit())
+		}
+		rules = append(rules, output.rule(prioJudgedFlood+1, cookie, match(append(slices.Clone(asked), flows.ExactU(regPage, number))...), actions...))
+	}
+	for _, f := range families {
+		rules = append(rules, output.rule(prioJudgedFlood, cookie,
+			match(append(slices.Clone(asked), etherType(f.etherType), flows.ExactU(regPage, 0))...),
+			slices.Concat(fork, []flows.Action{setReg(regPage, 0)}, out)...))
+	}
+	return rules
+}
+
+// inPass matches packets that the connection tracker has seen: those that rules
+// are asked about.
+func inPass() flows.FieldMatch { return ctState(flows.CTTracked, 0) }
 
 // searched gives table 62: unknown unicast goes to the ports without port
 // security too, as any of them may be a bridge.

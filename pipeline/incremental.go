@@ -13,7 +13,8 @@ import (
 //
 // The program is made of units: the rules of one port, of one MAC in a network
 // (a station), of one IP address in a network (an addressee), of one network,
-// tunnel port, or physical network, and those that always hold. A change of the
+// tunnel port, or physical network, of one security group, of one address in a
+// remote group, and those that always hold. A change of the
 // View is first entered into the indexes that the units are compiled from; that
 // marks units, and only those are compiled again. Compile is the same thing
 // started from nothing, so that the two cannot drift apart.
@@ -73,10 +74,11 @@ type base struct {
 	host               string
 	config             Config
 	patchTun, patchInt uint32
+	filters            bool
 }
 
 func baseOf(v *View) base {
-	b := base{host: v.Host, config: v.Config, patchTun: v.PatchTun, patchInt: v.PatchInt}
+	b := base{host: v.Host, config: v.Config, patchTun: v.PatchTun, patchInt: v.PatchInt, filters: v.Groups != nil}
 	b.config.IntegrationBridge = cmp.Or(b.config.IntegrationBridge, "br-int")
 	b.config.TunnelBridge = cmp.Or(b.config.TunnelBridge, "br-tun")
 	return b
@@ -104,6 +106,7 @@ type state struct {
 	marked []compiled
 	size   int // rules in all units
 	learners
+	groups
 }
 
 // subject is what a problem is about.
@@ -121,6 +124,7 @@ func newState(v *View) *state {
 		problems:  map[subject]string{},
 		pending:   map[*port]bool{},
 		learners:  learners{byNetwork: map[string]learner{}, stale: map[uint64]bool{}},
+		groups:    newGroups(),
 	}
 }
 
@@ -134,6 +138,15 @@ func everything(v *View) Dirty {
 	}
 	for id := range v.Remotes {
 		d.Ports = append(d.Ports, id)
+	}
+	for id := range v.Groups {
+		d.Groups = append(d.Groups, id)
+	}
+	for key := range v.Members {
+		d.Members = append(d.Members, key)
+	}
+	for id := range v.AddressGroups {
+		d.AddressGroups = append(d.AddressGroups, id)
 	}
 	for key := range v.Tunnels {
 		d.Tunnels = append(d.Tunnels, key)
@@ -154,6 +167,15 @@ func (s *state) look(v *View, d Dirty) {
 	}
 	for _, id := range d.Networks {
 		s.lookAtNetwork(v, id)
+	}
+	for _, id := range d.Groups {
+		s.lookAtGroup(v, id)
+	}
+	for _, key := range d.Members {
+		s.lookAtMember(v, key)
+	}
+	for _, id := range d.AddressGroups {
+		s.lookAtAddressGroup(v, id)
 	}
 	for _, id := range d.Ports {
 		s.lookAtPort(v, id)
@@ -246,12 +268,14 @@ func (s *state) lookAtPort(v *View, id string) {
 		delete(s.pending, was)
 		delete(s.ports, id)
 		delete(was.net.ports, was)
+		s.leaveGroups(was)
 		delete(s.problems, subject{"port", id})
 		before = was.claim()
 	}
 	if now != nil {
 		now.net = s.network(now.rec.NetworkID)
 		now.net.ports[now] = true
+		s.enterGroups(now)
 		s.ports[id], s.pending[now] = now, true
 		s.mark(now)
 		after = now.claim()
@@ -319,6 +343,7 @@ func (s *state) settle() difference {
 	s.admitNetworks()
 	s.joinPending()
 	s.reshapeNetworks()
+	s.renumber()
 	e := &emitter{state: s}
 	d := difference{}
 	for _, c := range s.marked {

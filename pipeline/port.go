@@ -18,6 +18,10 @@ type port struct {
 	joined bool
 	// plugged is set for a port of another host that is plugged here too.
 	plugged bool
+	// groups are the security groups of a local port with port security, sorted,
+	// each once. overloaded is set when they are too many to ask.
+	groups     []string
+	overloaded bool
 }
 
 // samePlace reports whether nothing about the port changed.
@@ -65,7 +69,15 @@ func (p *port) compile(e *emitter) {
 		return
 	}
 	e.integration(p.classified())
-	if p.secured() {
-		e.integration(p.identity()...)
+	if !p.secured() {
+		e.integration(p.unfiltered())
+		return
 	}
+	if p.overloaded = e.tooCostly(p); p.overloaded {
+		e.report("port", p.id, fmt.Sprintf("is closed: its security groups and their remote groups take more than %d lookups", maxVisits))
+	} else {
+		e.report("port", p.id, "")
+	}
+	e.integration(p.identity()...)
+	e.integration(p.filter(e.state)...)
 }

@@ -24,9 +24,28 @@ const (
 	prioNoAddress = 100 // from hosts that have no address yet
 	prioOwnIP     = 90  // from addresses that a port has
 
+	// br-int 72 and 82, egress and ingress rules.
+	prioAdmitted     = 250 // what a rule has admitted already
+	prioBase         = 240 // what no rule is asked about (table 72; see 81 for the other direction)
+	prioServer       = 230 // DHCP servers in guests, once their fragments are put together (table 72)
+	prioConnection   = 220 // to the connection tracker, and what it says
+	prioHeadersFirst = 210 // ports with a stateless group: the groups to compare with
+	prioNoHeaders    = 200 // all others go on to the connection tracker
+	prioRule         = 100 // rules, and the addresses of remote groups
+	prioGroups       = 90  // ports: the groups to compare with
+	prioRemotes      = 50  // groups: the remote groups that their rules name
+
+	// br-int 73 and 92, accept or ingress and accepted ingress.
+	prioJudgedCrossed = 130 // replies go back to the direction that they take
+	prioNewConnection = 120 // the connection is remembered (table 92)
+	prioJudged        = 110 // what a rule has admitted
+	prioNotByHeaders  = 100 // what no stateless rule has admitted goes to the connection tracker
+
 	// br-int 60, transient.
-	prioBridgeControl = 110 // frames that end at the first bridge
-	prioMulticast     = 100 // broadcast and multicast
+	prioBridgeControl  = 110 // frames that end at the first bridge
+	prioBaseMulticast  = 108 // multicast that no rule is asked about
+	prioTrackMulticast = 105 // other IP multicast, to be tracked once for all receivers
+	prioMulticast      = 100 // broadcast and multicast
 
 	// br-int 61, local MAC direct.
 	prioKnownMAC = 100 // MACs of the network's ports
@@ -34,9 +53,16 @@ const (
 	// br-int 62, transient egress.
 	prioOpenPorts = 100 // networks with a port without port security; 101 the next pages of a long list
 
+	// br-int 81, ingress base.
+	prioUnfiltered  = 120 // ports without port security and trusted ports
+	prioIngressBase = 110 // what no rule is asked about
+	prioFiltered    = 100 // IP to all other ports
+
 	// br-int 94, output.
-	prioFlood  = 100 // broadcast and multicast; 101 the next pages of a long list
-	prioUplink = 90  // the rest
+	prioCommit      = 120 // new connections are remembered
+	prioJudgedFlood = 110 // multicast that rules are asked about, in networks with many ports; 111 the pages of its list
+	prioFlood       = 100 // broadcast and multicast; 101 the next pages of a long list
+	prioUplink      = 90  // the rest
 
 	// br-tun 0, classify.
 	prioTunnelPort = 100 // br-int and the tunnels

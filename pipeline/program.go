@@ -26,7 +26,7 @@ type Program struct {
 
 // Problem says why an object cannot be realised on this host.
 type Problem struct {
-	// Kind is "network", "port" or "physical network".
+	// Kind is "network", "port", "physical network" or "security group rule".
 	Kind string
 	// ID is the object's id, or the physical network's name.
 	ID string
@@ -99,6 +99,14 @@ func (s *state) everything() []placed {
 	}
 	for _, p := range s.physical {
 		take(p)
+	}
+	for _, g := range s.byID {
+		take(g)
+	}
+	for _, r := range s.remotes {
+		for _, a := range r.addresses {
+			take(a)
+		}
 	}
 	return out
 }

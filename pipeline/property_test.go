@@ -35,7 +35,7 @@ func (w *world) yes(label string) bool { return rapid.Bool().Draw(w.t, label) }
 
 // change changes one thing and says what.
 func (w *world) change() Dirty {
-	switch w.pick("what changes", 12) {
+	switch w.pick("what changes", 14) {
 	case 0:
 		return w.changeTunnel()
 	case 1:
@@ -44,6 +44,10 @@ func (w *world) change() Dirty {
 		return w.changeNetwork()
 	case 5:
 		return w.changeBase()
+	case 6:
+		return w.changeGroup()
+	case 7:
+		return w.changeMember()
 	}
 	return w.changePort()
 }
@@ -108,6 +112,65 @@ func (w *world) changeBase() Dirty {
 	return Dirty{}
 }
 
+// someGroup gives one of a few groups, of which two differ in the last digit
+// only, so that they want the same number.
+func (w *world) someGroup() string {
+	return pickOf(w, "group", groupID(1), groupID(2), groupID(2)[:35]+"1", addressGroupID(1))
+}
+
+func (w *world) changeGroup() Dirty {
+	id := w.someGroup()
+	if w.pick("gone", 4) == 0 {
+		delete(w.Groups, id)
+		return Dirty{Groups: []string{id}}
+	}
+	g := SecurityGroup{
+		Record: &model.SecurityGroup{Meta: model.Meta{ID: id}, Stateful: w.pick("stateful", 4) > 0},
+		Rules:  map[string]*model.SecurityGroupRule{},
+	}
+	for n := range w.pick("rules", 6) {
+		r := &model.SecurityGroupRule{
+			Meta: model.Meta{ID: ruleID(int(id[0]^id[35]), int(id[7])<<8|n)}, Direction: pickOf(w, "direction", "ingress", "egress", "sideways"),
+			EtherType: pickOf(w, "ethertype", "IPv4", "IPv4", "IPv6", "IPX"),
+			Protocol:  pickOf(w, "protocol", "", "tcp", "udp", "17", "icmp", "vrrp", "dccp", "nonsense"),
+		}
+		if w.yes("ports") {
+			r.PortRangeMin, r.PortRangeMax = intOf(pickOf(w, "from", "", "1", "80", "1000")), intOf(pickOf(w, "to", "", "80", "1023", "70000"))
+		}
+		switch w.pick("remote", 4) {
+		case 0:
+			r.NormalizedCIDR = netip.PrefixFrom(w.address(), pickOf(w, "bits", 0, 24, 32)).Masked()
+		case 1:
+			r.RemoteGroupID = w.someGroup()
+		case 2:
+			r.RemoteAddressGroupID = addressGroupID(1)
+		}
+		g.Rules[r.ID] = r
+	}
+	w.Groups[id] = g
+	return Dirty{Groups: []string{id}}
+}
+
+func (w *world) changeMember() Dirty {
+	var addresses []netip.Prefix
+	for range w.pick("addresses", 3) {
+		a := w.address()
+		addresses = append(addresses, netip.PrefixFrom(a, a.BitLen()-pickOf(w, "host bits", 0, 0, 2, a.BitLen())))
+	}
+	if w.pick("kind", 4) == 0 {
+		id := addressGroupID(1)
+		if w.AddressGroups[id] = (&model.AddressGroup{Meta: model.Meta{ID: id}, Addresses: addresses}); w.yes("gone") {
+			delete(w.AddressGroups, id)
+		}
+		return Dirty{AddressGroups: []string{id}}
+	}
+	key := MemberKey{w.someGroup(), portID(w.pick("port", 8))}
+	if w.Members[key] = (&model.GroupMember{GroupID: key.Group, PortID: key.Port, Addresses: addresses}); w.yes("gone") {
+		delete(w.Members, key)
+	}
+	return Dirty{Members: []MemberKey{key}}
+}
+
 func (w *world) changePort() Dirty {
 	n := w.pick("port", 8)
 	id := portID(n)
@@ -129,6 +192,9 @@ func (w *world) record(n int, host string) *model.Port {
 	p.AdminStateUp = w.pick("down", 4) > 0
 	p.PortSecurityEnabled = w.pick("open", 3) > 0
 	p.DeviceOwner = pickOf(w, "owner", "compute:nova", "compute:nova", "network:dhcp", "network:router_interface")
+	for range w.pick("groups", 4) {
+		p.SecurityGroups = append(p.SecurityGroups, w.someGroup())
+	}
 	for range w.pick("addresses", 3) {
 		p.FixedIPs = append(p.FixedIPs, model.FixedIP{IP: w.address()})
 	}
@@ -152,6 +218,8 @@ func (d Dirty) add(o Dirty) Dirty {
 		All:      d.All || o.All,
 		Networks: append(d.Networks, o.Networks...), Ports: append(d.Ports, o.Ports...),
 		Tunnels: append(d.Tunnels, o.Tunnels...), Physical: append(d.Physical, o.Physical...),
+		Groups: append(d.Groups, o.Groups...), Members: append(d.Members, o.Members...),
+		AddressGroups: append(d.AddressGroups, o.AddressGroups...),
 	}
 }
 
@@ -198,6 +266,9 @@ func checkApplied(t *rapid.T, have map[string][]flows.Rule, want *Program) {
 				t.Fatalf("%s has two rules with the key of %s", bridge, r)
 			}
 			keys[r.Key()] = true
+			if err := r.Check(); err != nil {
+				t.Fatalf("%s: the switch refuses %s: %v", bridge, r, err)
+			}
 		}
 	}
 }

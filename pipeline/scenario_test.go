@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,6 +29,7 @@ func newCloud() *cloud {
 		Host:     "hv1",
 		Config:   Config{L2Population: true, ARPResponder: true},
 		Networks: map[string]Network{}, Ports: map[string]LocalPort{}, Remotes: map[string]*model.Port{},
+		Groups: map[string]SecurityGroup{}, Members: map[MemberKey]*model.GroupMember{}, AddressGroups: map[string]*model.AddressGroup{},
 		PatchTun: 1, PatchInt: 1,
 		Tunnels:  map[TunnelKey]uint32{},
 		Physical: map[string]PhysicalBridge{"physnet1": {"br-phys", 2, 1}, "physnet2": {"br-ext", 3, 1}},
@@ -178,6 +180,36 @@ var scenarios = []scenario{
 		c.port(1, 1, "10.1.0.11")
 		c.port(2, 1, "10.1.0.12")
 	}},
+	{"default_group", "Two dual-stack guests here and two on another host in one VXLAN network, all in the default group 1, whose members may talk to each other; and a DHCP port.", func(c *cloud) {
+		c.network(1, tunnelled(model.VXLAN, 1948))
+		c.group(1, defaultRules(1)...)
+		for n := 1; n <= 2; n++ {
+			c.member(1, inGroups(c.port(n, 1, fmt.Sprintf("10.10.0.1%d", n), fmt.Sprintf("2001:db8::1%d", n)), 1))
+			c.member(1, inGroups(c.remote(n+2, 1, "hv2", fmt.Sprintf("10.10.0.2%d", n), fmt.Sprintf("2001:db8::2%d", n)), 1))
+		}
+		dhcp := c.port(5, 1, "10.10.0.2")
+		dhcp.DeviceOwner, dhcp.PortSecurityEnabled = "network:dhcp", false
+	}},
+	{"rules", "A guest in two groups: every kind of rule in group 1, among them remote group 2 and remote address group 1; group 2 admits SSH.", func(c *cloud) {
+		c.network(1, tunnelled(model.VXLAN, 1948))
+		c.group(1,
+			"egress IPv4 protocol=udp ports=53-53", "egress IPv6",
+			"ingress IPv4 protocol=icmp", "ingress IPv6 protocol=ipv6-icmp ports=128-0",
+			"ingress IPv4 protocol=tcp ports=8000-8010 group=2", "ingress IPv4 protocol=132 ports=7-7 addresses=1",
+			"ingress IPv4 protocol=vrrp prefix=10.10.0.0/24",
+		)
+		c.group(2, "ingress IPv4 protocol=tcp ports=22-22")
+		c.AddressGroups[addressGroupID(1)] = &model.AddressGroup{Meta: model.Meta{ID: addressGroupID(1)}, Addresses: []netip.Prefix{prefix("192.0.2.0/24"), prefix("2001:db8:2::/48")}}
+		c.member(2, inGroups(c.port(1, 1, "10.10.0.11", "2001:db8::11"), 1, 2))
+		c.member(2, inGroups(c.remote(2, 1, "hv2", "10.10.0.12"), 2))
+	}},
+	{"stateless", "A guest in the stateless group 1, and one in it and in the stateful group 2.", func(c *cloud) {
+		c.network(1, tunnelled(model.VXLAN, 1948))
+		c.group(1, "egress IPv4 protocol=tcp ports=80-80", "ingress IPv4 protocol=icmp ports=0-", "ingress IPv4 protocol=udp ports=53-53 group=1").Stateful = false
+		c.group(2, "egress IPv4")
+		c.member(1, inGroups(c.port(1, 1, "10.10.0.11"), 1))
+		c.member(1, inGroups(c.port(2, 1, "10.10.0.12"), 1, 2))
+	}},
 }
 
 func (s scenario) view() *View {
@@ -228,3 +260,115 @@ func TestScenariosGiveTheGoldenTables(t *testing.T) {
 }
 
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+// groupID makes the id of group n, whose number is n in the last digits:
+// 0x5c000001 for group 1. ruleID makes that of rule n of a group.
+func groupID(n int) string { return fmt.Sprintf("5c00%04x-0000-4000-8000-000000000000", n) }
+
+func ruleID(group, n int) string {
+	return fmt.Sprintf("b1%02x%04x-0000-4000-8000-000000000000", group, n)
+}
+
+// group adds group n with rules written as words: direction, ethertype, and any
+// of protocol=, ports=from-to, prefix=, group=n, addresses=n.
+func (c *cloud) group(n int, rules ...string) *model.SecurityGroup {
+	g := SecurityGroup{
+		Record: &model.SecurityGroup{Meta: model.Meta{ID: groupID(n)}, Stateful: true},
+		Rules:  map[string]*model.SecurityGroupRule{},
+	}
+	for i, words := range rules {
+		r := readRuleWords(words)
+		r.ID, r.SecurityGroupID = ruleID(n, i+1), groupID(n)
+		g.Rules[r.ID] = r
+	}
+	c.Groups[groupID(n)] = g
+	return g.Record
+}
+
+func readRuleWords(words string) *model.SecurityGroupRule {
+	r := &model.SecurityGroupRule{}
+	for _, w := range strings.Fields(words) {
+		key, value, _ := strings.Cut(w, "=")
+		number := func() int {
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				panic(words)
+			}
+			return n
+		}
+		switch key {
+		case "ingress", "egress":
+			r.Direction = key
+		case "IPv4", "IPv6":
+			r.EtherType = key
+		case "ports":
+			from, to, _ := strings.Cut(value, "-")
+			r.PortRangeMin, r.PortRangeMax = intOf(from), intOf(to)
+		case "prefix":
+			r.RemoteIPPrefix, r.NormalizedCIDR = value, netip.MustParsePrefix(value)
+		case "group":
+			r.RemoteGroupID = groupID(number())
+		case "addresses":
+			r.RemoteAddressGroupID = addressGroupID(number())
+		case "protocol":
+			r.Protocol = value
+		default:
+			panic("unknown word " + w)
+		}
+	}
+	return r
+}
+
+func intOf(s string) *int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+// member makes a port a member of a remote group.
+func (c *cloud) member(group int, p *model.Port) {
+	m := &model.GroupMember{GroupID: groupID(group), PortID: p.ID}
+	for _, f := range p.FixedIPs {
+		m.Addresses = append(m.Addresses, netip.PrefixFrom(f.IP, f.IP.BitLen()))
+	}
+	for _, pair := range p.AllowedAddressPairs {
+		if pair.IP.Bits() > 0 {
+			m.Addresses = append(m.Addresses, pair.IP)
+		}
+	}
+	c.Members[MemberKey{m.GroupID, m.PortID}] = m
+}
+
+func addressGroupID(n int) string {
+	return fmt.Sprintf("ad00%04x-0000-4000-8000-000000000000", n)
+}
+
+// inGroups puts a port into groups.
+func inGroups(p *model.Port, groups ...int) *model.Port {
+	for _, n := range groups {
+		p.SecurityGroups = append(p.SecurityGroups, groupID(n))
+	}
+	return p
+}
+
+// defaultRules are those of a project's default group n.
+func defaultRules(n int) []string {
+	return []string{
+		"egress IPv4", "egress IPv6",
+		fmt.Sprintf("ingress IPv4 group=%d", n), fmt.Sprintf("ingress IPv6 group=%d", n),
+	}
+}
+
+// admitAll puts the ports without a group into one that admits everything. A
+// test that wants a port to have no rules puts it into a group without rules.
+func (c *cloud) admitAll() *cloud {
+	c.group(99, "egress IPv4", "egress IPv6", "ingress IPv4", "ingress IPv6")
+	for _, p := range c.Ports {
+		if len(p.Record.SecurityGroups) == 0 {
+			inGroups(p.Record, 99)
+		}
+	}
+	return c
+}

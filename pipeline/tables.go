@@ -47,6 +47,18 @@ var (
 		Integration, 71, "egress_base",
 		"May this port send from this address? DHCP servers and router advertisements in guests are dropped; packets from the unspecified address pass where a host without address needs them.",
 	}
+	egressRules = &table{
+		Integration, 72, "egress_rules",
+		"Does a rule of one of the groups of port reg5 admit the packet on its way out of the port? IPv6 neighbour discovery, multicast listener discovery and DHCP clients need no rule. Visited once for each group (reg8) and each of its remote groups (reg7). Replies go to 82: the rules that admitted the connection admit its replies.",
+	}
+	acceptOrIngress = &table{
+		Integration, 73, "accept_or_ingress",
+		"What the rules of 72 have said: admitted or not.",
+	}
+	acceptedEgress = &table{
+		Integration, 91, "accepted_egress",
+		"Admitted on the way out of a port.",
+	}
 	transient = &table{
 		Integration, 60, "transient",
 		"Where accepted packets of guests, packets of unfiltered ports and packets from other hosts meet, to be delivered. Bridge control frames end here.",
@@ -61,11 +73,19 @@ var (
 	}
 	ingress = &table{
 		Integration, 81, "ingress_base",
-		"On the way into port reg5.",
+		"On the way into port reg5: ports without filter, and what needs no rule: ARP, IPv6 neighbour discovery, router advertisements, multicast listener discovery and answers of DHCP servers. What is neither ARP nor IP ends here.",
+	}
+	ingressRules = &table{
+		Integration, 82, "ingress_rules",
+		"Does a rule of one of the groups of port reg5 admit the packet on its way into the port? As table 72. Replies go to 72.",
+	}
+	acceptedIngress = &table{
+		Integration, 92, "accepted_ingress",
+		"What the rules of 82 have said. The admitted goes into the port; a new connection is remembered now that both sides have admitted it.",
 	}
 	dropped = &table{
 		Integration, 93, "dropped",
-		"What anti-spoofing refused.",
+		"What anti-spoofing and the security groups refused.",
 	}
 	output = &table{
 		Integration, 94, "output",
@@ -134,7 +154,8 @@ var (
 // table may go on, and which tables its learn actions may write.
 var layout = newLayout(
 	[]*table{
-		classify, claims, macs, guard, transient, direct, unknown, ingress, dropped, output, canary,
+		classify, claims, macs, guard, egressRules, acceptOrIngress, acceptedEgress, transient, direct, unknown,
+		ingress, ingressRules, acceptedIngress, dropped, output, canary,
 		tunClassify, tunFromInt, tunGRE, tunVXLAN, tunGeneve, tunLearn, tunResolve, tunUnicast, tunFlood,
 		provClassify, provSegment,
 	},
@@ -142,10 +163,16 @@ var layout = newLayout(
 		{classify, []*table{claims, transient}},
 		{claims, []*table{claims, macs, dropped}},
 		{macs, []*table{guard, dropped}},
-		{guard, []*table{transient, dropped}},
+		{guard, []*table{egressRules, transient, dropped}},
+		{egressRules, []*table{egressRules, acceptOrIngress, ingressRules, transient, dropped}},
+		{acceptOrIngress, []*table{egressRules, acceptedEgress, acceptedIngress, dropped}},
+		{acceptedEgress, []*table{transient}},
 		{transient, []*table{direct, output}},
 		{direct, []*table{unknown, ingress, output}},
 		{unknown, []*table{unknown, ingress, output}},
+		{ingress, []*table{ingressRules, acceptedIngress, dropped}},
+		{ingressRules, []*table{ingressRules, acceptedIngress, egressRules, dropped}},
+		{acceptedIngress, []*table{ingressRules, acceptOrIngress, dropped}},
 		{output, []*table{ingress, output}},
 
 		{tunClassify, []*table{tunFromInt, tunGRE, tunVXLAN, tunGeneve}},

@@ -96,6 +96,7 @@ var tracedGroups = []struct {
 	{"what is down is cut off", downCloud, downCases},
 	{"tunnels flood where nothing is recorded", learningCloud, learningCases},
 	{"an IPv4 port has a link-local address", tracedCloud, linkLocalCases},
+	{"a port without rules has base traffic only", bareCloud, bareCases},
 }
 
 // TestPacketsTakeTheirWay sends packets through the tables in a real switch.
@@ -103,7 +104,7 @@ func TestPacketsTakeTheirWay(t *testing.T) {
 	r := newRig(t)
 	for _, group := range tracedGroups {
 		t.Run(group.name, func(t *testing.T) {
-			r.load(Compile(&group.view().View))
+			r.load(Compile(&group.view().admitAll().View))
 			r.expect(t, group.cases)
 		})
 	}
@@ -154,7 +155,7 @@ var identityCases = []traced{
 	{"an ARP reply without sender", "", eth(11, 1, broadcast) + arp(2, 1, "0.0.0.0", "10.10.0.11"), nil},
 	{"ARP with another's address", "", eth(11, 1, broadcast) + arp(1, 1, "10.10.0.12", "10.10.0.21"), nil},
 	{"ARP with another's MAC inside", "", eth(11, 1, broadcast) + arp(1, 2, "10.10.0.11", "10.10.0.21"), nil},
-	{"an announcement after a migration (RARP)", "", eth(11, 1, broadcast) + ",rarp,arp_op=3,arp_sha=" + at(1) + ",arp_tha=" + at(1), []string{"guest2", "vxlan-hv2"}},
+	{"an announcement after a migration (RARP)", "", eth(11, 1, broadcast) + ",rarp,arp_op=3,arp_sha=" + at(1) + ",arp_tha=" + at(1), []string{"vxlan-hv2"}},
 	{"an advertisement of its own", "", eth(11, 1, at(2)) + nd(136, "2001:db8::11", "2001:db8::12", "2001:db8::11"), []string{"guest2"}},
 	{"an advertisement of its link-local address", "", eth(11, 1, at(2)) + nd(136, "fe80::f816:3eff:fe00:1", "2001:db8::12", "fe80::f816:3eff:fe00:1"), []string{"guest2"}},
 	{"an advertisement of another's address", "", eth(11, 1, at(2)) + nd(136, "2001:db8::11", "2001:db8::12", "2001:db8::21"), nil},
@@ -294,6 +295,64 @@ var downCases = []traced{
 	{"and hears nothing", "", eth(11, 1, broadcast) + udp("10.10.0.11", "255.255.255.255"), []string{"vxlan-hv2"}},
 	{"a network that is down carries nothing", "", eth(13, 3, at(4)) + udp("10.20.0.13", "10.20.0.14"), nil},
 	{"nor takes anything in", "br-phys", eth(9, 23, broadcast) + ",dl_vlan=100" + udp("10.20.0.23", "255.255.255.255"), nil},
+}
+
+// bareCloud has guests 1 and 2 without any rule, guest 3 with all, and the
+// trusted port 5 in a VXLAN network; guest 21 is on hv2.
+func bareCloud() *cloud {
+	c := newCloud()
+	c.network(1, tunnelled(model.VXLAN, 1948))
+	inGroups(c.port(1, 1, "10.10.0.11", "2001:db8::11"), 7) // a group that is not known
+	inGroups(c.port(2, 1, "10.10.0.12", "2001:db8::12"), 98)
+	c.group(98)
+	c.port(3, 1, "10.10.0.13", "2001:db8::13")
+	dhcp := c.port(5, 1, "10.10.0.2", "2001:db8::2")
+	dhcp.DeviceOwner, dhcp.PortSecurityEnabled = "network:dhcp", false
+	c.remote(21, 1, "hv2", "10.10.0.21", "2001:db8::21")
+	return c
+}
+
+func icmp6Of(typ int, from, to string) string {
+	return fmt.Sprintf(",icmp6,ipv6_src=%s,ipv6_dst=%s,nw_ttl=255,icmpv6_type=%d,icmpv6_code=0", from, to, typ)
+}
+
+const (
+	allNodes   = "33:33:00:00:00:01"
+	linkLocal1 = "fe80::f816:3eff:fe00:1"
+)
+
+var bareCases = []traced{
+	{"IPv4 out", "", eth(11, 1, at(3)) + udp("10.10.0.11", "10.10.0.13", 1, 2), nil},
+	{"IPv4 out to a trusted port", "", eth(11, 1, at(5)) + udp("10.10.0.11", "10.10.0.2", 1, 2), nil},
+	{"IPv4 out to another host", "", eth(12, 2, at(21)) + udp("10.10.0.12", "10.10.0.21", 1, 2), nil},
+	{"IPv4 out to nobody known", "", eth(12, 2, at(99)) + udp("10.10.0.12", "192.0.2.1", 1, 2), nil},
+	{"IPv4 out to everybody", "", eth(12, 2, broadcast) + udp("10.10.0.12", "255.255.255.255", 1, 2), nil},
+	{"IPv4 in", "", eth(13, 3, at(1)) + udp("10.10.0.13", "10.10.0.11", 1, 2), nil},
+	{"IPv6 in", "", eth(13, 3, at(2)) + udp6("2001:db8::13", "2001:db8::12", 1, 2), nil},
+	{"IPv4 in from a trusted port", "", eth(15, 5, at(1)) + udp("10.10.0.2", "10.10.0.11", 1, 2), nil},
+	{"IPv4 in from another host", "br-tun", "tun_id=0x79c," + eth(2, 21, at(2)) + udp("10.10.0.21", "10.10.0.12", 1, 2), nil},
+	{"to everybody", "", eth(13, 3, broadcast) + udp("10.10.0.13", "255.255.255.255", 1, 2), []string{"guest5", "vxlan-hv2"}},
+	{"to everybody from another host", "br-tun", "tun_id=0x79c," + eth(2, 21, broadcast) + udp("10.10.0.21", "255.255.255.255", 1, 2), []string{"guest3", "guest5"}},
+	{"multicast from another host", "br-tun", "tun_id=0x79c," + eth(2, 21, "33:33:00:00:00:fb") + udp6("2001:db8::21", "ff02::fb", 5353, 5353), []string{"guest3", "guest5"}},
+	{"an IGMP query", "", eth(15, 5, "01:00:5e:00:00:01") + ",ip,nw_proto=2,nw_src=10.10.0.2,nw_dst=224.0.0.1", []string{"guest3", "vxlan-hv2"}},
+	{"ARP", "", eth(11, 1, broadcast) + arp(1, 1, "10.10.0.11", "10.10.0.12"), []string{"guest2", "guest3", "guest5"}},
+	{"an answer by ARP", "", eth(11, 1, at(2)) + arp(2, 1, "10.10.0.11", "10.10.0.12"), []string{"guest2"}},
+	{"a DHCP client that begins", "", eth(11, 1, broadcast) + udp("0.0.0.0", "255.255.255.255", 68, 67), []string{"guest3", "guest5", "vxlan-hv2"}},
+	{"a DHCP client that renews", "", eth(11, 1, at(5)) + udp("10.10.0.11", "10.10.0.2", 68, 67), []string{"guest5"}},
+	{"the answer of a DHCP server", "", eth(15, 5, at(1)) + udp("10.10.0.2", "10.10.0.11", 67, 68), []string{"guest1"}},
+	{"the answer of a DHCP server to everybody", "", eth(15, 5, broadcast) + udp("10.10.0.2", "255.255.255.255", 67, 68), []string{"guest1", "guest2", "guest3", "vxlan-hv2"}},
+	{"a DHCPv6 client", "", eth(11, 1, at(5)) + udp6(linkLocal1, "2001:db8::2", 546, 547), []string{"guest5"}},
+	{"the answer of a DHCPv6 server", "", eth(15, 5, at(1)) + udp6("2001:db8::2", linkLocal1, 547, 546), []string{"guest1"}},
+	{"a router solicitation", "", eth(11, 1, at(5)) + icmp6Of(133, linkLocal1, "ff02::2"), []string{"guest5"}},
+	{"a router advertisement", "", eth(15, 5, allNodes) + icmp6Of(134, "fe80::1", "ff02::1"), []string{"guest1", "guest2", "guest3", "vxlan-hv2"}},
+	{"a neighbour solicitation", "", eth(11, 1, at(2)) + nd(135, linkLocal1, "2001:db8::12", "2001:db8::12"), []string{"guest2"}},
+	{"a neighbour advertisement", "", eth(11, 1, at(2)) + nd(136, linkLocal1, "2001:db8::12", linkLocal1), []string{"guest2"}},
+	{"a multicast listener query", "", eth(15, 5, allNodes) + icmp6Of(130, "fe80::1", "ff02::1"), []string{"guest1", "guest2", "guest3", "vxlan-hv2"}},
+	{"a multicast listener report", "", eth(11, 1, "33:33:00:00:00:16") + icmp6Of(143, linkLocal1, "ff02::16"), []string{"guest2", "guest3", "guest5", "vxlan-hv2"}},
+	{"a redirect", "", eth(15, 5, at(1)) + icmp6Of(137, "fe80::1", linkLocal1), nil},
+	{"neither ARP nor IP in", "", eth(15, 5, at(1)) + ",dl_type=0x88cc", nil},
+	{"neither ARP nor IP to everybody", "", eth(15, 5, broadcast) + ",dl_type=0x88cc", []string{"vxlan-hv2"}},
+	{"neither ARP nor IP into a port with all rules", "", eth(15, 5, at(3)) + ",dl_type=0x8847,mpls_label=5", nil},
 }
 
 func learningCloud() *cloud {

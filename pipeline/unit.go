@@ -58,6 +58,7 @@ type common struct{ unit }
 func (c *common) compile(e *emitter) {
 	e.integration(classifyBase()...)
 	e.integration(identityBase()...)
+	e.integration(filterBase()...)
 	e.integration(deliveryBase()...)
 	e.integration(output.miss())
 	if e.base.patchInt != 0 {

@@ -120,11 +120,29 @@ func (p *Packet) has(f flows.Field) bool { return f.PresentIn(p.Get) }
 // matches reports whether the packet satisfies m.
 func (p *Packet) matches(m flows.Match) bool {
 	for _, part := range m {
+		if isPort(part.Field) && !p.values[flows.IPFrag].IsZero() {
+			// To rules fragments have no ports, not even the first one: that is how
+			// the switch handles fragments unless told otherwise.
+			if !part.Value.IsZero() || !p.has(part.Field) {
+				return false
+			}
+			continue
+		}
 		if p.Get(part.Field).And(part.Mask) != part.Value || !p.has(part.Field) {
 			return false
 		}
 	}
 	return true
+}
+
+// isPort tells the fields that the switch keeps where it keeps ports.
+func isPort(f flows.Field) bool {
+	switch f {
+	case flows.TCPSrc, flows.TCPDst, flows.UDPSrc, flows.UDPDst, flows.SCTPSrc, flows.SCTPDst,
+		flows.ICMPType, flows.ICMPCode, flows.ICMPv6Type, flows.ICMPv6Code:
+		return true
+	}
+	return false
 }
 
 // subfield reads bits of a field.
