@@ -21,6 +21,8 @@ type operation[V any] func(c plugin.Call, u *records.Update, v *V) (object, erro
 type operations[S, V any] struct {
 	*collection[S, V]
 	read map[string]func(body map[string]any) (operation[V], error)
+	// bare answers have the object itself, not under its name.
+	bare bool
 }
 
 func (e operations[S, V]) serve(ctx context.Context, rq *request, rest []string) (response, error) {
@@ -51,7 +53,9 @@ func (e operations[S, V]) serve(ctx context.Context, rq *request, rest []string)
 		if !ok {
 			return e.notFound(rest[0])
 		}
-		answer = object{{e.member, e.object(u.Peek(), rq, after)}}
+		if answer = e.object(u.Peek(), rq, after); !e.bare {
+			answer = object{{e.member, answer}}
+		}
 		return nil
 	})
 	return response{status: http.StatusOK, body: appendObject(nil, answer)}, err

@@ -41,7 +41,7 @@ func newAddressGroups(a *API) endpoint {
 		remove:     func(_ plugin.Call, u *records.Update, id string) error { return p.DeleteAddressGroup(u, id) },
 		specTarget: ownedTarget(func(s *addressGroupSpec) *model.Meta { return &s.Meta }),
 	}
-	return operations[addressGroupSpec, addressGroupView]{c.governed(), map[string]func(map[string]any) (operation[addressGroupView], error){
+	return operations[addressGroupSpec, addressGroupView]{collection: c.governed(), read: map[string]func(map[string]any) (operation[addressGroupView], error){
 		"add_addresses":    groupAddresses(p.AddAddresses),
 		"remove_addresses": groupAddresses(p.RemoveAddresses),
 	}}

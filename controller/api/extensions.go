@@ -47,6 +47,7 @@ func extensions() []extension {
 		{"l3-conntrack-helper", "L3 Conntrack helper", "2019-04-04T10:00:00-00:00", "Allow adding CT target rules for conntrack helper"},
 		{"l3-port-ip-change-not-allowed", "Prevent L3 router ports IP address change extension", "2018-10-09T10:00:00-00:00", "Prevent change of IP address for some L3 router ports"},
 		{"multi-provider", "Multi Provider Network", "2013-06-27T10:00:00-00:00", "Expose mapping of virtual networks to multiple physical networks"},
+		{"logging", "Logging API Extension", "2017-01-01T10:00:00-00:00", "Provides a logging API for resources such as security group and firewall."},
 		{"net-mtu", "Network MTU", "2015-03-25T10:00:00-00:00", "Provides MTU attribute for a network resource."},
 		{"net-mtu-writable", "Network MTU (writable)", "2017-07-12T00:00:00-00:00", "Provides a writable MTU attribute for a network resource."},
 		{"network-ip-availability", "Network IP Availability", "2015-09-24T00:00:00-00:00", "Provides IP availability data for each network and subnet."},
@@ -107,6 +108,8 @@ func extensions() []extension {
 		{"subnet_onboard", "Subnet Onboard", "2018-12-18T09:00:00-00:00", "Provides support for onboarding subnets into subnet pools"},
 		{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "2019-02-08T10:00:00-00:00", "Provides support for adjusting the prefix list of subnet pools"},
 		{"tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "2019-12-29T19:00:00-00:00", "Allow to tag ports during bulk creation"},
+		{"trunk", "Trunk Extension", "2016-01-01T10:00:00-00:00", "Provides support for trunk ports"},
+		{"trunk-details", "Trunk port details", "2016-01-01T10:00:00-00:00", "Expose trunk port details"},
 		{"uplink-status-propagation", "Uplink status propagation extension", "2018-05-31T18:00:00-00:00", "Provides ability to propagate port uplink status."},
 	}
 }

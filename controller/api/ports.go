@@ -187,6 +187,7 @@ func portAttrs() []attr[portSpec, portView] {
 	table = append(table,
 		qosAttr(func(s *portSpec) *string { return &s.QoSPolicyID }, func(v *portView) string { return v.QoSPolicyID }),
 		row{name: "qos_network_policy_id", get: func(v *portView) any { return orNull(v.NetworkQoSPolicyID) }},
+		row{name: "trunk_details", get: trunkObject},
 		// A policy with rules that Placement must know of cannot be named yet.
 		row{name: "resource_request", get: func(*portView) any { return nil }},
 	)

@@ -5,6 +5,8 @@ package api
 func serviceEndpoints(a *API) map[string]endpoint {
 	return map[string]endpoint{
 		"qos":      newQoS(a),
+		"trunks":   newTrunks(a),
+		"log":      newLogging(a),
 		"policies": taggable{newQoSPolicies(a)},
 	}
 }

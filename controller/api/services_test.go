@@ -81,6 +81,6 @@ func TestTheTablesOfServicesAreNeutrons(t *testing.T) {
 
 func serviceTables() map[string]map[string]flags {
 	return map[string]map[string]flags{
-		"qos/policies": flagsOf(qosPolicyAttrs()),
+		"qos/policies": flagsOf(qosPolicyAttrs()), "trunks": flagsOf(trunkAttrs()), "log/logs": flagsOf(logAttrs()),
 	}
 }

@@ -45,7 +45,7 @@ func newPools(a *API) endpoint {
 		tag:        func(u *records.Update, v *subnetPoolView, tags []string) { p.TagPool(u, v.SubnetPool, tags) },
 		specTarget: ownedTarget(func(s *subnetPoolSpec) *model.Meta { return &s.Meta }),
 	}
-	return operations[subnetPoolSpec, subnetPoolView]{c.governed(), map[string]func(map[string]any) (operation[subnetPoolView], error){
+	return operations[subnetPoolSpec, subnetPoolView]{collection: c.governed(), read: map[string]func(map[string]any) (operation[subnetPoolView], error){
 		"add_prefixes":            poolPrefixes(p.AddPrefixes),
 		"remove_prefixes":         poolPrefixes(p.RemovePrefixes),
 		"onboard_network_subnets": onboarding(p),

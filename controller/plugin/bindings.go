@@ -117,6 +117,9 @@ func (p *Plugin) CreateBinding(_ Call, u *records.Update, s *BindingSpec) (strin
 	case len(port.Bindings) >= maxBindings:
 		return "", InvalidInput("a port has at most %d bindings that are not in use", maxBindings)
 	}
+	if err := bindTrunked(u, port, s.Host); err != nil {
+		return "", err
+	}
 	b, err := p.bindTo(u, network, port, s.PortBinding)
 	if err != nil {
 		return "", err

@@ -45,7 +45,7 @@ func DefaultConfig() Config {
 			QuotaNetwork: 100, QuotaSubnet: 100, QuotaPort: 500,
 			QuotaRouter: 10, QuotaFloatingIP: 50,
 			QuotaSecurityGroup: 10, QuotaSecurityGroupRule: 100,
-			QuotaSubnetPool: -1, QuotaRBACPolicy: 10,
+			QuotaSubnetPool: -1, QuotaRBACPolicy: 10, QuotaTrunk: -1,
 		},
 		MaxDNSNameservers:      5,
 		MaxSubnetHostRoutes:    20,

@@ -31,6 +31,8 @@
 //	default-subnetpool/<IP version>    subnet pool id
 //	qosdefault/<project>               QoS policy id
 //	qosuse/<QoS policy>/<type>/<id>    id of what names the policy
+//	trunk/<port>                       trunk id, of parents and sub ports
+//	log/<group or port>/<log>          log id
 //	quota/<project>/<resource>/<slot>  object id
 //
 // The other way round, "nothing uses this" is a condition on such keys.

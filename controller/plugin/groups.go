@@ -174,6 +174,9 @@ func (p *Plugin) DeleteGroup(c Call, u *records.Update, id string) error {
 	if err := unshare(u, id, everyPolicy); err != nil {
 		return err
 	}
+	if err := p.dropLogs(u, id); err != nil {
+		return err
+	}
 	records.SecurityGroups.Delete(u, id)
 	return nil
 }

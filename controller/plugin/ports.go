@@ -46,6 +46,8 @@ type PortView struct {
 	DNSDomain string
 	// NetworkQoSPolicyID is the QoS policy of the port's network.
 	NetworkQoSPolicyID string
+	// Trunk is the trunk that the port is the parent of; nil for none.
+	Trunk *TrunkDetails
 }
 
 // Status values of a port.
@@ -59,7 +61,7 @@ const (
 // bound to has reported it so, and until the host has reported otherwise, for
 // as long does the port carry traffic.
 func (p *Plugin) ViewPort(r records.Reader, port *model.Port) *PortView {
-	v := &PortView{Port: port, Status: statusDown, DNSDomain: p.config.DNSDomain}
+	v := &PortView{Port: port, Status: statusDown, DNSDomain: p.config.DNSDomain, Trunk: trunkDetails(r, port.ID)}
 	if n, ok := records.Networks.Get(r, port.NetworkID); ok {
 		v.NetworkProjectID, v.NetworkQoSPolicyID = n.ProjectID, n.QoSPolicyID
 	}
@@ -196,6 +198,9 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 	if err := p.attachQoS(c, u, qosUse{qosOfPort, port.ID}, before.QoSPolicyID, port.QoSPolicyID); err != nil {
 		return err
 	}
+	if err := bindTrunked(u, before, port.Host); err != nil {
+		return err
+	}
 	p.rebind(u, network, before, port)
 	p.followHost(u, network, before, port)
 	if CheckBindings(port) != nil {
@@ -272,6 +277,12 @@ func (p *Plugin) removePort(u *records.Update, id string) error {
 	port, ok := records.Ports.Get(u, id)
 	if !ok {
 		return nil
+	}
+	if err := keepTrunk(u, id); err != nil {
+		return err
+	}
+	if err := p.dropLogs(u, id); err != nil {
+		return err
 	}
 	if err := p.releaseTranslations(u, id); err != nil {
 		return err

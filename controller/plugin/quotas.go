@@ -23,6 +23,7 @@ const (
 	QuotaSecurityGroup     = "security_group"
 	QuotaSecurityGroupRule = "security_group_rule"
 	QuotaRBACPolicy        = "rbac_policy"
+	QuotaTrunk             = "trunk"
 )
 
 // MaxQuota is the highest limit, 2³¹-1 as in Neutron's database.
@@ -34,6 +35,7 @@ func QuotaResources() []string {
 	return []string{
 		QuotaFloatingIP, QuotaNetwork, QuotaPort, QuotaRBACPolicy, QuotaRouter,
 		QuotaSecurityGroup, QuotaSecurityGroupRule, QuotaSubnet, QuotaSubnetPool,
+		QuotaTrunk,
 	}
 }
 
@@ -76,6 +78,8 @@ func countUsed(r records.Reader, project, resource string, most int) int {
 		return countTo(records.PoolsByProject.Get(r, project), most)
 	case QuotaRBACPolicy:
 		return countTo(records.PoliciesByProject.Get(r, project), most)
+	case QuotaTrunk:
+		return countTo(records.TrunksByProject.Get(r, project), most)
 	case QuotaPort:
 		return countTo(records.PortsByProject.Get(r, project), most)
 	case QuotaRouter:

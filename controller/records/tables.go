@@ -27,6 +27,8 @@ var (
 	AddressGroups      = newTable("address-groups", func(g *model.AddressGroup) string { return g.ID })
 	RBACPolicies       = newTable("rbac-policies", func(p *model.RBACPolicy) string { return p.ID })
 	QoSPolicies        = newTable("qos-policies", func(p *model.QoSPolicy) string { return p.ID })
+	Trunks             = newTable("trunks", func(t *model.Trunk) string { return t.ID })
+	Logs               = newTable("logs", func(l *model.Log) string { return l.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
 	SegmentRanges      = newTable("segment-ranges", func(r *model.SegmentRange) string { return r.ID })
@@ -113,6 +115,8 @@ var (
 			emit(p.Rules[i].ID)
 		}
 	})
+
+	TrunksByProject = newIndex(Trunks, one(func(t *model.Trunk) string { return t.ProjectID }))
 
 	AgentsByHost = newIndex(Agents, one(func(a *model.Agent) string { return a.Host }))
 
