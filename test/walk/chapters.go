@@ -16,6 +16,7 @@ func Chapters() []Chapter {
 		{"routers", routerSteps},
 		{"floating addresses", floatingSteps},
 		{"sharing", sharingSteps},
+		{"quality of service", qosSteps},
 		{"what is in use stays", inUseSteps},
 		{"everything can be deleted", deleteSteps},
 	}

@@ -25,7 +25,6 @@ var notWalked = map[string]string{
 	"network log":                     "the extension logging is not served yet",
 	"network loggable resources":      "the extension logging is not served yet",
 	"network meter":                   "the extension metering is not served yet",
-	"network qos":                     "the extension qos is not served yet",
 	"network service provider":        "the extension service-type is not served yet",
 	"network subport":                 "the extension trunk is not served yet",
 	"network trunk":                   "the extension trunk is not served yet",
