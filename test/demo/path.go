@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/lepton-sdn/lepton/lab"
@@ -27,8 +29,11 @@ func (t *tour) path(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	packet := fmt.Sprintf("icmp,dl_src=%s,dl_dst=%s,nw_src=%s,nw_dst=%s,nw_ttl=64,icmp_type=8",
-		from.MAC, to.MAC, from.Addresses[0].Addr(), to.Addresses[0].Addr())
+	// What the connection tracker would say of the packet has to be told: a new
+	// connection, and its addresses, protocol and ICMP type.
+	src, dst := from.Addresses[0].Addr(), to.Addresses[0].Addr()
+	packet := fmt.Sprintf("ct_state=trk|new,ct_nw_src=%s,ct_nw_dst=%s,ct_nw_proto=1,ct_tp_src=8,"+
+		"icmp,dl_src=%s,dl_dst=%s,nw_src=%s,nw_dst=%s,nw_ttl=64,icmp_type=8", src, dst, from.MAC, to.MAC, src, dst)
 
 	t.say("On hv1, from blue1's tap to the tunnel:\n")
 	out, err := t.trace(ctx, "hv1", "br-int", "in_port="+from.Tap+","+packet)
@@ -37,6 +42,28 @@ func (t *tour) path(ctx context.Context) error {
 	}
 	t.claim(strings.Contains(out, "tnl_push") || strings.Contains(out, "set(tunnel"), "it leaves hv1 in a VXLAN tunnel")
 
+	if err := t.arrival(ctx, st, packet); err != nil {
+		return err
+	}
+	vlan, err := t.on(ctx, "hv2", "ovs-vsctl get Port "+to.Tap+" tag")
+	if err != nil {
+		return err
+	}
+	t.say("\nand in br-int, where blue2's security group is asked:\n")
+	out, err = t.trace(ctx, "hv2", "br-int", fmt.Sprintf("in_port=patch-tun,dl_vlan=%s,%s", strings.TrimSpace(vlan), packet))
+	if err != nil {
+		return err
+	}
+	t.claim(remembered.ReplaceAllString(strings.TrimSpace(out), "") == to.Tap, "it reaches blue2's tap, and nothing else: %s", out)
+	return nil
+}
+
+// remembered is what the datapath does first with a packet from a tunnel: the tag
+// goes, and a new connection is remembered.
+var remembered = regexp.MustCompile(`^pop_vlan,(ct\(commit,zone=\d+\),)?`)
+
+// arrival shows the tables of br-tun on hv2.
+func (t *tour) arrival(ctx context.Context, st lab.Status, packet string) error {
 	vni, err := t.vni(ctx)
 	if err != nil {
 		return err
@@ -45,14 +72,11 @@ func (t *tour) path(ctx context.Context) error {
 	for _, h := range st.Hosts {
 		hosts[h.Name] = h
 	}
-	t.say("\nOn hv2, from the tunnel to blue2's tap:\n")
-	out, err = t.trace(ctx, "hv2", "br-tun", fmt.Sprintf("in_port=%s,tun_id=%d,tun_src=%s,tun_dst=%s,%s",
-		tunnelPort(hosts["hv1"].Tunnel), vni, hosts["hv1"].Tunnel, hosts["hv2"].Tunnel, packet))
-	if err != nil {
-		return err
-	}
-	t.claim(strings.TrimSpace(out) == to.Tap, "it reaches blue2's tap, and nothing else: %s", out)
-	return nil
+	t.say("\nOn hv2, from the tunnel to blue2's tap, in br-tun:\n")
+	_, packet, _ = strings.Cut(packet, "icmp,") // nobody has tracked it yet
+	_, err = t.trace(ctx, "hv2", "br-tun", fmt.Sprintf("in_port=%s,tun_id=%d,tun_src=%s,tun_dst=%s,icmp,%s",
+		tunnelPort(hosts["hv1"].Tunnel), vni, hosts["hv1"].Tunnel, hosts["hv2"].Tunnel, packet), "br-int")
+	return err
 }
 
 // vni asks for the network's segmentation id.
@@ -68,8 +92,8 @@ func (t *tour) vni(ctx context.Context) (int, error) {
 }
 
 // trace runs ofproto/trace on a host, shows it condensed, and gives what the
-// datapath does in the end.
-func (t *tour) trace(ctx context.Context, host, bridge, flow string) (string, error) {
+// datapath does in the end. It ends before the packet is in the bridge until.
+func (t *tour) trace(ctx context.Context, host, bridge, flow string, until ...string) (string, error) {
 	line := "ovs-appctl ofproto/trace --names " + bridge + " " + flow
 	t.command(host+"# ", line)
 	out, err := t.on(ctx, host, line)
@@ -80,6 +104,9 @@ func (t *tour) trace(ctx context.Context, host, bridge, flow string) (string, er
 	names := map[string]map[string]string{}
 	shown := ""
 	for _, s := range steps {
+		if slices.Contains(until, s.bridge) {
+			return verdict, nil
+		}
 		if names[s.bridge] == nil {
 			if names[s.bridge], err = t.tableNames(ctx, host, s.bridge); err != nil {
 				return "", err

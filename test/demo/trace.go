@@ -50,6 +50,7 @@ func parseTrace(out string) (steps []step, verdict string) {
 var (
 	namedTable    = regexp.MustCompile(`table="?([^",]+)"?,`)
 	numberedTable = regexp.MustCompile(`table=(\d+),`)
+	aboutCT       = regexp.MustCompile(`^(A clone of the packet is forked|Sets the packet to an untracked state)`)
 	jump          = regexp.MustCompile(`^(?:goto_table:|resubmit\(,)(\d+)\)?$`)
 )
 
@@ -85,6 +86,13 @@ func (s step) condense(names map[string]string) string {
 		}
 		// What follows an arrow explains the action before it.
 		if why, found := strings.CutPrefix(a, "-> "); found && len(out) > 0 {
+			if aboutCT.MatchString(why) {
+				// Behind ct the packet goes on as a copy; the trace calls that a drop.
+				if out[len(out)-1] == "drop" {
+					out = out[:len(out)-1]
+				}
+				continue
+			}
 			out[len(out)-1] += " (" + why + ")"
 			continue
 		}

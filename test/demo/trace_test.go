@@ -23,6 +23,11 @@ bridge("br-tun")
      -> output to native tunnel
 22. No match.
     drop
+23. ip, priority 5
+    ct(table=72,zone=1)
+    drop
+     -> A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table 72.
+     -> Sets the packet to an untracked state, and clears all the conntrack fields.
 
 Final flow: unchanged
 Megaflow: recirc_id=0
@@ -36,6 +41,11 @@ func TestParseTrace(t *testing.T) {
 		{"br-int", "24", "", "0x1e01", []string{"resubmit(,60)"}},
 		{"br-tun", "0", "in_port=1", "", []string{"output:2", "-> output to native tunnel"}},
 		{"br-tun", "22", "No match.", "", []string{"drop"}},
+		{"br-tun", "23", "ip", "", []string{
+			"ct(table=72,zone=1)", "drop",
+			"-> A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table 72.",
+			"-> Sets the packet to an untracked state, and clears all the conntrack fields.",
+		}},
 	}
 	if diff := cmp.Diff(want, steps, cmp.AllowUnexported(step{})); diff != "" {
 		t.Error(diff)
@@ -57,7 +67,7 @@ func TestCondenseNamesTheTables(t *testing.T) {
 	for _, s := range steps {
 		got = append(got, s.condense(names))
 	}
-	want := []string{"set_field:0x3->reg5, → 24 arp_spoofing", "→ 60 transient", "output:2 (output to native tunnel)", "drop"}
+	want := []string{"set_field:0x3->reg5, → 24 arp_spoofing", "→ 60 transient", "output:2 (output to native tunnel)", "drop", "ct(table=72,zone=1)"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
