@@ -36,6 +36,9 @@ type option func(*plugin.Config, *Config)
 
 func newCloud(t testing.TB, options ...option) *cloud {
 	t.Helper()
+	if cluster != nil {
+		return newPair(t, options...)
+	}
 	s := mem.New()
 	c := newCloudOn(t, s, options...)
 	c.store = s
@@ -44,6 +47,9 @@ func newCloud(t testing.TB, options ...option) *cloud {
 
 func newCloudOn(t testing.TB, s store.Store, options ...option) *cloud {
 	t.Helper()
+	if shared, ok := s.(*clusterStore); ok {
+		s = cluster.open(t, shared.root)
+	}
 	pc := plugin.DefaultConfig()
 	ac := Config{Auth: identity.None{}, Log: zap.NewNop()}
 	for _, o := range options {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 // checkAddresses compares what ports have with what is claimed: no address and
@@ -158,7 +157,7 @@ func unlimited(p *plugin.Config, _ *Config) {
 // TestManyClientsOfTwoControllersNeverGetTheSameAddress fills a small pool from
 // many clients at once: as many succeed as there are addresses.
 func TestManyClientsOfTwoControllersNeverGetTheSameAddress(t *testing.T) {
-	s := mem.New()
+	s := sharedStore(t)
 	clouds := []*cloud{newCloudOn(t, s, unlimited), newCloudOn(t, s, unlimited)}
 	n := id(clouds[0].network(`{}`))
 	clouds[0].subnet(n, `"ip_version": 4, "cidr": "10.0.0.0/27"`) // 29 addresses
@@ -194,7 +193,7 @@ func TestManyClientsOfTwoControllersNeverGetTheSameAddress(t *testing.T) {
 // clients of two controllers: ports, groups, subnets and networks come and go
 // under each other's feet.
 func TestConcurrentChangesKeepTheRecordsConsistent(t *testing.T) {
-	s := mem.New()
+	s := sharedStore(t)
 	clouds := []*cloud{newCloudOn(t, s, unlimited), newCloudOn(t, s, unlimited)}
 	var all sync.WaitGroup
 	for client := range 8 {
@@ -246,7 +245,7 @@ func TestConcurrentChangesKeepTheRecordsConsistent(t *testing.T) {
 // TestAPortMadeTogetherWithAnAutomaticSubnetHasAnAddressInIt makes ports while
 // the subnet is made, through another controller.
 func TestAPortMadeTogetherWithAnAutomaticSubnetHasAnAddressInIt(t *testing.T) {
-	s := mem.New()
+	s := sharedStore(t)
 	clouds := []*cloud{newCloudOn(t, s, unlimited), newCloudOn(t, s, unlimited)}
 	for range 10 {
 		n := id(clouds[0].network(`{}`))

@@ -8,7 +8,6 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 func TestLimitsOfAProject(t *testing.T) {
@@ -81,7 +80,7 @@ func TestAQuotaEndsWithOverQuotaAndComesBackWithADelete(t *testing.T) {
 }
 
 func TestManyRequestsThroughTwoControllersDoNotExceedAQuota(t *testing.T) {
-	s := mem.New()
+	s := sharedStore(t)
 	limit := func(p *plugin.Config, _ *Config) { p.Quotas[plugin.QuotaPort] = 20 }
 	clouds := []*cloud{newCloudOn(t, s, limit), newCloudOn(t, s, limit)}
 	n := id(clouds[0].network(`{}`))

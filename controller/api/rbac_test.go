@@ -12,7 +12,6 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 // share makes a policy as somebody and gives its id.
@@ -404,7 +403,7 @@ func TestWhoSeesANetworkIsWhatItsPoliciesSay(t *testing.T) {
 // take an object into use after the policy was found to be free, and before it
 // is deleted.
 func TestAPolicyIsNotTakenBackWhileItsObjectIsTakenIntoUse(t *testing.T) {
-	s := mem.New()
+	s := sharedStore(t)
 	auth := func(_ *plugin.Config, a *Config) { a.Auth = byHeader{} }
 	here, there := newCloudOn(t, s, unlimited, auth), newCloudOn(t, s, unlimited, auth)
 	one, two := as("p1", "member"), as("p2", "member")

@@ -14,7 +14,6 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 // routing is what the records of routers and floating addresses must hold
@@ -275,7 +274,7 @@ func TestAnySequenceOfRequestsLeavesRoutersConsistent(t *testing.T) {
 // TestConcurrentChangesOfRoutersKeepThemConsistent makes the same requests from
 // many clients of two controllers.
 func TestConcurrentChangesOfRoutersKeepThemConsistent(t *testing.T) {
-	s := mem.New()
+	s := sharedStore(t)
 	clouds := []*cloud{newCloudOn(t, s, unlimited), newCloudOn(t, s, unlimited)}
 	plains(clouds[0])
 	for range 3 {

@@ -11,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lepton-sdn/lepton/controller/records"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 func (c *cloud) pool(body string) map[string]any {
@@ -314,7 +313,7 @@ func TestAnySequenceOfRequestsCutsAPoolExactly(t *testing.T) {
 // TestManyClientsOfTwoControllersNeverGetTheSamePrefix fills a pool from many
 // clients at once: as many succeed as there are prefixes.
 func TestManyClientsOfTwoControllersNeverGetTheSamePrefix(t *testing.T) {
-	s := mem.New()
+	s := sharedStore(t)
 	clouds := []*cloud{newCloudOn(t, s, unlimited), newCloudOn(t, s, unlimited)}
 	pool := id(clouds[0].pool(`{"name": "p", "prefixes": ["10.0.0.0/24"], "default_prefixlen": 28}`)) // 16 prefixes
 	var networks []string

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -20,10 +22,13 @@ const (
 	keepAliveTime    = 5 * time.Second
 	keepAliveTimeout = 3 * time.Second
 	externalCompact  = 5 * time.Minute
+	// wantedTxnOps is enough for the largest request that the API takes.
+	wantedTxnOps = 10_000
 )
 
 // External says where a cluster is. The cluster's --max-txn-ops bounds how many
-// ports one API request may create: its default of 128 is enough for about 20.
+// ports one API request may create: its default of 128 is enough for about 20,
+// and OpenExternal warns of less than wantedTxnOps.
 type External struct {
 	// Endpoints are URLs, http, https or unix, or host:port.
 	Endpoints []string
@@ -76,7 +81,20 @@ func OpenExternal(ctx context.Context, cfg External) (*Store, error) {
 		}
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	if s.refuses(ctx, wantedTxnOps) {
+		cfg.Log.Warn("the etcd cluster takes only small transactions: API requests that make many objects at once are refused",
+			zap.String("set on every member", fmt.Sprintf("--max-txn-ops=%d", wantedTxnOps)))
+	}
 	return s, nil
+}
+
+// refuses tries a transaction of so many conditions that changes nothing.
+func (s *Store) refuses(ctx context.Context, conditions int) bool {
+	ctx, done := s.bound(ctx)
+	defer done()
+	cond := clientv3.Compare(clientv3.CreateRevision(s.root+headKey), "=", -1) // never
+	_, err := s.client.Txn(ctx).If(slices.Repeat([]clientv3.Cmp{cond}, conditions)...).Commit()
+	return errors.Is(err, rpctypes.ErrTooManyOps)
 }
 
 func (t *TLS) config() (*tls.Config, error) {

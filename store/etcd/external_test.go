@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/lepton-sdn/lepton/store"
 	"github.com/lepton-sdn/lepton/store/storetest"
@@ -112,6 +114,34 @@ func openExternal(t *testing.T, endpoint string, tls *TLS) *Store {
 
 func TestDebiansEtcdIsAStore(t *testing.T) {
 	storetest.Run(t, subject(openExternal(t, startDebian(t, nil).endpoint, nil)))
+}
+
+func TestAThreeNodeClusterIsAStore(t *testing.T) {
+	c := storetest.StartCluster(t, 3)
+	s, err := OpenExternal(t.Context(), External{Endpoints: c.Endpoints(), Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	storetest.Run(t, subject(s))
+}
+
+func TestAClusterOfSmallTransactionsIsWarnedOf(t *testing.T) {
+	for _, tc := range []struct {
+		options []string
+		want    int
+	}{{nil, 1}, {[]string{"--max-txn-ops=10000"}, 0}} {
+		core, logs := observer.New(zapcore.WarnLevel)
+		c := storetest.StartCluster(t, 1, tc.options...)
+		s, err := OpenExternal(t.Context(), External{Endpoints: c.Endpoints(), Log: zap.New(core)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := logs.FilterMessageSnippet("small transactions").Len(); got != tc.want {
+			t.Errorf("%v: %d warnings, want %d: %v", tc.options, got, tc.want, logs.All())
+		}
+		s.Close()
+	}
 }
 
 func TestAStoreThatDoesNotAnswerIsAnErrorThatNamesTheEndpoints(t *testing.T) {
