@@ -293,7 +293,12 @@ func hostName(v any) (any, error) {
 	return strings.ToLower(s.(string)), nil
 }
 
-// domainName takes a DNS domain with a dot at its end, or the empty string.
+// maxName is how many characters a full DNS name may have, the dot at its end
+// included (RFC 1035, section 2.3.4).
+const maxName = 255
+
+// domainName takes a DNS domain with a dot at its end that leaves room for a
+// host in it, or the empty string.
 func domainName(v any) (any, error) {
 	s, err := hostName(v)
 	if err != nil || s == "" {
@@ -301,6 +306,25 @@ func domainName(v any) (any, error) {
 	}
 	if !strings.HasSuffix(s.(string), ".") {
 		return nil, wrong("'%s' is not a FQDN", textOf(v))
+	}
+	if len(s.(string)) > maxName-2 {
+		return nil, wrong("'%s' contains %d characters. Adding a sub-domain will cause it to exceed the maximum length of a FQDN of '%d'", textOf(v), len(s.(string)), maxName)
+	}
+	return s, nil
+}
+
+// relativeName takes a host's DNS name without a dot at its end that leaves room
+// for a domain, or the empty string.
+func relativeName(v any) (any, error) {
+	s, err := hostName(v)
+	if err != nil || s == "" {
+		return s, err
+	}
+	if strings.HasSuffix(s.(string), ".") {
+		return nil, wrong("'%s' is a FQDN. It should be a relative domain name", textOf(v))
+	}
+	if len(s.(string)) > maxName-3 {
+		return nil, wrong("'%s' contains %d characters. Adding a domain name will cause it to exceed the maximum length of a FQDN of '%d'", textOf(v), len(s.(string)), maxName)
 	}
 	return s, nil
 }

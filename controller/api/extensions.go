@@ -16,6 +16,7 @@ func extensions() []extension {
 		{"address-group", "Address group", "2020-07-15T10:00:00-00:00", "Support address group"},
 		{"address-scope", "Address scope", "2015-07-26T10:00:00-00:00", "Address scopes extension."},
 		{"agent", "agent", "2013-02-03T10:00:00-00:00", "The agent management extension."},
+		{"agent-resources-synced", "Agent's Resource View Synced to Placement", "2018-12-19T00:00:00-00:00", "Stores success/failure of last sync to Placement"},
 		{"allowed-address-pairs", "Allowed Address Pairs", "2013-07-23T10:00:00-00:00", "Provides allowed address pairs"},
 		{"auto-allocated-topology", "Auto Allocated Topology Services", "2016-01-01T00:00:00-00:00", "Auto Allocated Topology Services."},
 		{"availability_zone", "Availability Zone", "2015-01-01T10:00:00-00:00", "The availability zone extension."},

@@ -116,7 +116,7 @@ func floatingAttrs() []attr[floatingSpec, floatingView] {
 		{name: "router_id", get: func(v *floatingView) any { return orNull(v.RouterID) }, filter: byText, sort: true},
 		{name: "status", get: func(v *floatingView) any { return v.Status }, filter: byText, sort: true},
 		{
-			name: "dns_name", create: true, standard: "", check: hostName,
+			name: "dns_name", create: true, standard: "", check: relativeName,
 			set: func(s *floatingSpec, v any) { s.DNSName = v.(string) },
 			get: func(v *floatingView) any { return v.DNSName },
 		},

@@ -21,6 +21,7 @@ func TestANetworkGetsASegmentAndTheMTUThatFits(t *testing.T) {
 		{"a VLAN outside of the pool", `{"provider:network_type": "vlan", "provider:physical_network": "physnet2", "provider:segmentation_id": 4000}`, "vlan", "physnet2", "4000", "1400"},
 		{"the same id on another physical network", `{"provider:network_type": "vlan", "provider:physical_network": "physnet1", "provider:segmentation_id": 4000}`, "vlan", "physnet1", "4000", "1500"},
 		{"flat", `{"provider:network_type": "flat", "provider:physical_network": "physnet2"}`, "flat", "physnet2", "", "1400"},
+		{"flat with id 0", `{"segments": [{"provider:network_type": "flat", "provider:physical_network": "physnet3", "provider:segmentation_id": 0}]}`, "flat", "physnet3", "", "1500"},
 		{"gre with its id as text", `{"provider:network_type": "gre", "provider:segmentation_id": "4294967295"}`, "gre", "", "4294967295", "1458"},
 		{"geneve from the pool", `{"provider:network_type": "geneve"}`, "geneve", "", "", "1450"},
 		{"local", `{"provider:network_type": "local"}`, "local", "", "", "1500"},

@@ -179,7 +179,7 @@ func portAttrs() []attr[portSpec, portView] {
 			get: func(v *portView) any { return list(v.SecurityGroups) },
 		},
 		{
-			name: "extra_dhcp_opts", create: true, update: true, check: nullable(objects(dhcpOptionOf)),
+			name: "extra_dhcp_opts", create: true, update: true, check: nullable(dhcpOptions),
 			set: func(s *portSpec, v any) { s.Options, _ = v.([]plugin.DHCPOptionChange) },
 			get: func(v *portView) any { return dhcpOptionObjects(v.ExtraDHCPOpts) },
 		},

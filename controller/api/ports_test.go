@@ -335,4 +335,53 @@ func TestNamesAndDHCPOptionsOfAPort(t *testing.T) {
 	if text := fmt.Sprint(got["extra_dhcp_opts"]); text != "[map[ip_version:4 opt_name:bootfile-name opt_value:c]]" {
 		t.Errorf("options %s", text)
 	}
+	for _, step := range []struct{ options, want string }{
+		{`[{"opt_name": "bootfile-name", "opt_value": "d", "ip_version": 6}]`, "bootfile-name 4 c, bootfile-name 6 d"},
+		{`[{"opt_name": "bootfile-name", "opt_value": null, "ip_version": "4"}, {"opt_name": "26", "opt_value": "1400"}]`, "bootfile-name 6 d, 26 4 1400"},
+		{`[{"opt_name": "router", "opt_value": ""}, {"opt_name": "none", "opt_value": null}]`, "bootfile-name 6 d, 26 4 1400, router 4 "},
+		{`[]`, "bootfile-name 6 d, 26 4 1400, router 4 "},
+		{`null`, "bootfile-name 6 d, 26 4 1400, router 4 "},
+	} {
+		var have []string
+		for _, o := range c.must(200, "PUT", path, `{"port": {"extra_dhcp_opts": `+step.options+`}}`)["extra_dhcp_opts"].([]any) {
+			option := o.(map[string]any)
+			have = append(have, fmt.Sprintf("%v %v %v", option["opt_name"], option["ip_version"], option["opt_value"]))
+		}
+		if got := strings.Join(have, ", "); got != step.want {
+			t.Errorf("%s gives %s, want %s", step.options, got, step.want)
+		}
+	}
+}
+
+func TestASubnetForAServiceComesFirstAndServesNobodyElse(t *testing.T) {
+	c := newCloud(t)
+	n := id(c.network(`{}`))
+	general := id(c.subnet(n, `"ip_version": 4, "cidr": "10.0.0.0/24"`))
+	guests := id(c.subnet(n, `"ip_version": 4, "cidr": "10.1.0.0/24", "service_types": ["compute:nova", "network:router_gateway"]`))
+	without := id(c.subnet(n, `"ip_version": 4, "cidr": "10.2.0.0/24", "service_types": ["compute:special"], "enable_dhcp": false`))
+	for _, f := range []struct{ owner, fixed, want string }{
+		{"compute:nova", ``, guests},
+		{"", ``, general},
+		{"compute:az2", ``, general},
+		{"network:dhcp", `, "fixed_ips": [{"subnet_id": "` + guests + `"}]`, guests},
+		{"network:dhcp", `, "fixed_ips": [{"subnet_id": "` + without + `"}]`, "InvalidInput"},
+		{"", `, "fixed_ips": [{"subnet_id": "` + guests + `"}]`, "InvalidInput"},
+		{"", `, "fixed_ips": [{"ip_address": "10.1.0.9"}]`, "InvalidIpForNetwork"},
+		{"compute:nova", `, "fixed_ips": [{"ip_address": "10.1.0.9"}]`, guests},
+	} {
+		_, out, _ := c.call("POST", "/v2.0/ports", `{"port": {"network_id": "`+n+`", "device_owner": "`+f.owner+`"`+f.fixed+`}}`)
+		got := refusedType(out)
+		if p, ok := out["port"].(map[string]any); ok {
+			got = p["fixed_ips"].([]any)[0].(map[string]any)["subnet_id"].(string)
+		}
+		if got != f.want {
+			t.Errorf("owner %q%s: %s, want %s", f.owner, f.fixed, got, f.want)
+		}
+	}
+	guest := c.list("ports?device_owner=compute:nova", "ports")[0]
+	kept := guest["fixed_ips"].([]any)[0].(map[string]any)["ip_address"].(string)
+	got := c.must(200, "PUT", "/v2.0/ports/"+id(guest), `{"port": {"device_owner": "", "fixed_ips": [{"ip_address": "`+kept+`"}, {"subnet_id": "`+general+`"}]}}`)
+	if len(addresses(got)) != 2 {
+		t.Errorf("a port keeps what it has: %v", addresses(got))
+	}
 }

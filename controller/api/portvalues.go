@@ -174,6 +174,27 @@ func pairObjects(port *model.Port) []object {
 	return out
 }
 
+// dhcpOptions takes a list of DHCP options, each at most once for an IP version.
+func dhcpOptions(v any) (any, error) {
+	list, err := objects(dhcpOptionOf)(v)
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		name    string
+		version int
+	}
+	seen := map[key]bool{}
+	for _, c := range list.([]plugin.DHCPOptionChange) {
+		k := key{c.Name, c.IPVersion}
+		if seen[k] {
+			return nil, wrong("the DHCP option '%s' is there twice", clip(c.Name))
+		}
+		seen[k] = true
+	}
+	return list, nil
+}
+
 func dhcpOptionOf(o map[string]any) (plugin.DHCPOptionChange, error) {
 	c := plugin.DHCPOptionChange{IPVersion: 4}
 	if err := only(o, "opt_name", "opt_value", "ip_version"); err != nil {
@@ -186,13 +207,20 @@ func dhcpOptionOf(o map[string]any) (plugin.DHCPOptionChange, error) {
 	if c.Name = name.(string); strings.TrimSpace(c.Name) == "" {
 		return c, wrong("'%s' is blank: a DHCP option has a name", c.Name)
 	}
-	value, err := nullable(text255)(o["opt_value"])
+	given, ok := o["opt_value"]
+	if !ok {
+		return c, wrong("the DHCP option '%s' has no opt_value", clip(c.Name))
+	}
+	value, err := nullable(text255)(given)
 	if err != nil {
 		return c, err
 	}
 	if s, ok := value.(string); ok {
-		if strings.ContainsAny(s, "\n\r\x00") || strings.ContainsAny(c.Name, "\n\r\x00,") {
+		switch {
+		case strings.ContainsAny(s, "\n\r\x00") || strings.ContainsAny(c.Name, "\n\r\x00,"):
 			return c, wrong("the DHCP option '%s' has a line break", clip(c.Name))
+		case strings.TrimSpace(s) == "" && c.Name != "router" && c.Name != "classless-static-route":
+			return c, wrong("the value of the DHCP option '%s' is blank", clip(c.Name))
 		}
 		c.Value = &s
 	}

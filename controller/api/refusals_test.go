@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -73,6 +74,15 @@ func TestRefusalsHaveNeutronsStatusAndType(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyPairs gives n different address pairs.
+func manyPairs(n int) string {
+	pairs := make([]string, n)
+	for i := range pairs {
+		pairs[i] = fmt.Sprintf(`{"ip_address": "10.9.9.%d"}`, i)
+	}
+	return strings.Join(pairs, ", ")
 }
 
 func formRefusals() map[string]refusal {
@@ -240,6 +250,19 @@ func portRefusals() map[string]refusal {
 		"a pair without address":             on("$network", `"allowed_address_pairs": [{"mac_address": "fa:16:3e:00:00:01"}]`, 400, "AllowedAddressPairsMissingIP"),
 		"a pair twice":                       on("$network", `"allowed_address_pairs": [{"ip_address": "10.0.0.200"}, {"ip_address": "10.0.0.200/32"}]`, 400, "DuplicateAddressPairInRequest"),
 		"too many pairs":                     on("$network", `"allowed_address_pairs": [`+strings.TrimSuffix(strings.Repeat(`{"ip_address": "10.0.0.N"},`, 11), ",")+`]`, 400, "HTTPBadRequest"),
+		"more pairs than are allowed":        on("$network", `"allowed_address_pairs": [`+manyPairs(11)+`]`, 400, "AllowedAddressPairExhausted"),
+		"more pairs in an update":            {"PUT ports/$port", `{"port": {"allowed_address_pairs": [` + manyPairs(11) + `]}}`, 400, "AllowedAddressPairExhausted"},
+		"a subnet that serves others":        on("$network", `"device_owner": "compute:nova", "fixed_ips": [{"subnet_id": "$foreign"}]`, 400, "InvalidInput"),
+		"a DHCP option without value":        on("$network", `"extra_dhcp_opts": [{"opt_name": "bootfile-name"}]`, 400, "HTTPBadRequest"),
+		"a DHCP option with a blank value":   on("$network", `"extra_dhcp_opts": [{"opt_name": "bootfile-name", "opt_value": ""}]`, 400, "HTTPBadRequest"),
+		"a DHCP option twice":                on("$network", `"extra_dhcp_opts": [{"opt_name": "26", "opt_value": "1"}, {"opt_name": "26", "opt_value": "2"}]`, 400, "HTTPBadRequest"),
+		"a DHCP option of IPv5":              on("$network", `"extra_dhcp_opts": [{"opt_name": "26", "opt_value": "1", "ip_version": 5}]`, 400, "HTTPBadRequest"),
+		"a DHCP option with a long name":     on("$network", `"extra_dhcp_opts": [{"opt_name": "`+strings.Repeat("x", 65)+`", "opt_value": "1"}]`, 400, "HTTPBadRequest"),
+		"a name too long for the domain":     on("$network", `"dns_name": "`+strings.Repeat("a.", 120)+`b"`, 400, "HTTPBadRequest"),
+		"a domain without room for a host":   on("$network", `"dns_domain": "`+strings.Repeat("a.", 127)+`"`, 400, "HTTPBadRequest"),
+		"a data plane that is half there":    {"PUT ports/$port", `{"port": {"data_plane_status": "HALF"}}`, 400, "HTTPBadRequest"},
+		"a data plane of a new port":         on("$network", `"data_plane_status": "DOWN"`, 400, "HTTPBadRequest"),
+		"an unknown NUMA policy":             on("$network", `"numa_affinity_policy": "close"`, 400, "HTTPBadRequest"),
 		"an unknown vnic type":               on("$network", `"binding:vnic_type": "magic"`, 400, "HTTPBadRequest"),
 		"a profile that is no object":        on("$network", `"binding:profile": "x"`, 400, "HTTPBadRequest"),
 		"a profile too large":                on("$network", `"binding:profile": {"x": "`+strings.Repeat("x", 5000)+`"}`, 400, "InvalidInput"),

@@ -163,8 +163,20 @@ func (p *Plugin) checkPort(port *model.Port) error {
 	if err := checkProfile(port.BindingProfile); err != nil {
 		return err
 	}
-	if name, ok := strings.CutSuffix(port.DNSName, "."); ok && !strings.HasSuffix(name, "."+p.config.DNSDomain) {
+	return p.checkName(port)
+}
+
+// maxName is how many characters a full DNS name may have.
+const maxName = 255
+
+// checkName checks that a port's name and the configured domain go together.
+func (p *Plugin) checkName(port *model.Port) error {
+	name, full := strings.CutSuffix(port.DNSName, ".")
+	switch {
+	case full && !strings.HasSuffix(name, "."+p.config.DNSDomain):
 		return BadRequest("BadRequest", "Bad port request: dns_name %s is a fully qualified name outside of dns_domain %s.", port.DNSName, p.config.DNSDomain)
+	case !full && name != "" && len(name)+1+len(p.config.DNSDomain)+1 > maxName:
+		return BadRequest("HTTPBadRequest", "Invalid input for dns_name. Reason: the name of %d characters and dns_domain %s are together longer than %d.", len(name), p.config.DNSDomain, maxName)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (p *Plugin) setGroups(c Call, u *records.Update, port *model.Port, ids []st
 // checkPairs applies the rules of allowed_address_pairs.
 func (p *Plugin) checkPairs(port *model.Port) error {
 	if len(port.AllowedAddressPairs) > p.config.MaxAllowedAddressPairs {
-		return BadRequest("AddressPairsExhausted", "The number of allowed address pair exceeds the maximum %d.", p.config.MaxAllowedAddressPairs)
+		return BadRequest("AllowedAddressPairExhausted", "The number of allowed address pair exceeds the maximum %d.", p.config.MaxAllowedAddressPairs)
 	}
 	seen := map[model.AddressPair]bool{}
 	for _, pair := range port.AllowedAddressPairs {

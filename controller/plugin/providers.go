@@ -78,6 +78,9 @@ func (p *Plugin) takeSegments(u *records.Update, s *NetworkSpec, n *model.Networ
 
 // takeSegment claims a segment for a network.
 func (p *Plugin) takeSegment(u *records.Update, want SegmentSpec, n *model.Network) (model.Segment, error) {
+	if want.ID != nil && *want.ID == 0 && (want.Type == string(model.Flat) || want.Type == string(model.Local)) {
+		want.ID = nil // clients that always send one
+	}
 	if want.given() {
 		if want.ID != nil && *want.ID == 0 {
 			return model.Segment{}, InvalidInput("segmentation_id 0 is out of range")
