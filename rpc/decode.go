@@ -22,34 +22,11 @@ const (
 
 // decodePart adds what one message carries to the update.
 func (u *Update) decodePart(m *pb.Update) {
-	for _, n := range m.GetNetworks() {
-		rec, err := decodeNetwork(n)
-		keep(u, &u.Networks, rec, Rejected{KindNetwork, n.GetId(), err})
+	for _, c := range collections {
+		c.decode(u, m)
+		list := c.deleted(&u.Deleted)
+		*list = append(*list, *c.deletedPB(m)...)
 	}
-	for _, s := range m.GetSubnets() {
-		rec, err := decodeSubnet(s)
-		keep(u, &u.Subnets, rec, Rejected{KindSubnet, s.GetId(), err})
-	}
-	for _, p := range m.GetPorts() {
-		rec, err := decodePort(p)
-		keep(u, &u.Ports, rec, Rejected{KindPort, p.GetId(), err})
-	}
-	for _, e := range m.GetEndpoints() {
-		rec, err := decodeEndpoint(e)
-		keep(u, &u.Endpoints, rec, Rejected{KindEndpoint, e.GetHost(), err})
-	}
-	u.Deleted.Networks = append(u.Deleted.Networks, m.GetDeletedNetworks()...)
-	u.Deleted.Subnets = append(u.Deleted.Subnets, m.GetDeletedSubnets()...)
-	u.Deleted.Ports = append(u.Deleted.Ports, m.GetDeletedPorts()...)
-	u.Deleted.Endpoints = append(u.Deleted.Endpoints, m.GetDeletedEndpoints()...)
-}
-
-func keep[T any](u *Update, list *[]*T, rec *T, r Rejected) {
-	if r.Err != nil {
-		u.Rejected = append(u.Rejected, r)
-		return
-	}
-	*list = append(*list, rec)
 }
 
 func decodeNetwork(m *pb.Network) (*model.Network, error) {
@@ -134,6 +111,7 @@ func decodeSubnet(m *pb.Subnet) (*model.Subnet, error) {
 		Meta: decodeMeta(m), NetworkID: m.GetNetworkId(), IPVersion: int(m.GetIpVersion()),
 		CIDR: cidr, Gateway: gateway, EnableDHCP: m.GetEnableDhcp(),
 		IPv6AddressMode: m.GetIpv6AddressMode(), IPv6RAMode: m.GetIpv6RaMode(),
+		SubnetPoolID: m.GetSubnetpoolId(), SegmentID: m.GetSegmentId(),
 	}
 	if err := decodeSubnetLists(s, m); err != nil {
 		return nil, err
@@ -149,18 +127,28 @@ func decodeSubnetLists(s *model.Subnet, m *pb.Subnet) error {
 		}
 		s.DNSNameservers = append(s.DNSNameservers, a)
 	}
-	for _, r := range m.GetHostRoutes() {
+	routes, err := decodeRoutes(m.GetHostRoutes())
+	if err != nil {
+		return fmt.Errorf("host_routes: %w", err)
+	}
+	s.HostRoutes = routes
+	return nil
+}
+
+func decodeRoutes(list []*pb.HostRoute) ([]model.HostRoute, error) {
+	var out []model.HostRoute
+	for _, r := range list {
 		to, err := decodePrefix(r.GetDestination())
 		if err != nil || !to.IsValid() {
-			return fmt.Errorf("host_routes: destination: %w", orMissing(err))
+			return nil, fmt.Errorf("destination: %w", orMissing(err))
 		}
 		hop, err := needAddr(r.GetNexthop())
 		if err != nil {
-			return fmt.Errorf("host_routes: nexthop: %w", err)
+			return nil, fmt.Errorf("nexthop: %w", err)
 		}
-		s.HostRoutes = append(s.HostRoutes, model.HostRoute{Destination: to, NextHop: hop})
+		out = append(out, model.HostRoute{Destination: to, NextHop: hop})
 	}
-	return nil
+	return out, nil
 }
 
 func decodePort(m *pb.Port) (*model.Port, error) {
@@ -254,7 +242,7 @@ func decodeTunnelTypes(names []string) ([]model.NetworkType, error) {
 
 // DecodeSettings reads the settings message; nil gives the zero settings.
 func DecodeSettings(m *pb.Settings) Settings {
-	return Settings{L2Population: m.GetL2Population()}
+	return Settings{L2Population: m.GetL2Population(), DNSDomain: m.GetDnsDomain()}
 }
 
 // DecodeHello reads an agent's introduction. The protocol's version is the

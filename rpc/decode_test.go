@@ -105,23 +105,27 @@ func TestHostileRecordsAreRejectedByField(t *testing.T) {
 		{"an endpoint with a large port", endpoint(func(m *pb.Endpoint) { m.VxlanPort = 65536 }), "vxlan_port"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			m := tt.update
-			m.DeletedPorts = []string{"gone"}
-			m.Networks = append(m.Networks, goodNetwork())
-			m.Ports = append(m.Ports, goodPort())
-			var a Assembler
-			u, err := a.Add(m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(u.Rejected) != 1 || !strings.HasPrefix(u.Rejected[0].Err.Error(), tt.field+": ") {
-				t.Errorf("rejected %v, want one for %s", u.Rejected, tt.field)
-			}
-			if len(u.Networks) != 1 || len(u.Ports) != 1 || len(u.Deleted.Ports) != 1 {
-				t.Errorf("the good records were lost: %+v", u)
-			}
-		})
+		t.Run(tt.name, func(t *testing.T) { mustReject(t, tt.update, tt.field) })
+	}
+}
+
+// mustReject adds good records to the message, whose one record is bad in the
+// field, and checks that nothing but the bad one is lost.
+func mustReject(t *testing.T, m *pb.Update, field string) {
+	t.Helper()
+	m.DeletedPorts = []string{"gone"}
+	m.Networks = append(m.Networks, goodNetwork())
+	m.Ports = append(m.Ports, goodPort())
+	var a Assembler
+	u, err := a.Add(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(u.Rejected) != 1 || !strings.HasPrefix(u.Rejected[0].Err.Error(), field+": ") {
+		t.Errorf("rejected %v, want one for %s", u.Rejected, field)
+	}
+	if len(u.Networks) != 1 || len(u.Ports) != 1 || len(u.Deleted.Ports) != 1 || u.Len() != 3 {
+		t.Errorf("the good records were lost, or the bad one was used: %+v", u)
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc/pb"
 )
@@ -42,69 +40,33 @@ func (u *Update) newPart() *pb.Update {
 	return &pb.Update{Full: u.Full, Revision: u.Revision}
 }
 
-// items gives one function per record, which puts it into a part and tells its
-// size.
+// items gives one function per record or deletion, which puts it into a part and
+// tells its size.
 func (u *Update) items(skipped func(Rejected)) iter.Seq[func(*pb.Update) int] {
 	return func(yield func(func(*pb.Update) int) bool) {
-		for _, n := range u.Networks {
-			m := encodeNetwork(n)
-			if !yield(func(p *pb.Update) int { p.Networks = append(p.Networks, m); return proto.Size(m) }) {
-				return
-			}
-		}
-		for _, s := range u.Subnets {
-			m := encodeSubnet(s)
-			if !yield(func(p *pb.Update) int { p.Subnets = append(p.Subnets, m); return proto.Size(m) }) {
-				return
-			}
-		}
-		for _, rec := range u.Ports {
-			m, err := encodePort(rec)
-			if err != nil {
-				if skipped != nil {
-					skipped(Rejected{Kind: KindPort, ID: rec.ID, Err: err})
+		for _, c := range collections {
+			for put := range c.items(u, skipped) {
+				if !yield(put) {
+					return
 				}
-				continue
-			}
-			if !yield(func(p *pb.Update) int { p.Ports = append(p.Ports, m); return proto.Size(m) }) {
-				return
 			}
 		}
-		for _, e := range u.Endpoints {
-			m := encodeEndpoint(e)
-			if !yield(func(p *pb.Update) int { p.Endpoints = append(p.Endpoints, m); return proto.Size(m) }) {
-				return
-			}
-		}
-		u.Deleted.items(yield)
-	}
-}
-
-func (r Refs) items(yield func(func(*pb.Update) int) bool) {
-	kinds := []struct {
-		ids []string
-		to  func(*pb.Update) *[]string
-	}{
-		{r.Networks, func(p *pb.Update) *[]string { return &p.DeletedNetworks }},
-		{r.Subnets, func(p *pb.Update) *[]string { return &p.DeletedSubnets }},
-		{r.Ports, func(p *pb.Update) *[]string { return &p.DeletedPorts }},
-		{r.Endpoints, func(p *pb.Update) *[]string { return &p.DeletedEndpoints }},
-	}
-	for _, k := range kinds {
-		for _, id := range k.ids {
-			put := func(p *pb.Update) int {
-				list := k.to(p)
-				*list = append(*list, id)
-				return len(id) + 2
-			}
-			if !yield(put) {
-				return
+		for _, c := range collections {
+			for _, id := range *c.deleted(&u.Deleted) {
+				put := func(p *pb.Update) int {
+					list := c.deletedPB(p)
+					*list = append(*list, id)
+					return len(id) + 2
+				}
+				if !yield(put) {
+					return
+				}
 			}
 		}
 	}
 }
 
-func encodeNetwork(n *model.Network) *pb.Network {
+func encodeNetwork(n *model.Network) (*pb.Network, error) {
 	return &pb.Network{
 		Id: n.ID, ProjectId: n.ProjectID, Name: n.Name, Revision: n.Revision,
 		AdminStateUp: n.AdminStateUp, Shared: n.Shared, External: n.External,
@@ -113,25 +75,30 @@ func encodeNetwork(n *model.Network) *pb.Network {
 			Type: string(n.Segment.Type), PhysicalNetwork: n.Segment.PhysicalNetwork, Id: n.Segment.ID,
 		},
 		DnsDomain: n.DNSDomain,
-	}
+	}, nil
 }
 
-func encodeSubnet(s *model.Subnet) *pb.Subnet {
+func encodeSubnet(s *model.Subnet) (*pb.Subnet, error) {
 	m := &pb.Subnet{
 		Id: s.ID, ProjectId: s.ProjectID, Name: s.Name, Revision: s.Revision,
 		NetworkId: s.NetworkID, IpVersion: uint32(max(s.IPVersion, 0)), Cidr: encodePrefix(s.CIDR),
 		Gateway: s.Gateway.AsSlice(), EnableDhcp: s.EnableDHCP,
 		Ipv6AddressMode: s.IPv6AddressMode, Ipv6RaMode: s.IPv6RAMode,
+		SubnetpoolId: s.SubnetPoolID, SegmentId: s.SegmentID,
 	}
 	for _, a := range s.DNSNameservers {
 		m.DnsNameservers = append(m.DnsNameservers, a.AsSlice())
 	}
-	for _, r := range s.HostRoutes {
-		m.HostRoutes = append(m.HostRoutes, &pb.HostRoute{
-			Destination: encodePrefix(r.Destination), Nexthop: r.NextHop.AsSlice(),
-		})
+	m.HostRoutes = encodeRoutes(s.HostRoutes)
+	return m, nil
+}
+
+func encodeRoutes(routes []model.HostRoute) []*pb.HostRoute {
+	var out []*pb.HostRoute
+	for _, r := range routes {
+		out = append(out, &pb.HostRoute{Destination: encodePrefix(r.Destination), Nexthop: r.NextHop.AsSlice()})
 	}
-	return m
+	return out
 }
 
 func encodePort(p *model.Port) (*pb.Port, error) {
@@ -168,10 +135,10 @@ func encodePort(p *model.Port) (*pb.Port, error) {
 	return m, nil
 }
 
-func encodeEndpoint(e *model.Endpoint) *pb.Endpoint {
+func encodeEndpoint(e *model.Endpoint) (*pb.Endpoint, error) {
 	return &pb.Endpoint{
 		Host: e.Host, Ip: e.IP.AsSlice(), Types: typeNames(e.Types), VxlanPort: uint32(max(e.VXLANPort, 0)),
-	}
+	}, nil
 }
 
 func encodePrefix(p netip.Prefix) *pb.Prefix {
@@ -191,7 +158,7 @@ func typeNames(types []model.NetworkType) []string {
 
 // EncodeSettings gives the message of the settings.
 func EncodeSettings(s Settings) *pb.Settings {
-	return &pb.Settings{L2Population: s.L2Population}
+	return &pb.Settings{L2Population: s.L2Population, DnsDomain: s.DNSDomain}
 }
 
 // EncodeHello gives the message with which an agent introduces itself.

@@ -99,6 +99,7 @@ var (
 		s := &model.Subnet{
 			Meta: metas.Draw(t, "meta"), NetworkID: ids.Draw(t, "network"), CIDR: prefixes.Draw(t, "cidr").Masked(),
 			EnableDHCP: rapid.Bool().Draw(t, "dhcp"), DNSNameservers: rapid.SliceOf(addresses).Draw(t, "dns"),
+			SubnetPoolID: ids.Draw(t, "pool"), SegmentID: ids.Draw(t, "segment"),
 			IPv6AddressMode: words.Draw(t, "address mode"), IPv6RAMode: words.Draw(t, "ra mode"),
 		}
 		s.IPVersion = int(version(s.CIDR.Addr()))
@@ -141,17 +142,18 @@ var (
 		}
 	})
 	updates = rapid.Custom(func(t *rapid.T) *Update {
-		refs := rapid.SliceOf(ids)
-		return &Update{
+		u := &Update{
 			Full: rapid.Bool().Draw(t, "full"), Revision: rapid.Int64().Draw(t, "revision"),
-			Settings: Settings{L2Population: rapid.Bool().Draw(t, "l2population")},
+			Settings: Settings{L2Population: rapid.Bool().Draw(t, "l2population"), DNSDomain: words.Draw(t, "domain")},
 			Networks: rapid.SliceOf(networks).Draw(t, "networks"), Subnets: rapid.SliceOf(subnets).Draw(t, "subnets"),
 			Ports: rapid.SliceOf(ports).Draw(t, "ports"), Endpoints: rapid.SliceOf(endpoints).Draw(t, "endpoints"),
-			Deleted: Refs{
-				Networks: refs.Draw(t, "gone networks"), Subnets: refs.Draw(t, "gone subnets"),
-				Ports: refs.Draw(t, "gone ports"), Endpoints: refs.Draw(t, "gone endpoints"),
-			},
 		}
+		drawGroups(t, u)
+		drawRouters(t, u)
+		for _, c := range collections {
+			*c.deleted(&u.Deleted) = rapid.SliceOf(ids).Draw(t, "gone "+string(c.kind()))
+		}
+		return u
 	})
 )
 

@@ -29,7 +29,7 @@ func (r *rejections) note(u *Update) {
 	r.close(u)
 	for _, bad := range u.Rejected {
 		p := model.Problem{
-			Object: string(bad.Kind) + " " + bad.ID,
+			Object: object(rpc.Ref{Kind: bad.Kind, ID: bad.ID}),
 			Text:   "record from the controller cannot be used: " + bad.Err.Error(),
 			Since:  time.Now().UTC(),
 		}
@@ -50,25 +50,12 @@ func (r *rejections) close(u *Update) {
 	if len(r.open) == 0 {
 		return
 	}
-	done := func(kind rpc.Kind, ids ...string) {
-		for _, id := range ids {
-			delete(r.open, string(kind)+" "+id)
-		}
+	for ref := range u.Records() {
+		delete(r.open, object(ref))
 	}
-	for _, n := range u.Networks {
-		done(rpc.KindNetwork, n.ID)
+	for ref := range u.Deletions() {
+		delete(r.open, object(ref))
 	}
-	for _, s := range u.Subnets {
-		done(rpc.KindSubnet, s.ID)
-	}
-	for _, p := range u.Ports {
-		done(rpc.KindPort, p.ID)
-	}
-	for _, e := range u.Endpoints {
-		done(rpc.KindEndpoint, e.Host)
-	}
-	done(rpc.KindNetwork, u.Deleted.Networks...)
-	done(rpc.KindSubnet, u.Deleted.Subnets...)
-	done(rpc.KindPort, u.Deleted.Ports...)
-	done(rpc.KindEndpoint, u.Deleted.Endpoints...)
 }
+
+func object(r rpc.Ref) string { return string(r.Kind) + " " + r.ID }

@@ -109,6 +109,10 @@ func New(cfg Config) *Loop {
 		Remotes:  map[string]*model.Port{},
 		Tunnels:  map[pipeline.TunnelKey]uint32{},
 		Physical: map[string]pipeline.PhysicalBridge{},
+
+		Groups:        map[string]pipeline.SecurityGroup{},
+		Members:       map[pipeline.MemberKey]*model.GroupMember{},
+		AddressGroups: map[string]*model.AddressGroup{},
 	}
 	return l
 }
@@ -211,7 +215,8 @@ func (l *Loop) ready() bool {
 // compile turns what changed into changes of the bridges' programs.
 func (l *Loop) compile() {
 	d := l.dirty
-	if l.gen > 0 && !d.All && len(d.Networks)+len(d.Ports)+len(d.Tunnels)+len(d.Physical) == 0 {
+	if l.gen > 0 && !d.All && len(d.Networks)+len(d.Ports)+len(d.Tunnels)+len(d.Physical)+
+		len(d.Groups)+len(d.Members)+len(d.AddressGroups) == 0 {
 		return
 	}
 	began := time.Now()
@@ -233,6 +238,9 @@ func (l *Loop) compile() {
 			l.markWiring(id)
 		}
 	}
+	for _, id := range d.Groups {
+		l.markGroup(id)
+	}
 	if len(d.Tunnels)+len(d.Physical) > 0 {
 		for id := range l.waiting { // their way to other hosts has just come
 			l.markWiring(id)
@@ -253,7 +261,7 @@ func (l *Loop) tellPipeline() {
 		found[p.Kind+" "+p.ID] = p.Text
 	}
 	for object := range l.problems.replace(sourcePipeline, found) {
-		kind, id, _ := strings.Cut(object, " ")
+		kind, id := splitObject(object)
 		switch kind {
 		case "port":
 			l.markWiring(id)
@@ -261,8 +269,16 @@ func (l *Loop) tellPipeline() {
 			for port := range l.mirror.portsOf[id] {
 				l.markWiring(port)
 			}
+		default:
+			l.markGroup(l.groupOf(kind, id))
 		}
 	}
+}
+
+// splitObject takes the name of a problem's object apart.
+func splitObject(object string) (kind, id string) {
+	at := strings.LastIndexByte(object, ' ')
+	return object[:max(at, 0)], object[at+1:]
 }
 
 // feedSwitches hands every idle bridge what it lacks.

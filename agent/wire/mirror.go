@@ -2,6 +2,7 @@ package wire
 
 import (
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/pipeline"
 	"github.com/lepton-sdn/lepton/rpc"
 )
 
@@ -15,6 +16,15 @@ type mirror struct {
 	endpoints map[string]*model.Endpoint
 	// portsOf is network id → ids of its ports, local and remote.
 	portsOf map[string]map[string]bool
+
+	groups    map[string]*model.SecurityGroup
+	rules     map[string]*model.SecurityGroupRule
+	members   map[pipeline.MemberKey]*model.GroupMember
+	addresses map[string]*model.AddressGroup
+	// rulesOf is group id → its rules by id, and usersOf group id → the ports of
+	// this host that are in it.
+	rulesOf map[string]map[string]*model.SecurityGroupRule
+	usersOf map[string]map[string]bool
 }
 
 // touched names the records that an update changed.
@@ -23,10 +33,16 @@ type touched struct {
 	networks  map[string]bool
 	ports     map[string]bool
 	endpoints bool
+	groups    map[string]bool // whose record or rules changed
+	members   map[pipeline.MemberKey]bool
+	addresses map[string]bool
 }
 
 func newTouched() *touched {
-	return &touched{networks: map[string]bool{}, ports: map[string]bool{}}
+	return &touched{
+		networks: map[string]bool{}, ports: map[string]bool{},
+		groups: map[string]bool{}, members: map[pipeline.MemberKey]bool{}, addresses: map[string]bool{},
+	}
 }
 
 func newMirror() *mirror {
@@ -35,6 +51,13 @@ func newMirror() *mirror {
 		ports:     map[string]*model.Port{},
 		endpoints: map[string]*model.Endpoint{},
 		portsOf:   map[string]map[string]bool{},
+
+		groups:    map[string]*model.SecurityGroup{},
+		rules:     map[string]*model.SecurityGroupRule{},
+		members:   map[pipeline.MemberKey]*model.GroupMember{},
+		addresses: map[string]*model.AddressGroup{},
+		rulesOf:   map[string]map[string]*model.SecurityGroupRule{},
+		usersOf:   map[string]map[string]bool{},
 	}
 }
 
@@ -62,6 +85,7 @@ func (m *mirror) apply(u *rpc.Update, t *touched) {
 		delete(m.endpoints, host)
 		t.endpoints = true
 	}
+	m.dropGroups(u, t)
 }
 
 // replace takes a snapshot. What the snapshot could not carry in a usable form
@@ -76,6 +100,7 @@ func (m *mirror) replace(u *rpc.Update, t *touched) {
 	for id := range old.ports {
 		t.ports[id] = true
 	}
+	m.replaceGroups(&old, t)
 	for _, r := range u.Rejected {
 		m.keep(&old, r)
 	}
@@ -97,6 +122,8 @@ func (m *mirror) keep(old *mirror, r rpc.Rejected) {
 		if e := old.endpoints[r.ID]; e != nil {
 			m.endpoints[r.ID] = e
 		}
+	default:
+		m.keepOfGroups(old, r)
 	}
 }
 
@@ -113,6 +140,7 @@ func (m *mirror) add(u *rpc.Update, t *touched) {
 		m.endpoints[e.Host] = e
 		t.endpoints = true
 	}
+	m.addGroups(u, t)
 }
 
 func (m *mirror) setPort(p *model.Port) {
@@ -122,6 +150,12 @@ func (m *mirror) setPort(p *model.Port) {
 		m.portsOf[p.NetworkID] = map[string]bool{}
 	}
 	m.portsOf[p.NetworkID][p.ID] = true
+	for _, g := range p.SecurityGroups {
+		if m.usersOf[g] == nil {
+			m.usersOf[g] = map[string]bool{}
+		}
+		m.usersOf[g][p.ID] = true
+	}
 }
 
 func (m *mirror) dropPort(id string) {
@@ -133,5 +167,11 @@ func (m *mirror) dropPort(id string) {
 	delete(m.portsOf[p.NetworkID], id)
 	if len(m.portsOf[p.NetworkID]) == 0 {
 		delete(m.portsOf, p.NetworkID)
+	}
+	for _, g := range p.SecurityGroups {
+		delete(m.usersOf[g], id)
+		if len(m.usersOf[g]) == 0 {
+			delete(m.usersOf, g)
+		}
 	}
 }

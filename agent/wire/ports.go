@@ -69,6 +69,8 @@ func (l *Loop) tellPorts() {
 		st := model.PortStatus{PortID: id, State: s.state, Revision: s.rec.Revision, Error: s.text}
 		if text := l.problemOfPort(s.rec); text != "" && st.State == model.PortActive {
 			st.State, st.Error = model.PortError, text
+		} else if st.State == model.PortActive {
+			st.Error = l.problemOfGroups(s.rec)
 		}
 		if st != s.reported {
 			s.reported = st
@@ -208,6 +210,11 @@ func (l *Loop) objectOf(digits string) string {
 	for id := range l.view.Networks {
 		if pipeline.SameObject(digits, id) {
 			return "network " + id
+		}
+	}
+	for id := range l.view.Groups {
+		if pipeline.SameObject(digits, id) {
+			return kindGroup + " " + id
 		}
 	}
 	return "object " + digits

@@ -46,6 +46,7 @@ func (l *Loop) lookAtRecords() {
 	for id := range t.networks {
 		l.lookAtNetwork(id, t)
 	}
+	l.lookAtGroups(t)
 	for id := range l.rescan {
 		t.ports[id] = true
 	}
@@ -175,7 +176,7 @@ func (l *Loop) strangers(id string, rec *model.Port) map[string]string {
 
 func (l *Loop) setRemote(id string, rec *model.Port) {
 	old := l.view.Remotes[id]
-	if rec == nil {
+	if rec == nil || rec.Host == "" { // DHCP servers are told of unbound ports too
 		if old == nil {
 			return
 		}

@@ -100,7 +100,7 @@ func (x Refusal_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refusal_Reason.Descriptor instead.
 func (Refusal_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{22, 0}
+	return file_lepton_proto_rawDescGZIP(), []int{37, 0}
 }
 
 // AgentMessage is what an agent sends. The first one of a stream is a Hello,
@@ -526,6 +526,7 @@ func (x *Welcome) GetSettings() *Settings {
 type Settings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	L2Population  bool                   `protobuf:"varint,1,opt,name=l2_population,json=l2Population,proto3" json:"l2_population,omitempty"`
+	DnsDomain     string                 `protobuf:"bytes,2,opt,name=dns_domain,json=dnsDomain,proto3" json:"dns_domain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -565,6 +566,13 @@ func (x *Settings) GetL2Population() bool {
 		return x.L2Population
 	}
 	return false
+}
+
+func (x *Settings) GetDnsDomain() string {
+	if x != nil {
+		return x.DnsDomain
+	}
+	return ""
 }
 
 type Heartbeat struct {
@@ -732,12 +740,13 @@ func (x *Ack) GetRevision() int64 {
 	return 0
 }
 
-// Report carries states of ports; the controller answers with a ReportAck of
-// the same sequence once they are stored.
+// Report carries states of ports and of other objects; the controller answers
+// with a ReportAck of the same sequence once they are stored.
 type Report struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sequence      uint64                 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	Statuses      []*PortStatus          `protobuf:"bytes,2,rep,name=statuses,proto3" json:"statuses,omitempty"`
+	Objects       []*ObjectStatus        `protobuf:"bytes,3,rep,name=objects,proto3" json:"objects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -782,6 +791,13 @@ func (x *Report) GetSequence() uint64 {
 func (x *Report) GetStatuses() []*PortStatus {
 	if x != nil {
 		return x.Statuses
+	}
+	return nil
+}
+
+func (x *Report) GetObjects() []*ObjectStatus {
+	if x != nil {
+		return x.Objects
 	}
 	return nil
 }
@@ -898,6 +914,86 @@ func (x *PortStatus) GetError() string {
 	return ""
 }
 
+// ObjectStatus is what a host made of an object other than a port's wiring.
+type ObjectStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind of object, with the part of it that is meant: "router",
+	// "floatingip", "dhcp".
+	Kind  string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Id    string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	// The object's revision that the host has realised, 0 for kinds that have none.
+	Revision      int64  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Error         string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectStatus) Reset() {
+	*x = ObjectStatus{}
+	mi := &file_lepton_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectStatus) ProtoMessage() {}
+
+func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectStatus.ProtoReflect.Descriptor instead.
+func (*ObjectStatus) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ObjectStatus) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ObjectStatus) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ObjectStatus) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *ObjectStatus) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ObjectStatus) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // Update is a snapshot (full) or a difference. A large one comes in parts:
 // all but the last have more set, and the agent uses none of them before it
 // has the last.
@@ -914,14 +1010,39 @@ type Update struct {
 	DeletedSubnets  []string               `protobuf:"bytes,9,rep,name=deleted_subnets,json=deletedSubnets,proto3" json:"deleted_subnets,omitempty"`
 	DeletedPorts    []string               `protobuf:"bytes,10,rep,name=deleted_ports,json=deletedPorts,proto3" json:"deleted_ports,omitempty"`
 	// Host names.
-	DeletedEndpoints []string `protobuf:"bytes,11,rep,name=deleted_endpoints,json=deletedEndpoints,proto3" json:"deleted_endpoints,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	DeletedEndpoints          []string             `protobuf:"bytes,11,rep,name=deleted_endpoints,json=deletedEndpoints,proto3" json:"deleted_endpoints,omitempty"`
+	SecurityGroups            []*SecurityGroup     `protobuf:"bytes,12,rep,name=security_groups,json=securityGroups,proto3" json:"security_groups,omitempty"`
+	SecurityGroupRules        []*SecurityGroupRule `protobuf:"bytes,13,rep,name=security_group_rules,json=securityGroupRules,proto3" json:"security_group_rules,omitempty"`
+	GroupMembers              []*GroupMember       `protobuf:"bytes,14,rep,name=group_members,json=groupMembers,proto3" json:"group_members,omitempty"`
+	AddressGroups             []*AddressGroup      `protobuf:"bytes,15,rep,name=address_groups,json=addressGroups,proto3" json:"address_groups,omitempty"`
+	Routers                   []*Router            `protobuf:"bytes,16,rep,name=routers,proto3" json:"routers,omitempty"`
+	RouterBindings            []*RouterBinding     `protobuf:"bytes,17,rep,name=router_bindings,json=routerBindings,proto3" json:"router_bindings,omitempty"`
+	FloatingIps               []*FloatingIP        `protobuf:"bytes,18,rep,name=floating_ips,json=floatingIps,proto3" json:"floating_ips,omitempty"`
+	PortForwardings           []*PortForwarding    `protobuf:"bytes,19,rep,name=port_forwardings,json=portForwardings,proto3" json:"port_forwardings,omitempty"`
+	ConntrackHelpers          []*ConntrackHelper   `protobuf:"bytes,20,rep,name=conntrack_helpers,json=conntrackHelpers,proto3" json:"conntrack_helpers,omitempty"`
+	SubnetPools               []*SubnetPool        `protobuf:"bytes,21,rep,name=subnet_pools,json=subnetPools,proto3" json:"subnet_pools,omitempty"`
+	DhcpBindings              []*DHCPBinding       `protobuf:"bytes,22,rep,name=dhcp_bindings,json=dhcpBindings,proto3" json:"dhcp_bindings,omitempty"`
+	DeletedSecurityGroups     []string             `protobuf:"bytes,23,rep,name=deleted_security_groups,json=deletedSecurityGroups,proto3" json:"deleted_security_groups,omitempty"`
+	DeletedSecurityGroupRules []string             `protobuf:"bytes,24,rep,name=deleted_security_group_rules,json=deletedSecurityGroupRules,proto3" json:"deleted_security_group_rules,omitempty"`
+	// "group id/port id".
+	DeletedGroupMembers  []string `protobuf:"bytes,25,rep,name=deleted_group_members,json=deletedGroupMembers,proto3" json:"deleted_group_members,omitempty"`
+	DeletedAddressGroups []string `protobuf:"bytes,26,rep,name=deleted_address_groups,json=deletedAddressGroups,proto3" json:"deleted_address_groups,omitempty"`
+	DeletedRouters       []string `protobuf:"bytes,27,rep,name=deleted_routers,json=deletedRouters,proto3" json:"deleted_routers,omitempty"`
+	// Ids of routers.
+	DeletedRouterBindings   []string `protobuf:"bytes,28,rep,name=deleted_router_bindings,json=deletedRouterBindings,proto3" json:"deleted_router_bindings,omitempty"`
+	DeletedFloatingIps      []string `protobuf:"bytes,29,rep,name=deleted_floating_ips,json=deletedFloatingIps,proto3" json:"deleted_floating_ips,omitempty"`
+	DeletedPortForwardings  []string `protobuf:"bytes,30,rep,name=deleted_port_forwardings,json=deletedPortForwardings,proto3" json:"deleted_port_forwardings,omitempty"`
+	DeletedConntrackHelpers []string `protobuf:"bytes,31,rep,name=deleted_conntrack_helpers,json=deletedConntrackHelpers,proto3" json:"deleted_conntrack_helpers,omitempty"`
+	DeletedSubnetPools      []string `protobuf:"bytes,32,rep,name=deleted_subnet_pools,json=deletedSubnetPools,proto3" json:"deleted_subnet_pools,omitempty"`
+	// Ids of networks.
+	DeletedDhcpBindings []string `protobuf:"bytes,33,rep,name=deleted_dhcp_bindings,json=deletedDhcpBindings,proto3" json:"deleted_dhcp_bindings,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_lepton_proto_msgTypes[11]
+	mi := &file_lepton_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1054,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[11]
+	mi := &file_lepton_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1067,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{11}
+	return file_lepton_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Update) GetFull() bool {
@@ -1026,6 +1147,160 @@ func (x *Update) GetDeletedEndpoints() []string {
 	return nil
 }
 
+func (x *Update) GetSecurityGroups() []*SecurityGroup {
+	if x != nil {
+		return x.SecurityGroups
+	}
+	return nil
+}
+
+func (x *Update) GetSecurityGroupRules() []*SecurityGroupRule {
+	if x != nil {
+		return x.SecurityGroupRules
+	}
+	return nil
+}
+
+func (x *Update) GetGroupMembers() []*GroupMember {
+	if x != nil {
+		return x.GroupMembers
+	}
+	return nil
+}
+
+func (x *Update) GetAddressGroups() []*AddressGroup {
+	if x != nil {
+		return x.AddressGroups
+	}
+	return nil
+}
+
+func (x *Update) GetRouters() []*Router {
+	if x != nil {
+		return x.Routers
+	}
+	return nil
+}
+
+func (x *Update) GetRouterBindings() []*RouterBinding {
+	if x != nil {
+		return x.RouterBindings
+	}
+	return nil
+}
+
+func (x *Update) GetFloatingIps() []*FloatingIP {
+	if x != nil {
+		return x.FloatingIps
+	}
+	return nil
+}
+
+func (x *Update) GetPortForwardings() []*PortForwarding {
+	if x != nil {
+		return x.PortForwardings
+	}
+	return nil
+}
+
+func (x *Update) GetConntrackHelpers() []*ConntrackHelper {
+	if x != nil {
+		return x.ConntrackHelpers
+	}
+	return nil
+}
+
+func (x *Update) GetSubnetPools() []*SubnetPool {
+	if x != nil {
+		return x.SubnetPools
+	}
+	return nil
+}
+
+func (x *Update) GetDhcpBindings() []*DHCPBinding {
+	if x != nil {
+		return x.DhcpBindings
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedSecurityGroups() []string {
+	if x != nil {
+		return x.DeletedSecurityGroups
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedSecurityGroupRules() []string {
+	if x != nil {
+		return x.DeletedSecurityGroupRules
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedGroupMembers() []string {
+	if x != nil {
+		return x.DeletedGroupMembers
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedAddressGroups() []string {
+	if x != nil {
+		return x.DeletedAddressGroups
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedRouters() []string {
+	if x != nil {
+		return x.DeletedRouters
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedRouterBindings() []string {
+	if x != nil {
+		return x.DeletedRouterBindings
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedFloatingIps() []string {
+	if x != nil {
+		return x.DeletedFloatingIps
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedPortForwardings() []string {
+	if x != nil {
+		return x.DeletedPortForwardings
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedConntrackHelpers() []string {
+	if x != nil {
+		return x.DeletedConntrackHelpers
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedSubnetPools() []string {
+	if x != nil {
+		return x.DeletedSubnetPools
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedDhcpBindings() []string {
+	if x != nil {
+		return x.DeletedDhcpBindings
+	}
+	return nil
+}
+
 type Prefix struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Address       []byte                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
@@ -1036,7 +1311,7 @@ type Prefix struct {
 
 func (x *Prefix) Reset() {
 	*x = Prefix{}
-	mi := &file_lepton_proto_msgTypes[12]
+	mi := &file_lepton_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1048,7 +1323,7 @@ func (x *Prefix) String() string {
 func (*Prefix) ProtoMessage() {}
 
 func (x *Prefix) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[12]
+	mi := &file_lepton_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1061,7 +1336,7 @@ func (x *Prefix) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prefix.ProtoReflect.Descriptor instead.
 func (*Prefix) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{12}
+	return file_lepton_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Prefix) GetAddress() []byte {
@@ -1097,7 +1372,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_lepton_proto_msgTypes[13]
+	mi := &file_lepton_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1384,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[13]
+	mi := &file_lepton_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1397,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{13}
+	return file_lepton_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Network) GetId() string {
@@ -1213,7 +1488,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_lepton_proto_msgTypes[14]
+	mi := &file_lepton_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1225,7 +1500,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[14]
+	mi := &file_lepton_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1238,7 +1513,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{14}
+	return file_lepton_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Segment) GetType() string {
@@ -1277,13 +1552,15 @@ type Subnet struct {
 	HostRoutes      []*HostRoute           `protobuf:"bytes,11,rep,name=host_routes,json=hostRoutes,proto3" json:"host_routes,omitempty"`
 	Ipv6AddressMode string                 `protobuf:"bytes,12,opt,name=ipv6_address_mode,json=ipv6AddressMode,proto3" json:"ipv6_address_mode,omitempty"`
 	Ipv6RaMode      string                 `protobuf:"bytes,13,opt,name=ipv6_ra_mode,json=ipv6RaMode,proto3" json:"ipv6_ra_mode,omitempty"`
+	SubnetpoolId    string                 `protobuf:"bytes,14,opt,name=subnetpool_id,json=subnetpoolId,proto3" json:"subnetpool_id,omitempty"`
+	SegmentId       string                 `protobuf:"bytes,15,opt,name=segment_id,json=segmentId,proto3" json:"segment_id,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Subnet) Reset() {
 	*x = Subnet{}
-	mi := &file_lepton_proto_msgTypes[15]
+	mi := &file_lepton_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1572,7 @@ func (x *Subnet) String() string {
 func (*Subnet) ProtoMessage() {}
 
 func (x *Subnet) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[15]
+	mi := &file_lepton_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1585,7 @@ func (x *Subnet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subnet.ProtoReflect.Descriptor instead.
 func (*Subnet) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{15}
+	return file_lepton_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Subnet) GetId() string {
@@ -1402,6 +1679,20 @@ func (x *Subnet) GetIpv6RaMode() string {
 	return ""
 }
 
+func (x *Subnet) GetSubnetpoolId() string {
+	if x != nil {
+		return x.SubnetpoolId
+	}
+	return ""
+}
+
+func (x *Subnet) GetSegmentId() string {
+	if x != nil {
+		return x.SegmentId
+	}
+	return ""
+}
+
 type HostRoute struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Destination   *Prefix                `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
@@ -1412,7 +1703,7 @@ type HostRoute struct {
 
 func (x *HostRoute) Reset() {
 	*x = HostRoute{}
-	mi := &file_lepton_proto_msgTypes[16]
+	mi := &file_lepton_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1715,7 @@ func (x *HostRoute) String() string {
 func (*HostRoute) ProtoMessage() {}
 
 func (x *HostRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[16]
+	mi := &file_lepton_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1728,7 @@ func (x *HostRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostRoute.ProtoReflect.Descriptor instead.
 func (*HostRoute) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{16}
+	return file_lepton_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HostRoute) GetDestination() *Prefix {
@@ -1484,7 +1775,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_lepton_proto_msgTypes[17]
+	mi := &file_lepton_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1787,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[17]
+	mi := &file_lepton_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1800,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{17}
+	return file_lepton_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Port) GetId() string {
@@ -1669,7 +1960,7 @@ type FixedIP struct {
 
 func (x *FixedIP) Reset() {
 	*x = FixedIP{}
-	mi := &file_lepton_proto_msgTypes[18]
+	mi := &file_lepton_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1972,7 @@ func (x *FixedIP) String() string {
 func (*FixedIP) ProtoMessage() {}
 
 func (x *FixedIP) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[18]
+	mi := &file_lepton_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1985,7 @@ func (x *FixedIP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FixedIP.ProtoReflect.Descriptor instead.
 func (*FixedIP) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{18}
+	return file_lepton_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FixedIP) GetSubnetId() string {
@@ -1721,7 +2012,7 @@ type AddressPair struct {
 
 func (x *AddressPair) Reset() {
 	*x = AddressPair{}
-	mi := &file_lepton_proto_msgTypes[19]
+	mi := &file_lepton_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +2024,7 @@ func (x *AddressPair) String() string {
 func (*AddressPair) ProtoMessage() {}
 
 func (x *AddressPair) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[19]
+	mi := &file_lepton_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +2037,7 @@ func (x *AddressPair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddressPair.ProtoReflect.Descriptor instead.
 func (*AddressPair) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{19}
+	return file_lepton_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AddressPair) GetMac() []byte {
@@ -1774,7 +2065,7 @@ type DHCPOption struct {
 
 func (x *DHCPOption) Reset() {
 	*x = DHCPOption{}
-	mi := &file_lepton_proto_msgTypes[20]
+	mi := &file_lepton_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +2077,7 @@ func (x *DHCPOption) String() string {
 func (*DHCPOption) ProtoMessage() {}
 
 func (x *DHCPOption) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[20]
+	mi := &file_lepton_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1799,7 +2090,7 @@ func (x *DHCPOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DHCPOption.ProtoReflect.Descriptor instead.
 func (*DHCPOption) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{20}
+	return file_lepton_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DHCPOption) GetName() string {
@@ -1835,7 +2126,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_lepton_proto_msgTypes[21]
+	mi := &file_lepton_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +2138,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[21]
+	mi := &file_lepton_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +2151,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{21}
+	return file_lepton_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Endpoint) GetHost() string {
@@ -1891,6 +2182,1193 @@ func (x *Endpoint) GetVxlanPort() uint32 {
 	return 0
 }
 
+type SecurityGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId     string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision      int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Stateful      bool                   `protobuf:"varint,5,opt,name=stateful,proto3" json:"stateful,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SecurityGroup) Reset() {
+	*x = SecurityGroup{}
+	mi := &file_lepton_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecurityGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecurityGroup) ProtoMessage() {}
+
+func (x *SecurityGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecurityGroup.ProtoReflect.Descriptor instead.
+func (*SecurityGroup) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SecurityGroup) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SecurityGroup) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *SecurityGroup) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SecurityGroup) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SecurityGroup) GetStateful() bool {
+	if x != nil {
+		return x.Stateful
+	}
+	return false
+}
+
+type SecurityGroupRule struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId       string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name            string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision        int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	SecurityGroupId string                 `protobuf:"bytes,5,opt,name=security_group_id,json=securityGroupId,proto3" json:"security_group_id,omitempty"`
+	// "ingress" or "egress".
+	Direction string `protobuf:"bytes,6,opt,name=direction,proto3" json:"direction,omitempty"`
+	// "IPv4" or "IPv6".
+	Ethertype    string `protobuf:"bytes,7,opt,name=ethertype,proto3" json:"ethertype,omitempty"`
+	Protocol     string `protobuf:"bytes,8,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	PortRangeMin *int32 `protobuf:"varint,9,opt,name=port_range_min,json=portRangeMin,proto3,oneof" json:"port_range_min,omitempty"`
+	PortRangeMax *int32 `protobuf:"varint,10,opt,name=port_range_max,json=portRangeMax,proto3,oneof" json:"port_range_max,omitempty"`
+	// Without host bits.
+	RemoteIpPrefix       *Prefix `protobuf:"bytes,11,opt,name=remote_ip_prefix,json=remoteIpPrefix,proto3" json:"remote_ip_prefix,omitempty"`
+	RemoteGroupId        string  `protobuf:"bytes,12,opt,name=remote_group_id,json=remoteGroupId,proto3" json:"remote_group_id,omitempty"`
+	RemoteAddressGroupId string  `protobuf:"bytes,13,opt,name=remote_address_group_id,json=remoteAddressGroupId,proto3" json:"remote_address_group_id,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *SecurityGroupRule) Reset() {
+	*x = SecurityGroupRule{}
+	mi := &file_lepton_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecurityGroupRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecurityGroupRule) ProtoMessage() {}
+
+func (x *SecurityGroupRule) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecurityGroupRule.ProtoReflect.Descriptor instead.
+func (*SecurityGroupRule) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SecurityGroupRule) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SecurityGroupRule) GetSecurityGroupId() string {
+	if x != nil {
+		return x.SecurityGroupId
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetDirection() string {
+	if x != nil {
+		return x.Direction
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetEthertype() string {
+	if x != nil {
+		return x.Ethertype
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetPortRangeMin() int32 {
+	if x != nil && x.PortRangeMin != nil {
+		return *x.PortRangeMin
+	}
+	return 0
+}
+
+func (x *SecurityGroupRule) GetPortRangeMax() int32 {
+	if x != nil && x.PortRangeMax != nil {
+		return *x.PortRangeMax
+	}
+	return 0
+}
+
+func (x *SecurityGroupRule) GetRemoteIpPrefix() *Prefix {
+	if x != nil {
+		return x.RemoteIpPrefix
+	}
+	return nil
+}
+
+func (x *SecurityGroupRule) GetRemoteGroupId() string {
+	if x != nil {
+		return x.RemoteGroupId
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetRemoteAddressGroupId() string {
+	if x != nil {
+		return x.RemoteAddressGroupId
+	}
+	return ""
+}
+
+// GroupMember is a port in a security group that rules name as remote.
+type GroupMember struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	GroupId string                 `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	PortId  string                 `protobuf:"bytes,2,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	// Sorted, without host bits, none of length 0.
+	Addresses     []*Prefix `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupMember) Reset() {
+	*x = GroupMember{}
+	mi := &file_lepton_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupMember) ProtoMessage() {}
+
+func (x *GroupMember) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupMember.ProtoReflect.Descriptor instead.
+func (*GroupMember) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GroupMember) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *GroupMember) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *GroupMember) GetAddresses() []*Prefix {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+type AddressGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId     string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision      int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Addresses     []*Prefix              `protobuf:"bytes,5,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddressGroup) Reset() {
+	*x = AddressGroup{}
+	mi := &file_lepton_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressGroup) ProtoMessage() {}
+
+func (x *AddressGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressGroup.ProtoReflect.Descriptor instead.
+func (*AddressGroup) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *AddressGroup) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AddressGroup) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *AddressGroup) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AddressGroup) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *AddressGroup) GetAddresses() []*Prefix {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+type Router struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId     string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision      int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	AdminStateUp  bool                   `protobuf:"varint,5,opt,name=admin_state_up,json=adminStateUp,proto3" json:"admin_state_up,omitempty"`
+	Gateway       *RouterGateway         `protobuf:"bytes,6,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Routes        []*HostRoute           `protobuf:"bytes,7,rep,name=routes,proto3" json:"routes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Router) Reset() {
+	*x = Router{}
+	mi := &file_lepton_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Router) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Router) ProtoMessage() {}
+
+func (x *Router) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Router.ProtoReflect.Descriptor instead.
+func (*Router) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Router) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Router) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *Router) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Router) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Router) GetAdminStateUp() bool {
+	if x != nil {
+		return x.AdminStateUp
+	}
+	return false
+}
+
+func (x *Router) GetGateway() *RouterGateway {
+	if x != nil {
+		return x.Gateway
+	}
+	return nil
+}
+
+func (x *Router) GetRoutes() []*HostRoute {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+type RouterGateway struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NetworkId     string                 `protobuf:"bytes,1,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	PortId        string                 `protobuf:"bytes,2,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	EnableSnat    bool                   `protobuf:"varint,3,opt,name=enable_snat,json=enableSnat,proto3" json:"enable_snat,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouterGateway) Reset() {
+	*x = RouterGateway{}
+	mi := &file_lepton_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouterGateway) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouterGateway) ProtoMessage() {}
+
+func (x *RouterGateway) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouterGateway.ProtoReflect.Descriptor instead.
+func (*RouterGateway) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RouterGateway) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *RouterGateway) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *RouterGateway) GetEnableSnat() bool {
+	if x != nil {
+		return x.EnableSnat
+	}
+	return false
+}
+
+// RouterBinding says that the host has the router.
+type RouterBinding struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	RouterId string                 `protobuf:"bytes,1,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	// The host that is told, and no other.
+	Hosts         []*RouterHost `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouterBinding) Reset() {
+	*x = RouterBinding{}
+	mi := &file_lepton_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouterBinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouterBinding) ProtoMessage() {}
+
+func (x *RouterBinding) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouterBinding.ProtoReflect.Descriptor instead.
+func (*RouterBinding) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RouterBinding) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+func (x *RouterBinding) GetHosts() []*RouterHost {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+type RouterHost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// The VRRP priority, 0 of a router that is on one host only.
+	Priority      uint32 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
+	Active        bool   `protobuf:"varint,3,opt,name=active,proto3" json:"active,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouterHost) Reset() {
+	*x = RouterHost{}
+	mi := &file_lepton_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouterHost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouterHost) ProtoMessage() {}
+
+func (x *RouterHost) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouterHost.ProtoReflect.Descriptor instead.
+func (*RouterHost) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *RouterHost) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *RouterHost) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *RouterHost) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
+type FloatingIP struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Id                string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId         string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name              string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision          int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	FloatingNetworkId string                 `protobuf:"bytes,5,opt,name=floating_network_id,json=floatingNetworkId,proto3" json:"floating_network_id,omitempty"`
+	FloatingIp        []byte                 `protobuf:"bytes,6,opt,name=floating_ip,json=floatingIp,proto3" json:"floating_ip,omitempty"`
+	FloatingPortId    string                 `protobuf:"bytes,7,opt,name=floating_port_id,json=floatingPortId,proto3" json:"floating_port_id,omitempty"`
+	PortId            string                 `protobuf:"bytes,8,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	FixedIp           []byte                 `protobuf:"bytes,9,opt,name=fixed_ip,json=fixedIp,proto3" json:"fixed_ip,omitempty"`
+	SubnetId          string                 `protobuf:"bytes,10,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
+	RouterId          string                 `protobuf:"bytes,11,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *FloatingIP) Reset() {
+	*x = FloatingIP{}
+	mi := &file_lepton_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FloatingIP) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FloatingIP) ProtoMessage() {}
+
+func (x *FloatingIP) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FloatingIP.ProtoReflect.Descriptor instead.
+func (*FloatingIP) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *FloatingIP) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *FloatingIP) GetFloatingNetworkId() string {
+	if x != nil {
+		return x.FloatingNetworkId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetFloatingIp() []byte {
+	if x != nil {
+		return x.FloatingIp
+	}
+	return nil
+}
+
+func (x *FloatingIP) GetFloatingPortId() string {
+	if x != nil {
+		return x.FloatingPortId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetFixedIp() []byte {
+	if x != nil {
+		return x.FixedIp
+	}
+	return nil
+}
+
+func (x *FloatingIP) GetSubnetId() string {
+	if x != nil {
+		return x.SubnetId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+type PortForwarding struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId      string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name           string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision       int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	FloatingipId   string                 `protobuf:"bytes,5,opt,name=floatingip_id,json=floatingipId,proto3" json:"floatingip_id,omitempty"`
+	Protocol       string                 `protobuf:"bytes,6,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	ExternalFirst  uint32                 `protobuf:"varint,7,opt,name=external_first,json=externalFirst,proto3" json:"external_first,omitempty"`
+	ExternalLast   uint32                 `protobuf:"varint,8,opt,name=external_last,json=externalLast,proto3" json:"external_last,omitempty"`
+	InternalFirst  uint32                 `protobuf:"varint,9,opt,name=internal_first,json=internalFirst,proto3" json:"internal_first,omitempty"`
+	InternalLast   uint32                 `protobuf:"varint,10,opt,name=internal_last,json=internalLast,proto3" json:"internal_last,omitempty"`
+	InternalPortId string                 `protobuf:"bytes,11,opt,name=internal_port_id,json=internalPortId,proto3" json:"internal_port_id,omitempty"`
+	InternalIp     []byte                 `protobuf:"bytes,12,opt,name=internal_ip,json=internalIp,proto3" json:"internal_ip,omitempty"`
+	SubnetId       string                 `protobuf:"bytes,13,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
+	RouterId       string                 `protobuf:"bytes,14,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PortForwarding) Reset() {
+	*x = PortForwarding{}
+	mi := &file_lepton_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PortForwarding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PortForwarding) ProtoMessage() {}
+
+func (x *PortForwarding) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PortForwarding.ProtoReflect.Descriptor instead.
+func (*PortForwarding) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *PortForwarding) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetFloatingipId() string {
+	if x != nil {
+		return x.FloatingipId
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetExternalFirst() uint32 {
+	if x != nil {
+		return x.ExternalFirst
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetExternalLast() uint32 {
+	if x != nil {
+		return x.ExternalLast
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetInternalFirst() uint32 {
+	if x != nil {
+		return x.InternalFirst
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetInternalLast() uint32 {
+	if x != nil {
+		return x.InternalLast
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetInternalPortId() string {
+	if x != nil {
+		return x.InternalPortId
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetInternalIp() []byte {
+	if x != nil {
+		return x.InternalIp
+	}
+	return nil
+}
+
+func (x *PortForwarding) GetSubnetId() string {
+	if x != nil {
+		return x.SubnetId
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+type ConntrackHelper struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId     string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision      int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	RouterId      string                 `protobuf:"bytes,5,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	Protocol      string                 `protobuf:"bytes,6,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Port          uint32                 `protobuf:"varint,7,opt,name=port,proto3" json:"port,omitempty"`
+	Helper        string                 `protobuf:"bytes,8,opt,name=helper,proto3" json:"helper,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConntrackHelper) Reset() {
+	*x = ConntrackHelper{}
+	mi := &file_lepton_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConntrackHelper) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConntrackHelper) ProtoMessage() {}
+
+func (x *ConntrackHelper) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConntrackHelper.ProtoReflect.Descriptor instead.
+func (*ConntrackHelper) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ConntrackHelper) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ConntrackHelper) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *ConntrackHelper) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ConntrackHelper) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ConntrackHelper) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+func (x *ConntrackHelper) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *ConntrackHelper) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *ConntrackHelper) GetHelper() string {
+	if x != nil {
+		return x.Helper
+	}
+	return ""
+}
+
+type SubnetPool struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId      string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name           string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision       int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	IpVersion      uint32                 `protobuf:"varint,5,opt,name=ip_version,json=ipVersion,proto3" json:"ip_version,omitempty"`
+	AddressScopeId string                 `protobuf:"bytes,6,opt,name=address_scope_id,json=addressScopeId,proto3" json:"address_scope_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SubnetPool) Reset() {
+	*x = SubnetPool{}
+	mi := &file_lepton_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubnetPool) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubnetPool) ProtoMessage() {}
+
+func (x *SubnetPool) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubnetPool.ProtoReflect.Descriptor instead.
+func (*SubnetPool) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SubnetPool) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SubnetPool) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *SubnetPool) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SubnetPool) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SubnetPool) GetIpVersion() uint32 {
+	if x != nil {
+		return x.IpVersion
+	}
+	return 0
+}
+
+func (x *SubnetPool) GetAddressScopeId() string {
+	if x != nil {
+		return x.AddressScopeId
+	}
+	return ""
+}
+
+// DHCPBinding says that the host serves the network with DHCP.
+type DHCPBinding struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	NetworkId string                 `protobuf:"bytes,1,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// The host that is told, and no other.
+	Hosts         []*DHCPHost `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DHCPBinding) Reset() {
+	*x = DHCPBinding{}
+	mi := &file_lepton_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DHCPBinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DHCPBinding) ProtoMessage() {}
+
+func (x *DHCPBinding) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DHCPBinding.ProtoReflect.Descriptor instead.
+func (*DHCPBinding) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *DHCPBinding) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *DHCPBinding) GetHosts() []*DHCPHost {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+type DHCPHost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// The host's port on the network, empty while it has none.
+	PortId        string `protobuf:"bytes,2,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DHCPHost) Reset() {
+	*x = DHCPHost{}
+	mi := &file_lepton_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DHCPHost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DHCPHost) ProtoMessage() {}
+
+func (x *DHCPHost) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DHCPHost.ProtoReflect.Descriptor instead.
+func (*DHCPHost) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *DHCPHost) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *DHCPHost) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
 // Refusal is the detail of the status with which a controller ends a stream
 // that it will not serve.
 type Refusal struct {
@@ -1903,7 +3381,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_lepton_proto_msgTypes[22]
+	mi := &file_lepton_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1915,7 +3393,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[22]
+	mi := &file_lepton_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1928,7 +3406,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{22}
+	return file_lepton_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Refusal) GetReason() Refusal_Reason {
@@ -1984,9 +3462,11 @@ const file_lepton_proto_rawDesc = "" +
 	"\aWelcome\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x122\n" +
 	"\x15heartbeat_interval_ms\x18\x02 \x01(\x03R\x13heartbeatIntervalMs\x123\n" +
-	"\bsettings\x18\x03 \x01(\v2\x17.lepton.rpc.v1.SettingsR\bsettings\"/\n" +
+	"\bsettings\x18\x03 \x01(\v2\x17.lepton.rpc.v1.SettingsR\bsettings\"N\n" +
 	"\bSettings\x12#\n" +
-	"\rl2_population\x18\x01 \x01(\bR\fl2Population\"r\n" +
+	"\rl2_population\x18\x01 \x01(\bR\fl2Population\x12\x1d\n" +
+	"\n" +
+	"dns_domain\x18\x02 \x01(\tR\tdnsDomain\"r\n" +
 	"\tHeartbeat\x122\n" +
 	"\bproblems\x18\x01 \x03(\v2\x16.lepton.rpc.v1.ProblemR\bproblems\x12\x18\n" +
 	"\adevices\x18\x02 \x01(\rR\adevices\x12\x17\n" +
@@ -1996,10 +3476,11 @@ const file_lepton_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12&\n" +
 	"\x0fsince_unix_nano\x18\x03 \x01(\x03R\rsinceUnixNano\"!\n" +
 	"\x03Ack\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\"[\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"\x92\x01\n" +
 	"\x06Report\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x125\n" +
-	"\bstatuses\x18\x02 \x03(\v2\x19.lepton.rpc.v1.PortStatusR\bstatuses\"'\n" +
+	"\bstatuses\x18\x02 \x03(\v2\x19.lepton.rpc.v1.PortStatusR\bstatuses\x125\n" +
+	"\aobjects\x18\x03 \x03(\v2\x1b.lepton.rpc.v1.ObjectStatusR\aobjects\"'\n" +
 	"\tReportAck\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\"m\n" +
 	"\n" +
@@ -2007,7 +3488,13 @@ const file_lepton_proto_rawDesc = "" +
 	"\aport_id\x18\x01 \x01(\tR\x06portId\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x14\n" +
-	"\x05error\x18\x04 \x01(\tR\x05error\"\xb9\x03\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\"z\n" +
+	"\fObjectStatus\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xf7\r\n" +
 	"\x06Update\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1a\n" +
@@ -2020,7 +3507,29 @@ const file_lepton_proto_rawDesc = "" +
 	"\x0fdeleted_subnets\x18\t \x03(\tR\x0edeletedSubnets\x12#\n" +
 	"\rdeleted_ports\x18\n" +
 	" \x03(\tR\fdeletedPorts\x12+\n" +
-	"\x11deleted_endpoints\x18\v \x03(\tR\x10deletedEndpoints\"6\n" +
+	"\x11deleted_endpoints\x18\v \x03(\tR\x10deletedEndpoints\x12E\n" +
+	"\x0fsecurity_groups\x18\f \x03(\v2\x1c.lepton.rpc.v1.SecurityGroupR\x0esecurityGroups\x12R\n" +
+	"\x14security_group_rules\x18\r \x03(\v2 .lepton.rpc.v1.SecurityGroupRuleR\x12securityGroupRules\x12?\n" +
+	"\rgroup_members\x18\x0e \x03(\v2\x1a.lepton.rpc.v1.GroupMemberR\fgroupMembers\x12B\n" +
+	"\x0eaddress_groups\x18\x0f \x03(\v2\x1b.lepton.rpc.v1.AddressGroupR\raddressGroups\x12/\n" +
+	"\arouters\x18\x10 \x03(\v2\x15.lepton.rpc.v1.RouterR\arouters\x12E\n" +
+	"\x0frouter_bindings\x18\x11 \x03(\v2\x1c.lepton.rpc.v1.RouterBindingR\x0erouterBindings\x12<\n" +
+	"\ffloating_ips\x18\x12 \x03(\v2\x19.lepton.rpc.v1.FloatingIPR\vfloatingIps\x12H\n" +
+	"\x10port_forwardings\x18\x13 \x03(\v2\x1d.lepton.rpc.v1.PortForwardingR\x0fportForwardings\x12K\n" +
+	"\x11conntrack_helpers\x18\x14 \x03(\v2\x1e.lepton.rpc.v1.ConntrackHelperR\x10conntrackHelpers\x12<\n" +
+	"\fsubnet_pools\x18\x15 \x03(\v2\x19.lepton.rpc.v1.SubnetPoolR\vsubnetPools\x12?\n" +
+	"\rdhcp_bindings\x18\x16 \x03(\v2\x1a.lepton.rpc.v1.DHCPBindingR\fdhcpBindings\x126\n" +
+	"\x17deleted_security_groups\x18\x17 \x03(\tR\x15deletedSecurityGroups\x12?\n" +
+	"\x1cdeleted_security_group_rules\x18\x18 \x03(\tR\x19deletedSecurityGroupRules\x122\n" +
+	"\x15deleted_group_members\x18\x19 \x03(\tR\x13deletedGroupMembers\x124\n" +
+	"\x16deleted_address_groups\x18\x1a \x03(\tR\x14deletedAddressGroups\x12'\n" +
+	"\x0fdeleted_routers\x18\x1b \x03(\tR\x0edeletedRouters\x126\n" +
+	"\x17deleted_router_bindings\x18\x1c \x03(\tR\x15deletedRouterBindings\x120\n" +
+	"\x14deleted_floating_ips\x18\x1d \x03(\tR\x12deletedFloatingIps\x128\n" +
+	"\x18deleted_port_forwardings\x18\x1e \x03(\tR\x16deletedPortForwardings\x12:\n" +
+	"\x19deleted_conntrack_helpers\x18\x1f \x03(\tR\x17deletedConntrackHelpers\x120\n" +
+	"\x14deleted_subnet_pools\x18  \x03(\tR\x12deletedSubnetPools\x122\n" +
+	"\x15deleted_dhcp_bindings\x18! \x03(\tR\x13deletedDhcpBindings\"6\n" +
 	"\x06Prefix\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\fR\aaddress\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\"\xd9\x02\n" +
@@ -2042,7 +3551,7 @@ const file_lepton_proto_rawDesc = "" +
 	"\aSegment\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12)\n" +
 	"\x10physical_network\x18\x02 \x01(\tR\x0fphysicalNetwork\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\rR\x02id\"\xbd\x03\n" +
+	"\x02id\x18\x03 \x01(\rR\x02id\"\x81\x04\n" +
 	"\x06Subnet\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -2063,7 +3572,10 @@ const file_lepton_proto_rawDesc = "" +
 	"hostRoutes\x12*\n" +
 	"\x11ipv6_address_mode\x18\f \x01(\tR\x0fipv6AddressMode\x12 \n" +
 	"\fipv6_ra_mode\x18\r \x01(\tR\n" +
-	"ipv6RaMode\"^\n" +
+	"ipv6RaMode\x12#\n" +
+	"\rsubnetpool_id\x18\x0e \x01(\tR\fsubnetpoolId\x12\x1d\n" +
+	"\n" +
+	"segment_id\x18\x0f \x01(\tR\tsegmentId\"^\n" +
 	"\tHostRoute\x127\n" +
 	"\vdestination\x18\x01 \x01(\v2\x15.lepton.rpc.v1.PrefixR\vdestination\x12\x18\n" +
 	"\anexthop\x18\x02 \x01(\fR\anexthop\"\x82\x06\n" +
@@ -2110,7 +3622,127 @@ const file_lepton_proto_rawDesc = "" +
 	"\x02ip\x18\x02 \x01(\fR\x02ip\x12\x14\n" +
 	"\x05types\x18\x03 \x03(\tR\x05types\x12\x1d\n" +
 	"\n" +
-	"vxlan_port\x18\x04 \x01(\rR\tvxlanPort\"\x8a\x02\n" +
+	"vxlan_port\x18\x04 \x01(\rR\tvxlanPort\"\x8a\x01\n" +
+	"\rSecurityGroup\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x1a\n" +
+	"\bstateful\x18\x05 \x01(\bR\bstateful\"\x92\x04\n" +
+	"\x11SecurityGroupRule\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12*\n" +
+	"\x11security_group_id\x18\x05 \x01(\tR\x0fsecurityGroupId\x12\x1c\n" +
+	"\tdirection\x18\x06 \x01(\tR\tdirection\x12\x1c\n" +
+	"\tethertype\x18\a \x01(\tR\tethertype\x12\x1a\n" +
+	"\bprotocol\x18\b \x01(\tR\bprotocol\x12)\n" +
+	"\x0eport_range_min\x18\t \x01(\x05H\x00R\fportRangeMin\x88\x01\x01\x12)\n" +
+	"\x0eport_range_max\x18\n" +
+	" \x01(\x05H\x01R\fportRangeMax\x88\x01\x01\x12?\n" +
+	"\x10remote_ip_prefix\x18\v \x01(\v2\x15.lepton.rpc.v1.PrefixR\x0eremoteIpPrefix\x12&\n" +
+	"\x0fremote_group_id\x18\f \x01(\tR\rremoteGroupId\x125\n" +
+	"\x17remote_address_group_id\x18\r \x01(\tR\x14remoteAddressGroupIdB\x11\n" +
+	"\x0f_port_range_minB\x11\n" +
+	"\x0f_port_range_max\"v\n" +
+	"\vGroupMember\x12\x19\n" +
+	"\bgroup_id\x18\x01 \x01(\tR\agroupId\x12\x17\n" +
+	"\aport_id\x18\x02 \x01(\tR\x06portId\x123\n" +
+	"\taddresses\x18\x03 \x03(\v2\x15.lepton.rpc.v1.PrefixR\taddresses\"\xa2\x01\n" +
+	"\fAddressGroup\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x123\n" +
+	"\taddresses\x18\x05 \x03(\v2\x15.lepton.rpc.v1.PrefixR\taddresses\"\xf7\x01\n" +
+	"\x06Router\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12$\n" +
+	"\x0eadmin_state_up\x18\x05 \x01(\bR\fadminStateUp\x126\n" +
+	"\agateway\x18\x06 \x01(\v2\x1c.lepton.rpc.v1.RouterGatewayR\agateway\x120\n" +
+	"\x06routes\x18\a \x03(\v2\x18.lepton.rpc.v1.HostRouteR\x06routes\"h\n" +
+	"\rRouterGateway\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x17\n" +
+	"\aport_id\x18\x02 \x01(\tR\x06portId\x12\x1f\n" +
+	"\venable_snat\x18\x03 \x01(\bR\n" +
+	"enableSnat\"]\n" +
+	"\rRouterBinding\x12\x1b\n" +
+	"\trouter_id\x18\x01 \x01(\tR\brouterId\x12/\n" +
+	"\x05hosts\x18\x02 \x03(\v2\x19.lepton.rpc.v1.RouterHostR\x05hosts\"T\n" +
+	"\n" +
+	"RouterHost\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1a\n" +
+	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x16\n" +
+	"\x06active\x18\x03 \x01(\bR\x06active\"\xd4\x02\n" +
+	"\n" +
+	"FloatingIP\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12.\n" +
+	"\x13floating_network_id\x18\x05 \x01(\tR\x11floatingNetworkId\x12\x1f\n" +
+	"\vfloating_ip\x18\x06 \x01(\fR\n" +
+	"floatingIp\x12(\n" +
+	"\x10floating_port_id\x18\a \x01(\tR\x0efloatingPortId\x12\x17\n" +
+	"\aport_id\x18\b \x01(\tR\x06portId\x12\x19\n" +
+	"\bfixed_ip\x18\t \x01(\fR\afixedIp\x12\x1b\n" +
+	"\tsubnet_id\x18\n" +
+	" \x01(\tR\bsubnetId\x12\x1b\n" +
+	"\trouter_id\x18\v \x01(\tR\brouterId\"\xcd\x03\n" +
+	"\x0ePortForwarding\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12#\n" +
+	"\rfloatingip_id\x18\x05 \x01(\tR\ffloatingipId\x12\x1a\n" +
+	"\bprotocol\x18\x06 \x01(\tR\bprotocol\x12%\n" +
+	"\x0eexternal_first\x18\a \x01(\rR\rexternalFirst\x12#\n" +
+	"\rexternal_last\x18\b \x01(\rR\fexternalLast\x12%\n" +
+	"\x0einternal_first\x18\t \x01(\rR\rinternalFirst\x12#\n" +
+	"\rinternal_last\x18\n" +
+	" \x01(\rR\finternalLast\x12(\n" +
+	"\x10internal_port_id\x18\v \x01(\tR\x0einternalPortId\x12\x1f\n" +
+	"\vinternal_ip\x18\f \x01(\fR\n" +
+	"internalIp\x12\x1b\n" +
+	"\tsubnet_id\x18\r \x01(\tR\bsubnetId\x12\x1b\n" +
+	"\trouter_id\x18\x0e \x01(\tR\brouterId\"\xd5\x01\n" +
+	"\x0fConntrackHelper\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x1b\n" +
+	"\trouter_id\x18\x05 \x01(\tR\brouterId\x12\x1a\n" +
+	"\bprotocol\x18\x06 \x01(\tR\bprotocol\x12\x12\n" +
+	"\x04port\x18\a \x01(\rR\x04port\x12\x16\n" +
+	"\x06helper\x18\b \x01(\tR\x06helper\"\xb4\x01\n" +
+	"\n" +
+	"SubnetPool\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x1d\n" +
+	"\n" +
+	"ip_version\x18\x05 \x01(\rR\tipVersion\x12(\n" +
+	"\x10address_scope_id\x18\x06 \x01(\tR\x0eaddressScopeId\"[\n" +
+	"\vDHCPBinding\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x01 \x01(\tR\tnetworkId\x12-\n" +
+	"\x05hosts\x18\x02 \x03(\v2\x17.lepton.rpc.v1.DHCPHostR\x05hosts\"7\n" +
+	"\bDHCPHost\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x17\n" +
+	"\aport_id\x18\x02 \x01(\tR\x06portId\"\x8a\x02\n" +
 	"\aRefusal\x125\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1d.lepton.rpc.v1.Refusal.ReasonR\x06reason\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\"\xb3\x01\n" +
@@ -2139,7 +3771,7 @@ func file_lepton_proto_rawDescGZIP() []byte {
 }
 
 var file_lepton_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_lepton_proto_goTypes = []any{
 	(Refusal_Reason)(0),       // 0: lepton.rpc.v1.Refusal.Reason
 	(*AgentMessage)(nil),      // 1: lepton.rpc.v1.AgentMessage
@@ -2153,19 +3785,34 @@ var file_lepton_proto_goTypes = []any{
 	(*Report)(nil),            // 9: lepton.rpc.v1.Report
 	(*ReportAck)(nil),         // 10: lepton.rpc.v1.ReportAck
 	(*PortStatus)(nil),        // 11: lepton.rpc.v1.PortStatus
-	(*Update)(nil),            // 12: lepton.rpc.v1.Update
-	(*Prefix)(nil),            // 13: lepton.rpc.v1.Prefix
-	(*Network)(nil),           // 14: lepton.rpc.v1.Network
-	(*Segment)(nil),           // 15: lepton.rpc.v1.Segment
-	(*Subnet)(nil),            // 16: lepton.rpc.v1.Subnet
-	(*HostRoute)(nil),         // 17: lepton.rpc.v1.HostRoute
-	(*Port)(nil),              // 18: lepton.rpc.v1.Port
-	(*FixedIP)(nil),           // 19: lepton.rpc.v1.FixedIP
-	(*AddressPair)(nil),       // 20: lepton.rpc.v1.AddressPair
-	(*DHCPOption)(nil),        // 21: lepton.rpc.v1.DHCPOption
-	(*Endpoint)(nil),          // 22: lepton.rpc.v1.Endpoint
-	(*Refusal)(nil),           // 23: lepton.rpc.v1.Refusal
-	nil,                       // 24: lepton.rpc.v1.Hello.BridgeMappingsEntry
+	(*ObjectStatus)(nil),      // 12: lepton.rpc.v1.ObjectStatus
+	(*Update)(nil),            // 13: lepton.rpc.v1.Update
+	(*Prefix)(nil),            // 14: lepton.rpc.v1.Prefix
+	(*Network)(nil),           // 15: lepton.rpc.v1.Network
+	(*Segment)(nil),           // 16: lepton.rpc.v1.Segment
+	(*Subnet)(nil),            // 17: lepton.rpc.v1.Subnet
+	(*HostRoute)(nil),         // 18: lepton.rpc.v1.HostRoute
+	(*Port)(nil),              // 19: lepton.rpc.v1.Port
+	(*FixedIP)(nil),           // 20: lepton.rpc.v1.FixedIP
+	(*AddressPair)(nil),       // 21: lepton.rpc.v1.AddressPair
+	(*DHCPOption)(nil),        // 22: lepton.rpc.v1.DHCPOption
+	(*Endpoint)(nil),          // 23: lepton.rpc.v1.Endpoint
+	(*SecurityGroup)(nil),     // 24: lepton.rpc.v1.SecurityGroup
+	(*SecurityGroupRule)(nil), // 25: lepton.rpc.v1.SecurityGroupRule
+	(*GroupMember)(nil),       // 26: lepton.rpc.v1.GroupMember
+	(*AddressGroup)(nil),      // 27: lepton.rpc.v1.AddressGroup
+	(*Router)(nil),            // 28: lepton.rpc.v1.Router
+	(*RouterGateway)(nil),     // 29: lepton.rpc.v1.RouterGateway
+	(*RouterBinding)(nil),     // 30: lepton.rpc.v1.RouterBinding
+	(*RouterHost)(nil),        // 31: lepton.rpc.v1.RouterHost
+	(*FloatingIP)(nil),        // 32: lepton.rpc.v1.FloatingIP
+	(*PortForwarding)(nil),    // 33: lepton.rpc.v1.PortForwarding
+	(*ConntrackHelper)(nil),   // 34: lepton.rpc.v1.ConntrackHelper
+	(*SubnetPool)(nil),        // 35: lepton.rpc.v1.SubnetPool
+	(*DHCPBinding)(nil),       // 36: lepton.rpc.v1.DHCPBinding
+	(*DHCPHost)(nil),          // 37: lepton.rpc.v1.DHCPHost
+	(*Refusal)(nil),           // 38: lepton.rpc.v1.Refusal
+	nil,                       // 39: lepton.rpc.v1.Hello.BridgeMappingsEntry
 }
 var file_lepton_proto_depIdxs = []int32{
 	3,  // 0: lepton.rpc.v1.AgentMessage.hello:type_name -> lepton.rpc.v1.Hello
@@ -2173,32 +3820,51 @@ var file_lepton_proto_depIdxs = []int32{
 	8,  // 2: lepton.rpc.v1.AgentMessage.ack:type_name -> lepton.rpc.v1.Ack
 	9,  // 3: lepton.rpc.v1.AgentMessage.report:type_name -> lepton.rpc.v1.Report
 	4,  // 4: lepton.rpc.v1.ControllerMessage.welcome:type_name -> lepton.rpc.v1.Welcome
-	12, // 5: lepton.rpc.v1.ControllerMessage.update:type_name -> lepton.rpc.v1.Update
+	13, // 5: lepton.rpc.v1.ControllerMessage.update:type_name -> lepton.rpc.v1.Update
 	10, // 6: lepton.rpc.v1.ControllerMessage.report_ack:type_name -> lepton.rpc.v1.ReportAck
-	24, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
+	39, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
 	5,  // 8: lepton.rpc.v1.Welcome.settings:type_name -> lepton.rpc.v1.Settings
 	7,  // 9: lepton.rpc.v1.Heartbeat.problems:type_name -> lepton.rpc.v1.Problem
 	11, // 10: lepton.rpc.v1.Report.statuses:type_name -> lepton.rpc.v1.PortStatus
-	14, // 11: lepton.rpc.v1.Update.networks:type_name -> lepton.rpc.v1.Network
-	16, // 12: lepton.rpc.v1.Update.subnets:type_name -> lepton.rpc.v1.Subnet
-	18, // 13: lepton.rpc.v1.Update.ports:type_name -> lepton.rpc.v1.Port
-	22, // 14: lepton.rpc.v1.Update.endpoints:type_name -> lepton.rpc.v1.Endpoint
-	15, // 15: lepton.rpc.v1.Network.segment:type_name -> lepton.rpc.v1.Segment
-	13, // 16: lepton.rpc.v1.Subnet.cidr:type_name -> lepton.rpc.v1.Prefix
-	17, // 17: lepton.rpc.v1.Subnet.host_routes:type_name -> lepton.rpc.v1.HostRoute
-	13, // 18: lepton.rpc.v1.HostRoute.destination:type_name -> lepton.rpc.v1.Prefix
-	19, // 19: lepton.rpc.v1.Port.fixed_ips:type_name -> lepton.rpc.v1.FixedIP
-	20, // 20: lepton.rpc.v1.Port.allowed_address_pairs:type_name -> lepton.rpc.v1.AddressPair
-	21, // 21: lepton.rpc.v1.Port.extra_dhcp_opts:type_name -> lepton.rpc.v1.DHCPOption
-	13, // 22: lepton.rpc.v1.AddressPair.ip:type_name -> lepton.rpc.v1.Prefix
-	0,  // 23: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
-	1,  // 24: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
-	2,  // 25: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
-	25, // [25:26] is the sub-list for method output_type
-	24, // [24:25] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	12, // 11: lepton.rpc.v1.Report.objects:type_name -> lepton.rpc.v1.ObjectStatus
+	15, // 12: lepton.rpc.v1.Update.networks:type_name -> lepton.rpc.v1.Network
+	17, // 13: lepton.rpc.v1.Update.subnets:type_name -> lepton.rpc.v1.Subnet
+	19, // 14: lepton.rpc.v1.Update.ports:type_name -> lepton.rpc.v1.Port
+	23, // 15: lepton.rpc.v1.Update.endpoints:type_name -> lepton.rpc.v1.Endpoint
+	24, // 16: lepton.rpc.v1.Update.security_groups:type_name -> lepton.rpc.v1.SecurityGroup
+	25, // 17: lepton.rpc.v1.Update.security_group_rules:type_name -> lepton.rpc.v1.SecurityGroupRule
+	26, // 18: lepton.rpc.v1.Update.group_members:type_name -> lepton.rpc.v1.GroupMember
+	27, // 19: lepton.rpc.v1.Update.address_groups:type_name -> lepton.rpc.v1.AddressGroup
+	28, // 20: lepton.rpc.v1.Update.routers:type_name -> lepton.rpc.v1.Router
+	30, // 21: lepton.rpc.v1.Update.router_bindings:type_name -> lepton.rpc.v1.RouterBinding
+	32, // 22: lepton.rpc.v1.Update.floating_ips:type_name -> lepton.rpc.v1.FloatingIP
+	33, // 23: lepton.rpc.v1.Update.port_forwardings:type_name -> lepton.rpc.v1.PortForwarding
+	34, // 24: lepton.rpc.v1.Update.conntrack_helpers:type_name -> lepton.rpc.v1.ConntrackHelper
+	35, // 25: lepton.rpc.v1.Update.subnet_pools:type_name -> lepton.rpc.v1.SubnetPool
+	36, // 26: lepton.rpc.v1.Update.dhcp_bindings:type_name -> lepton.rpc.v1.DHCPBinding
+	16, // 27: lepton.rpc.v1.Network.segment:type_name -> lepton.rpc.v1.Segment
+	14, // 28: lepton.rpc.v1.Subnet.cidr:type_name -> lepton.rpc.v1.Prefix
+	18, // 29: lepton.rpc.v1.Subnet.host_routes:type_name -> lepton.rpc.v1.HostRoute
+	14, // 30: lepton.rpc.v1.HostRoute.destination:type_name -> lepton.rpc.v1.Prefix
+	20, // 31: lepton.rpc.v1.Port.fixed_ips:type_name -> lepton.rpc.v1.FixedIP
+	21, // 32: lepton.rpc.v1.Port.allowed_address_pairs:type_name -> lepton.rpc.v1.AddressPair
+	22, // 33: lepton.rpc.v1.Port.extra_dhcp_opts:type_name -> lepton.rpc.v1.DHCPOption
+	14, // 34: lepton.rpc.v1.AddressPair.ip:type_name -> lepton.rpc.v1.Prefix
+	14, // 35: lepton.rpc.v1.SecurityGroupRule.remote_ip_prefix:type_name -> lepton.rpc.v1.Prefix
+	14, // 36: lepton.rpc.v1.GroupMember.addresses:type_name -> lepton.rpc.v1.Prefix
+	14, // 37: lepton.rpc.v1.AddressGroup.addresses:type_name -> lepton.rpc.v1.Prefix
+	29, // 38: lepton.rpc.v1.Router.gateway:type_name -> lepton.rpc.v1.RouterGateway
+	18, // 39: lepton.rpc.v1.Router.routes:type_name -> lepton.rpc.v1.HostRoute
+	31, // 40: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
+	37, // 41: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
+	0,  // 42: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
+	1,  // 43: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
+	2,  // 44: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
+	44, // [44:45] is the sub-list for method output_type
+	43, // [43:44] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_lepton_proto_init() }
@@ -2217,13 +3883,14 @@ func file_lepton_proto_init() {
 		(*ControllerMessage_Update)(nil),
 		(*ControllerMessage_ReportAck)(nil),
 	}
+	file_lepton_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lepton_proto_rawDesc), len(file_lepton_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

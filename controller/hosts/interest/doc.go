@@ -1,10 +1,21 @@
 // Package interest computes what each host must know: its interest set.
 //
-// A host is interested in the networks that have a port bound on it, in their
-// subnets, in every bound port of those networks on whatever host, and in the
-// tunnel endpoints of the hosts that it shares a tunnelled network with. Of a
-// network with several segments it learns the one that it is on, and nothing of
-// hosts on others.
+// A host is interested in
+//
+//   - the networks that have a port bound on it: with their subnets, every bound
+//     port of them on whatever host, and the tunnel endpoints of the hosts that it
+//     shares a tunnelled network with. Of a network with several segments it
+//     learns the one that it is on, and nothing of hosts on others;
+//   - the security groups of its own ports: with their rules, the members of the
+//     groups that these rules name as remote, and the address groups;
+//   - the routers that are on it: with their interfaces, floating addresses,
+//     forwardings and helpers, and the networks and subnets that they are on;
+//   - the networks that it serves with DHCP: with their subnets and every port.
+//
+// What belongs together is a topic. A record of the store comes to items of
+// topics (a port is an item of its network and a member of each of its groups)
+// and to reasons: why a host needs a topic, or why one topic needs another. All
+// of it follows from that record alone, see derive.
 //
 //	records ──Apply(batch)──▶ Engine ──marks──▶ Feed of each connected host
 //	                            ▲                     │

@@ -1,10 +1,6 @@
 package interest
 
 import (
-	"cmp"
-	"slices"
-	"strings"
-
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc"
 )
@@ -14,24 +10,9 @@ import (
 type Feed struct {
 	host  *host
 	limit int
-	marks map[ref]struct{}
+	marks map[rpc.Ref]struct{}
 	all   bool // a snapshot is due; marks is empty
 	ready bool // the engine is loaded: absence means something
-}
-
-type kind uint8
-
-const (
-	networkKind kind = iota
-	subnetKind
-	portKind
-	endpointKind
-)
-
-// ref names a record to look at again.
-type ref struct {
-	kind kind
-	id   string
 }
 
 // woken collects the feeds that get their first mark.
@@ -41,7 +22,7 @@ type woken struct{ feeds []*Feed }
 // more. The feed begins with a snapshot.
 func (e *Engine) Connect(name string) *Feed {
 	h := e.host(name)
-	h.feed = &Feed{host: h, limit: e.limit, marks: map[ref]struct{}{}, all: true, ready: e.loaded}
+	h.feed = &Feed{host: h, limit: e.limit, marks: map[rpc.Ref]struct{}{}, all: true, ready: e.loaded}
 	return h.feed
 }
 
@@ -67,7 +48,7 @@ func (f *Feed) Waiting() int {
 	return len(f.marks)
 }
 
-func (f *Feed) mark(r ref, w *woken) {
+func (f *Feed) mark(r rpc.Ref, w *woken) {
 	if f.all {
 		return
 	}
@@ -76,12 +57,12 @@ func (f *Feed) mark(r ref, w *woken) {
 	}
 	f.marks[r] = struct{}{}
 	if len(f.marks) > f.limit {
-		f.marks, f.all = map[ref]struct{}{}, true
+		f.marks, f.all = map[rpc.Ref]struct{}{}, true
 	}
 }
 
 func (f *Feed) markAll(w *woken) {
-	f.marks, f.all, f.ready = map[ref]struct{}{}, true, true
+	f.marks, f.all, f.ready = map[rpc.Ref]struct{}{}, true, true
 	w.feeds = append(w.feeds, f)
 }
 
@@ -103,28 +84,30 @@ func (e *Engine) Next(f *Feed) *rpc.Update {
 	}
 	f.all = false
 	// A map keeps the room of its largest moment: start small again.
-	f.marks = map[ref]struct{}{}
-	sortUpdate(u)
+	f.marks = map[rpc.Ref]struct{}{}
+	u.Sort()
 	return u
 }
 
 // snapshot adds everything that the host is interested in.
 func (e *Engine) snapshot(h *host, u *rpc.Update) {
 	peers := map[*host]struct{}{}
-	for _, n := range h.networks {
-		if n.rec != nil {
-			u.Networks = append(u.Networks, h.networkAsSeen(n))
-		}
-		for _, s := range n.subnets {
-			u.Subnets = append(u.Subnets, s)
-		}
-		for _, p := range n.ports {
-			if together(n, h, e.hosts[p.Host]) {
-				u.Ports = append(u.Ports, h.portAsSeen(p))
+	known := map[*item]struct{}{}
+	for t := range h.topics {
+		for ref, i := range t.items {
+			if !t.shows(i, h) {
+				continue
 			}
+			if len(i.topics) > 1 { // the others may be the host's too
+				if _, ok := known[i]; ok {
+					continue
+				}
+				known[i] = struct{}{}
+			}
+			u.Put(ref.Kind, h.sees(i.rec))
 		}
-		if n.tunnels() {
-			for other := range n.hosts {
+		if t.tunnels() {
+			for other := range t.hosts {
 				peers[other] = struct{}{}
 			}
 		}
@@ -137,42 +120,18 @@ func (e *Engine) snapshot(h *host, u *rpc.Update) {
 }
 
 // resolve adds what the record is to the host now: its value, or a deletion.
-func (e *Engine) resolve(h *host, r ref, u *rpc.Update) {
-	switch r.kind {
-	case networkKind:
-		if n := h.networks[r.id]; n != nil && n.rec != nil {
-			u.Networks = append(u.Networks, h.networkAsSeen(n))
-		} else {
-			u.Deleted.Networks = append(u.Deleted.Networks, r.id)
-		}
-	case subnetKind:
-		if s := e.subnets[r.id]; s != nil && h.networks[s.NetworkID] != nil {
-			u.Subnets = append(u.Subnets, s)
-		} else {
-			u.Deleted.Subnets = append(u.Deleted.Subnets, r.id)
-		}
-	case portKind:
-		if p := e.ports[r.id]; p != nil && h.networks[p.NetworkID] != nil && together(h.networks[p.NetworkID], h, e.hosts[p.Host]) {
-			u.Ports = append(u.Ports, h.portAsSeen(p))
-		} else {
-			u.Deleted.Ports = append(u.Deleted.Ports, r.id)
-		}
-	case endpointKind:
-		if other := e.hosts[r.id]; other != nil {
-			if end := h.endpointAsSeen(other); end != nil {
-				u.Endpoints = append(u.Endpoints, end)
-				return
-			}
-		}
-		u.Deleted.Endpoints = append(u.Deleted.Endpoints, r.id)
+func (e *Engine) resolve(h *host, r rpc.Ref, u *rpc.Update) {
+	if i := e.items[r]; i != nil && i.seenBy(h, nil) {
+		u.Put(r.Kind, h.sees(i.rec))
+		return
 	}
-}
-
-func (h *host) portAsSeen(p *model.Port) *model.Port {
-	if p.Host == h.name {
-		return p
+	if other := e.hosts[r.ID]; r.Kind == rpc.KindEndpoint && other != nil {
+		if end := h.endpointAsSeen(other); end != nil {
+			u.Endpoints = append(u.Endpoints, end)
+			return
+		}
 	}
-	return elsewhere(p)
+	u.Delete(r.Kind, r.ID)
 }
 
 // endpointAsSeen gives the other host's tunnel end with the types that the two
@@ -188,14 +147,4 @@ func (h *host) endpointAsSeen(other *host) *model.Endpoint {
 	end := other.endpoint
 	end.Types = types
 	return &end
-}
-
-func sortUpdate(u *rpc.Update) {
-	slices.SortFunc(u.Networks, func(a, b *model.Network) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(u.Subnets, func(a, b *model.Subnet) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(u.Ports, func(a, b *model.Port) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(u.Endpoints, func(a, b *model.Endpoint) int { return strings.Compare(a.Host, b.Host) })
-	for _, ids := range [][]string{u.Deleted.Networks, u.Deleted.Subnets, u.Deleted.Ports, u.Deleted.Endpoints} {
-		slices.Sort(ids)
-	}
 }

@@ -20,25 +20,15 @@ func told(u *rpc.Update) []string {
 		return nil
 	}
 	var out []string
-	for _, r := range u.Networks {
-		out = append(out, "+network "+r.ID)
-	}
-	for _, r := range u.Subnets {
-		out = append(out, "+subnet "+r.ID)
-	}
-	for _, r := range u.Ports {
-		out = append(out, "+port "+r.ID)
-	}
-	for _, r := range u.Endpoints {
-		out = append(out, fmt.Sprint("+endpoint ", r.Host, " ", r.Types))
-	}
-	for kind, ids := range map[string][]string{
-		"network": u.Deleted.Networks, "subnet": u.Deleted.Subnets,
-		"port": u.Deleted.Ports, "endpoint": u.Deleted.Endpoints,
-	} {
-		for _, id := range ids {
-			out = append(out, "-"+kind+" "+id)
+	for r, rec := range u.Records() {
+		text := "+" + string(r.Kind) + " " + r.ID
+		if end, ok := rec.(*model.Endpoint); ok {
+			text += fmt.Sprint(" ", end.Types)
 		}
+		out = append(out, text)
+	}
+	for r := range u.Deletions() {
+		out = append(out, "-"+string(r.Kind)+" "+r.ID)
 	}
 	slices.Sort(out)
 	return out
@@ -185,7 +175,11 @@ func TestChangeReachesTheHostsItConcerns(t *testing.T) {
 		},
 		{
 			"a network is told to its hosts",
-			func(s *scene) records.Change { return s.setNetwork("net-v", aNetwork("net-v", model.VLAN)) },
+			func(s *scene) records.Change {
+				n := aNetwork("net-v", model.VLAN)
+				n.MTU = 9000
+				return s.setNetwork("net-v", n)
+			},
 			map[string][]string{"hv1": {"+network net-v"}, "hv3": {"+network net-v"}},
 		},
 		{
@@ -311,8 +305,8 @@ func TestNothingIsKeptOfWhatHasGone(t *testing.T) {
 	for _, f := range s.feeds {
 		s.engine.Disconnect(f)
 	}
-	if e := s.engine; len(e.networks)+len(e.subnets)+len(e.ports)+len(e.hosts) != 0 {
-		t.Errorf("left: %d networks, %d subnets, %d ports, %d hosts",
-			len(e.networks), len(e.subnets), len(e.ports), len(e.hosts))
+	if e := s.engine; len(e.topics)+len(e.items)+len(e.sources)+len(e.hosts) != 0 {
+		t.Errorf("left: %d topics, %d items, %d sources, %d hosts",
+			len(e.topics), len(e.items), len(e.sources), len(e.hosts))
 	}
 }

@@ -21,7 +21,7 @@ type machine struct {
 	revision int64
 	batch    []records.Change
 	feeds    map[string]*Feed
-	mirrors  map[string]*known
+	mirrors  map[string]known
 	awake    map[*Feed]bool
 }
 
@@ -29,6 +29,12 @@ var (
 	networkTypes = []model.NetworkType{model.VXLAN, model.VXLAN, model.Geneve, model.VLAN, model.Local}
 	tunnelSets   = [][]model.NetworkType{{model.VXLAN}, {model.VXLAN, model.Geneve}, {model.GRE}, nil}
 )
+
+var pairs = [][]model.AddressPair{
+	nil,
+	{{IP: netip.MustParsePrefix("0.0.0.0/0")}},
+	{{IP: netip.MustParsePrefix("10.0.0.1/32")}, {IP: netip.MustParsePrefix("2001:db8::9/64")}},
+}
 
 func pick(t *rapid.T, what string, n int) string {
 	return fmt.Sprint(what, rapid.IntRange(1, n).Draw(t, what))
@@ -64,6 +70,9 @@ func (m *machine) changeSubnet(t *rapid.T) {
 		return
 	}
 	s := &model.Subnet{Meta: model.Meta{ID: id, Revision: m.revision}, NetworkID: pick(t, "net", 4)}
+	if rapid.Bool().Draw(t, "pooled") {
+		s.SubnetPoolID = pick(t, "pool", 2)
+	}
 	m.batch = append(m.batch, m.world.setSubnet(id, s))
 }
 
@@ -83,6 +92,13 @@ func (m *machine) changePort(t *rapid.T) {
 		p.Host = ""
 	case 1:
 		p.VIFType = bindingFailed
+	}
+	p.SecurityGroups = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"group1", "group2", "group3"}), 0, 2, rapid.ID).Draw(t, "groups")
+	p.FixedIPs = []model.FixedIP{{IP: netip.AddrFrom4([4]byte{10, 0, 0, rapid.ByteRange(1, 3).Draw(t, "ip")})}}
+	p.AllowedAddressPairs = rapid.SampledFrom(pairs).Draw(t, "pairs")
+	p.DeviceOwner, p.DeviceID = "compute:nova", "vm"
+	if rapid.IntRange(0, 3).Draw(t, "of router") == 0 {
+		p.DeviceOwner, p.DeviceID = "network:router_interface", pick(t, "router", 3)
 	}
 	p.Revision = m.revision
 	p.AdminStateUp = rapid.Bool().Draw(t, "up")
@@ -140,7 +156,7 @@ func (m *machine) connect(t *rapid.T) {
 	f := m.engine.Connect(host)
 	m.feeds[host] = f
 	m.awake[f] = f.Pending()
-	m.mirrors[host] = newKnown()
+	m.mirrors[host] = known{}
 }
 
 func (m *machine) cut(t *rapid.T) {
@@ -155,8 +171,11 @@ func (m *machine) cut(t *rapid.T) {
 func (m *machine) tell(t *rapid.T) {
 	host := pick(t, "hv", 4)
 	f := m.feeds[host]
-	if f == nil || len(m.batch) > 0 {
+	if f == nil {
 		return
+	}
+	if len(m.batch) > 0 {
+		m.commit(t)
 	}
 	if f.Pending() && !m.awake[f] {
 		t.Fatalf("%s has something to be told, but was not woken", host)
@@ -177,26 +196,32 @@ func (m *machine) tell(t *rapid.T) {
 	}
 }
 
+func (m *machine) changes() []func(*rapid.T) {
+	return []func(*rapid.T){
+		m.changeNetwork, m.changeSubnet, m.changePort, m.changePort, m.changePort, m.changeAgent, m.changeGroup,
+		m.changeRule, m.changeRouter, m.changePartOfRouter, m.changeBinding, m.changePool,
+	}
+}
+
 func TestWhatHostsAreToldIsWhatTheyMustKnow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{
-			world: newWorld(), engine: New(rapid.SampledFrom([]int{2, 6, 1000}).Draw(t, "limit")),
-			feeds: map[string]*Feed{}, mirrors: map[string]*known{}, awake: map[*Feed]bool{},
+			world: newWorld(), engine: New(rapid.SampledFrom([]int{3, 20, 1000, 1000}).Draw(t, "limit")),
+			feeds: map[string]*Feed{}, mirrors: map[string]known{}, awake: map[*Feed]bool{},
+		}
+		for i := range 4 {
+			host := fmt.Sprint("hv", i+1)
+			m.feeds[host], m.mirrors[host] = m.engine.Connect(host), known{}
 		}
 		for _, f := range m.engine.Apply(m.world.everything(0)) {
 			m.awake[f] = true
 		}
-		t.Repeat(map[string]func(*rapid.T){
-			"network": m.changeNetwork,
-			"subnet":  m.changeSubnet,
-			"port":    m.changePort,
-			"port 2":  m.changePort,
-			"agent":   m.changeAgent,
-			"commit":  m.commit,
-			"connect": m.connect,
-			"cut":     m.cut,
-			"tell":    m.tell,
-			"tell 2":  m.tell,
-		})
+		for range 100 { // something to begin with
+			rapid.SampledFrom(m.changes()).Draw(t, "first")(t)
+		}
+		actions := append([]func(*rapid.T){m.tell, m.tell, m.tell, m.tell, m.commit, m.connect, m.cut}, m.changes()...)
+		for range 80 {
+			rapid.SampledFrom(actions).Draw(t, "action")(t)
+		}
 	})
 }

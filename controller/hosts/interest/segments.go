@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/rpc"
 )
 
 // A network of several segments is another one on each of them: a host is told
@@ -16,51 +17,55 @@ func split(n *model.Network) bool { return n != nil && len(n.Segments) > 1 }
 
 // wire gives the segment by which the host realises the network, the first when
 // it can realise none.
-func (h *host) wire(n *network) model.Segment {
-	if n.rec == nil {
+func (h *host) wire(n *model.Network) model.Segment {
+	if n == nil {
 		return model.Segment{}
 	}
-	if split(n.rec) {
+	if split(n) {
 		can := model.Agent{BridgeMappings: h.mappings, TunnelTypes: h.ends}
-		if s, ok := n.rec.SegmentOn(&can); ok {
+		if s, ok := n.SegmentOn(&can); ok {
 			return s
 		}
 	}
-	return n.rec.Segment
+	return n.Segment
 }
 
 // tunnelOn is the type of the tunnels by which the host realises the network, ""
 // for none.
-func (h *host) tunnelOn(n *network) model.NetworkType {
+func (h *host) tunnelOn(n *model.Network) model.NetworkType {
 	if t := h.wire(n).Type; t.Tunneled() {
 		return t
 	}
 	return ""
 }
 
-// together reports whether both hosts realise the network by the same segment.
-func together(n *network, a, b *host) bool {
-	return !split(n.rec) || a == b || a.wire(n) == b.wire(n)
+// together reports whether both hosts, the second of which may be unknown,
+// realise the network by the same segment.
+func together(t *topic, a, b *host) bool {
+	return !split(t.network) || a == b || b != nil && a.wire(t.network) == b.wire(t.network)
 }
 
-// tunnels reports whether any host may realise the network by tunnels.
-func (n *network) tunnels() bool {
-	return n.rec != nil && (n.rec.Segment.Type.Tunneled() ||
-		slices.ContainsFunc(n.rec.Segments, func(s model.NetworkSegment) bool { return s.Segment.Type.Tunneled() }))
+// tunnels reports whether any host may realise the topic's network by tunnels
+// because of it.
+func (t *topic) tunnels() bool {
+	return t.id.kind == wiring && t.network != nil && (t.network.Segment.Type.Tunneled() ||
+		slices.ContainsFunc(t.network.Segments, func(s model.NetworkSegment) bool { return s.Segment.Type.Tunneled() }))
 }
 
-func (h *host) networkAsSeen(n *network) *model.Network {
-	if !split(n.rec) {
-		return n.rec
+// sees is a record as the host sees it.
+func (h *host) sees(rec any) any {
+	n, ok := rec.(*model.Network)
+	if !ok || !split(n) {
+		return seen(rec, h.name)
 	}
-	seen := *n.rec
-	seen.Segment, seen.Segments = h.wire(n), nil
-	return &seen
+	own := *n
+	own.Segment, own.Segments = h.wire(n), nil
+	return &own
 }
 
 // markSplit marks everything for the hosts on a network of several segments.
-func (n *network) markSplit(w *woken) {
-	for h := range n.hosts {
+func (t *topic) markSplit(w *woken) {
+	for h := range t.hosts {
 		if h.feed != nil {
 			h.feed.markSnapshot(w)
 		}
@@ -75,7 +80,7 @@ func (f *Feed) markSnapshot(w *woken) {
 	if len(f.marks) == 0 && f.ready {
 		w.feeds = append(w.feeds, f)
 	}
-	f.marks, f.all = map[ref]struct{}{}, true
+	f.marks, f.all = map[rpc.Ref]struct{}{}, true
 }
 
 // sameSegments reports whether hosts realise both states of a network alike.

@@ -20,9 +20,9 @@ func TestHostsKnowWhoIsOnTheirSegment(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, e := newWorld(), New(1000)
 		e.Apply(w.everything(0))
-		feeds, mirrors := map[string]*Feed{}, map[string]*known{}
+		feeds, mirrors := map[string]*Feed{}, map[string]known{}
 		for _, host := range []string{"hv1", "hv2", "hv3"} {
-			feeds[host], mirrors[host] = e.Connect(host), newKnown()
+			feeds[host], mirrors[host] = e.Connect(host), known{}
 		}
 		revision := int64(0)
 		tell := func(change records.Change) {

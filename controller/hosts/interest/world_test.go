@@ -1,6 +1,7 @@
 package interest
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -11,16 +12,31 @@ import (
 
 // world is all records, as plainly as can be.
 type world struct {
-	networks map[string]*model.Network
-	subnets  map[string]*model.Subnet
-	ports    map[string]*model.Port
-	agents   map[string]*model.Agent
+	networks    map[string]*model.Network
+	subnets     map[string]*model.Subnet
+	ports       map[string]*model.Port
+	agents      map[string]*model.Agent
+	groups      map[string]*model.SecurityGroup
+	rules       map[string]*model.SecurityGroupRule
+	addrGroups  map[string]*model.AddressGroup
+	routers     map[string]*model.Router
+	routerHosts map[string]*model.RouterBinding
+	floating    map[string]*model.FloatingIP
+	forwardings map[string]*model.PortForwarding
+	helpers     map[string]*model.ConntrackHelper
+	pools       map[string]*model.SubnetPool
+	dhcpHosts   map[string]*model.DHCPBinding
 }
 
 func newWorld() *world {
 	return &world{
 		networks: map[string]*model.Network{}, subnets: map[string]*model.Subnet{},
 		ports: map[string]*model.Port{}, agents: map[string]*model.Agent{},
+		groups: map[string]*model.SecurityGroup{}, rules: map[string]*model.SecurityGroupRule{},
+		addrGroups: map[string]*model.AddressGroup{}, routers: map[string]*model.Router{},
+		routerHosts: map[string]*model.RouterBinding{}, floating: map[string]*model.FloatingIP{},
+		forwardings: map[string]*model.PortForwarding{}, helpers: map[string]*model.ConntrackHelper{},
+		pools: map[string]*model.SubnetPool{}, dhcpHosts: map[string]*model.DHCPBinding{},
 	}
 }
 
@@ -54,95 +70,228 @@ func (w *world) setAgent(id string, a *model.Agent) records.Change {
 	return set(w.agents, records.Agents.Name(), id, a)
 }
 
+func (w *world) setGroup(id string, g *model.SecurityGroup) records.Change {
+	return set(w.groups, records.SecurityGroups.Name(), id, g)
+}
+
+func (w *world) setRule(id string, r *model.SecurityGroupRule) records.Change {
+	return set(w.rules, records.SecurityGroupRules.Name(), id, r)
+}
+
+func (w *world) setAddressGroup(id string, g *model.AddressGroup) records.Change {
+	return set(w.addrGroups, records.AddressGroups.Name(), id, g)
+}
+
+func (w *world) setRouter(id string, r *model.Router) records.Change {
+	return set(w.routers, records.Routers.Name(), id, r)
+}
+
+func (w *world) setRouterHosts(id string, b *model.RouterBinding) records.Change {
+	return set(w.routerHosts, records.RouterBindings.Name(), id, b)
+}
+
+func (w *world) setFloatingIP(id string, f *model.FloatingIP) records.Change {
+	return set(w.floating, records.FloatingIPs.Name(), id, f)
+}
+
+func (w *world) setForwarding(id string, f *model.PortForwarding) records.Change {
+	return set(w.forwardings, records.PortForwardings.Name(), id, f)
+}
+
+func (w *world) setHelper(id string, h *model.ConntrackHelper) records.Change {
+	return set(w.helpers, records.ConntrackHelpers.Name(), id, h)
+}
+
+func (w *world) setPool(id string, p *model.SubnetPool) records.Change {
+	return set(w.pools, records.SubnetPools.Name(), id, p)
+}
+
+func (w *world) setDHCPHosts(id string, b *model.DHCPBinding) records.Change {
+	return set(w.dhcpHosts, records.DHCPBindings.Name(), id, b)
+}
+
 // everything is the full batch of the world.
 func (w *world) everything(revision int64) records.Batch {
 	b := records.Batch{Revision: revision, Full: true}
-	add := func(table, id string, rec any) {
-		b.Changes = append(b.Changes, records.Change{Table: table, ID: id, New: rec})
-	}
-	for id, r := range w.networks {
-		add(records.Networks.Name(), id, r)
-	}
-	for id, r := range w.subnets {
-		add(records.Subnets.Name(), id, r)
-	}
-	for id, r := range w.ports {
-		add(records.Ports.Name(), id, r)
-	}
-	for id, r := range w.agents {
-		add(records.Agents.Name(), id, r)
-	}
+	addAll(&b, records.Networks.Name(), w.networks)
+	addAll(&b, records.Subnets.Name(), w.subnets)
+	addAll(&b, records.Ports.Name(), w.ports)
+	addAll(&b, records.Agents.Name(), w.agents)
+	addAll(&b, records.SecurityGroups.Name(), w.groups)
+	addAll(&b, records.SecurityGroupRules.Name(), w.rules)
+	addAll(&b, records.AddressGroups.Name(), w.addrGroups)
+	addAll(&b, records.Routers.Name(), w.routers)
+	addAll(&b, records.RouterBindings.Name(), w.routerHosts)
+	addAll(&b, records.FloatingIPs.Name(), w.floating)
+	addAll(&b, records.PortForwardings.Name(), w.forwardings)
+	addAll(&b, records.ConntrackHelpers.Name(), w.helpers)
+	addAll(&b, records.SubnetPools.Name(), w.pools)
+	addAll(&b, records.DHCPBindings.Name(), w.dhcpHosts)
 	return b
+}
+
+func addAll[T any](b *records.Batch, table string, recs map[string]*T) {
+	for id, r := range recs {
+		b.Changes = append(b.Changes, records.Change{Table: table, ID: id, New: r})
+	}
 }
 
 // known is what a host knows: what it must know according to the world, or
 // what updates have told it.
-type known struct {
-	Networks  map[string]*model.Network
-	Subnets   map[string]*model.Subnet
-	Ports     map[string]*model.Port
-	Endpoints map[string]*model.Endpoint
-}
+type known map[rpc.Ref]any
 
-func newKnown() *known {
-	return &known{
-		map[string]*model.Network{},
-		map[string]*model.Subnet{},
-		map[string]*model.Port{},
-		map[string]*model.Endpoint{},
-	}
-}
+func (k known) add(kind rpc.Kind, id string, rec any) { k[rpc.Ref{Kind: kind, ID: id}] = rec }
 
 // interestOf says from the definition what a host must know.
-func (w *world) interestOf(host string) *known {
-	k := newKnown()
-	on := map[string]map[string]bool{} // network → hosts with a port
-	for _, p := range w.ports {
-		if h := BoundHost(p); h != "" {
-			if on[p.NetworkID] == nil {
-				on[p.NetworkID] = map[string]bool{}
+func (w *world) interestOf(host string) known {
+	k := known{}
+	here, routed, served, routers := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for id, b := range w.routerHosts {
+		for _, h := range b.Hosts {
+			if h.Host == host {
+				routers[id] = true
+				k.add(rpc.KindRouterBinding, id, &model.RouterBinding{RouterID: id, Hosts: []model.RouterHost{h}})
 			}
-			on[p.NetworkID][h] = true
 		}
 	}
-	for id, hosts := range on {
-		if !hosts[host] {
-			continue
+	for id, b := range w.dhcpHosts {
+		for _, h := range b.Hosts {
+			if h.Host == host {
+				served[id], routed[id] = true, true
+				k.add(rpc.KindDHCPBinding, id, &model.DHCPBinding{NetworkID: id, Hosts: []model.DHCPHost{h}})
+			}
 		}
-		n := w.networks[id]
+	}
+	for _, p := range w.ports {
+		if BoundHost(p) == host {
+			here[p.NetworkID] = true
+		}
+		if ofRouter(p) && routers[p.DeviceID] {
+			routed[p.NetworkID] = true
+		}
+	}
+	w.routersOf(k, routers, routed)
+	w.networksOf(k, host, here, routed)
+	for id, p := range w.ports {
+		bound := BoundHost(p)
+		switch {
+		case bound == host && bound != "":
+			k.add(rpc.KindPort, id, p)
+		case here[p.NetworkID] && bound != "" && w.sameWire(p.NetworkID, bound, host), served[p.NetworkID], ofRouter(p) && routers[p.DeviceID]:
+			k.add(rpc.KindPort, id, elsewhere(p))
+		}
+	}
+	w.groupsOf(k, host)
+	return k
+}
+
+func (w *world) routersOf(k known, routers, routed map[string]bool) {
+	for id := range routers {
+		if r := w.routers[id]; r != nil {
+			k.add(rpc.KindRouter, id, r)
+			if r.Gateway != nil {
+				routed[r.Gateway.NetworkID] = true
+			}
+		}
+	}
+	for id, f := range w.floating {
+		if routers[f.RouterID] {
+			k.add(rpc.KindFloatingIP, id, f)
+		}
+	}
+	for id, f := range w.forwardings {
+		if routers[f.RouterID] {
+			k.add(rpc.KindPortForwarding, id, f)
+		}
+	}
+	for id, h := range w.helpers {
+		if routers[h.RouterID] {
+			k.add(rpc.KindConntrackHelper, id, h)
+		}
+	}
+}
+
+func (w *world) networksOf(k known, host string, here, routed map[string]bool) {
+	for id, n := range w.networks {
 		wire := w.wire(n, host)
-		if n != nil {
+		if here[id] || routed[id] {
 			seen := *n
 			if len(n.Segments) > 1 {
 				seen.Segment, seen.Segments = wire, nil
 			}
-			k.Networks[id] = &seen
+			k.add(rpc.KindNetwork, id, &seen)
 		}
-		if !wire.Type.Tunneled() {
+		if !here[id] || !wire.Type.Tunneled() {
 			continue
 		}
 		for _, a := range w.agents {
-			if a.Host != host && hosts[a.Host] && a.TunnelIP.IsValid() && slices.Contains(a.TunnelTypes, wire.Type) && w.wire(n, a.Host) == wire {
+			if a.Host != host && w.hasPort(a.Host, id) && a.TunnelIP.IsValid() && slices.Contains(a.TunnelTypes, wire.Type) && w.wire(n, a.Host) == wire {
 				k.addEndpoint(a, wire.Type)
 			}
 		}
 	}
 	for id, s := range w.subnets {
-		if on[s.NetworkID][host] {
-			k.Subnets[id] = s
+		if here[s.NetworkID] || routed[s.NetworkID] {
+			k.add(rpc.KindSubnet, id, s)
+		}
+		if p := w.pools[s.SubnetPoolID]; p != nil && routed[s.NetworkID] {
+			seen := &model.SubnetPool{IPVersion: p.IPVersion, AddressScopeID: p.AddressScopeID}
+			seen.ID = p.ID
+			k.add(rpc.KindSubnetPool, p.ID, seen)
 		}
 	}
-	for id, p := range w.ports {
-		switch {
-		case BoundHost(p) == "" || !on[p.NetworkID][host]:
-		case w.wire(w.networks[p.NetworkID], p.Host) != w.wire(w.networks[p.NetworkID], host):
-		case p.Host == host:
-			k.Ports[id] = p
-		default:
-			k.Ports[id] = elsewhere(p)
+}
+
+func (w *world) hasPort(host, network string) bool {
+	for _, p := range w.ports {
+		if p.NetworkID == network && BoundHost(p) == host {
+			return true
 		}
 	}
-	return k
+	return false
+}
+
+func (w *world) groupsOf(k known, host string) {
+	for _, p := range w.ports {
+		if BoundHost(p) != host {
+			continue
+		}
+		for _, id := range p.SecurityGroups {
+			if g := w.groups[id]; g != nil {
+				k.add(rpc.KindGroup, id, g)
+			}
+			for rid, r := range w.rules {
+				if r.SecurityGroupID != id {
+					continue
+				}
+				k.add(rpc.KindRule, rid, r)
+				if a := w.addrGroups[r.RemoteAddressGroupID]; a != nil {
+					k.add(rpc.KindAddressGroup, a.ID, a)
+				}
+				w.membersOf(k, r.RemoteGroupID)
+			}
+		}
+	}
+}
+
+func (w *world) membersOf(k known, group string) {
+	for _, p := range w.ports {
+		if !slices.Contains(p.SecurityGroups, group) {
+			continue
+		}
+		m := &model.GroupMember{GroupID: group, PortID: p.ID}
+		seen := map[netip.Prefix]bool{}
+		for _, f := range p.FixedIPs {
+			seen[netip.PrefixFrom(f.IP, f.IP.BitLen())] = true
+		}
+		for _, a := range p.AllowedAddressPairs {
+			if a.IP.Bits() > 0 {
+				seen[a.IP.Masked()] = true
+			}
+		}
+		m.Addresses = slices.SortedFunc(maps.Keys(seen), netip.Prefix.Compare)
+		k.add(rpc.KindMember, group+"/"+p.ID, m)
+	}
 }
 
 // wire is the first segment of the network that the host's agent reaches, or
@@ -163,11 +312,16 @@ func (w *world) wire(n *model.Network, host string) model.Segment {
 	return n.Segment
 }
 
-func (k *known) addEndpoint(a *model.Agent, t model.NetworkType) {
-	end := k.Endpoints[a.Host]
+func (w *world) sameWire(network, a, b string) bool {
+	return w.wire(w.networks[network], a) == w.wire(w.networks[network], b)
+}
+
+func (k known) addEndpoint(a *model.Agent, t model.NetworkType) {
+	r := rpc.Ref{Kind: rpc.KindEndpoint, ID: a.Host}
+	end, _ := k[r].(*model.Endpoint)
 	if end == nil {
 		end = &model.Endpoint{Host: a.Host, IP: a.TunnelIP, VXLANPort: a.VXLANPort}
-		k.Endpoints[a.Host] = end
+		k[r] = end
 	}
 	if !slices.Contains(end.Types, t) {
 		end.Types = append(end.Types, t)
@@ -176,31 +330,15 @@ func (k *known) addEndpoint(a *model.Agent, t model.NetworkType) {
 }
 
 // update takes over what the host is told.
-func (k *known) update(u *rpc.Update) {
+func (k known) update(u *rpc.Update) {
 	if u.Full {
-		*k = *newKnown()
+		clear(k)
 	}
-	for _, r := range u.Networks {
-		k.Networks[r.ID] = r
+	for r, rec := range u.Records() {
+		k[r] = rec
 	}
-	for _, r := range u.Subnets {
-		k.Subnets[r.ID] = r
-	}
-	for _, r := range u.Ports {
-		k.Ports[r.ID] = r
-	}
-	for _, r := range u.Endpoints {
-		k.Endpoints[r.Host] = r
-	}
-	remove(k.Networks, u.Deleted.Networks)
-	remove(k.Subnets, u.Deleted.Subnets)
-	remove(k.Ports, u.Deleted.Ports)
-	remove(k.Endpoints, u.Deleted.Endpoints)
-}
-
-func remove[T any](m map[string]*T, ids []string) {
-	for _, id := range ids {
-		delete(m, id)
+	for r := range u.Deletions() {
+		delete(k, r)
 	}
 }
 
