@@ -430,3 +430,21 @@ func TestPortsOfRoutersAreBoundToNoHost(t *testing.T) {
 		}
 	}
 }
+
+func TestAFloatingAddressIsFreedWhenItsPortLeavesTheSubnet(t *testing.T) {
+	s := newSite(t)
+	s.attach("sub")
+	s.names["guest"] = id(s.port(s.names["net"], s.in(`, "fixed_ips": [{"ip_address": "10.0.0.9"}, {"subnet_id": "$sub2"}]`)))
+	s.floating("fip", `, "port_id": "$guest", "fixed_ip_address": "10.0.0.9"`)
+	s.names["second"] = id(s.create("routers", "router", `{}`))
+	if status, out, _ := s.call("PUT", s.in("/v2.0/routers/$second/add_router_interface"), s.in(`{"port_id": "$guest"}`)); status != 400 {
+		t.Fatalf("two IPv4 subnets on one interface: %d %v", status, out)
+	}
+	s.names["v6"] = id(s.subnet(s.names["net"], `"ip_version": 6, "cidr": "2001:db8::/64"`))
+	s.do(200, "PUT ports/$guest", `{"port": {"fixed_ips": [{"ip_address": "10.0.0.9"}, {"subnet_id": "$v6"}]}}`)
+	s.do(200, "PUT routers/$second/add_router_interface", `{"port_id": "$guest"}`)
+	s.do(200, "PUT routers/$second/remove_router_interface", `{"subnet_id": "$sub"}`)
+	if f := s.do(200, "GET floatingips/$fip", ""); f["port_id"] != nil || f["fixed_ip_address"] != nil {
+		t.Errorf("a floating address of an address that is gone: %v", f)
+	}
+}

@@ -217,7 +217,9 @@ func (p *Plugin) RemoveInterface(u *records.Update, id string, s InterfaceSpec) 
 		u.RequireNoClaims(routeUsePrefix(id) + subnet + "/")
 	}
 	if len(subnets) < len(subnetIDs(port.FixedIPs)) {
-		p.dropAddresses(u, port, subnets[0])
+		if err := p.dropAddresses(u, port, subnets[0]); err != nil {
+			return nil, err
+		}
 	} else if err := p.removePort(u, port.ID); err != nil {
 		return nil, err
 	}

@@ -295,7 +295,9 @@ func (p *Plugin) DeleteSubnet(u *records.Update, id string) error {
 		}
 	}
 	for port := range records.PortsBySubnet.Get(u, id) {
-		p.dropAddresses(u, port, id)
+		if err := p.dropAddresses(u, port, id); err != nil {
+			return err
+		}
 	}
 	if network, ok := records.Networks.Get(u, s.NetworkID); ok {
 		p.touchNetwork(u, network)
@@ -304,8 +306,9 @@ func (p *Plugin) DeleteSubnet(u *records.Update, id string) error {
 	return removeSubnet(u, id)
 }
 
-// dropAddresses takes a port's addresses in the subnet away.
-func (p *Plugin) dropAddresses(u *records.Update, port *model.Port, subnet string) {
+// dropAddresses takes a port's addresses in the subnet away, with what is
+// translated to them.
+func (p *Plugin) dropAddresses(u *records.Update, port *model.Port, subnet string) error {
 	changed := *port
 	changed.FixedIPs = nil
 	for _, f := range port.FixedIPs {
@@ -317,6 +320,7 @@ func (p *Plugin) dropAddresses(u *records.Update, port *model.Port, subnet strin
 	}
 	p.touch(&changed.Meta)
 	records.Ports.Put(u, &changed)
+	return p.releaseLostAddresses(u, port, &changed)
 }
 
 // removeSubnet deletes the record; no address of the subnet may be left.
