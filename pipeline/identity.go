@@ -85,7 +85,8 @@ func (p *port) identity() []flows.Rule {
 		rules = append(
 			rules,
 			claims.rule(prioClaim, cookie, match(append(sender, f.claim(s.mac, s.prefix)...)...), claims.to(macs)),
-			guard.rule(prioOwnIP, cookie, match(append(sender, etherType(f.etherType), flows.Prefix(f.source, s.prefix))...), guard.to(egressRules)),
+			guard.rule(prioOwnIP, cookie,
+				match(append(sender, inNetwork(p.net.vlan), etherType(f.etherType), flows.Prefix(f.source, s.prefix))...), guard.to(egressRules)),
 		)
 	}
 	return rules

@@ -33,14 +33,21 @@ func (c *Incremental) Compile(v *View, d Dirty) map[string]Change {
 	old := c.state
 	if old != nil && !d.All && old.base == baseOf(v) {
 		old.look(v, d)
-		return old.forget(old.settle().changes(), old.base.config.TunnelBridge)
+		return old.leaveBehind(old.settle().changes())
 	}
 	c.state = compileState(v)
 	if old == nil {
 		return difference{now: c.state.everything()}.changes()
 	}
 	c.state.takeOver(old)
-	return c.state.forget(difference{old.everything(), c.state.everything()}.changes(), old.base.config.TunnelBridge)
+	return c.state.leaveBehind(difference{old.everything(), c.state.everything()}.changes())
+}
+
+// leaveBehind adds to the changes what the switch keeps beside its flows and has
+// to forget.
+func (s *state) leaveBehind(changes map[string]Change) map[string]Change {
+	changes = s.forget(changes, s.base.config.TunnelBridge)
+	return s.end(changes, s.base.config.IntegrationBridge)
 }
 
 // compileState compiles a View from nothing.
@@ -107,6 +114,7 @@ type state struct {
 	size   int // rules in all units
 	learners
 	groups
+	tracked
 }
 
 // subject is what a problem is about.
@@ -125,6 +133,7 @@ func newState(v *View) *state {
 		pending:   map[*port]bool{},
 		learners:  learners{byNetwork: map[string]learner{}, stale: map[uint64]bool{}},
 		groups:    newGroups(),
+		tracked:   newTracked(),
 	}
 }
 

@@ -15,6 +15,7 @@ func (s *state) leave(p *port) {
 		return
 	}
 	p.joined = false
+	s.dismiss(p)
 	n := p.net
 	s.mark(p)
 	s.mark(n)
@@ -38,6 +39,7 @@ func (s *state) leave(p *port) {
 // join enters a port into its network's indexes.
 func (s *state) join(p *port) {
 	p.joined = true
+	s.admit(p)
 	n := p.net
 	s.mark(p)
 	s.mark(n)
@@ -162,6 +164,7 @@ func (s *state) reshapeNetworks() {
 			continue
 		}
 		n.shape = now
+		s.rezone(n)
 		n.eachPart(s.mark)
 		s.relearn(n)
 	}

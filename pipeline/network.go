@@ -17,6 +17,8 @@ type network struct {
 	// shape is what the rules of the network's ports, stations and addressees
 	// were compiled for.
 	shape shape
+	// zone is the zone in which the network's ports have connections, 0 for none.
+	zone uint16
 	// ports are all ports that name this network, joined or not.
 	ports map[*port]bool
 	// local and remote are the joined ones.

@@ -22,6 +22,9 @@ type port struct {
 	// each once. overloaded is set when they are too many to ask.
 	groups     []string
 	overloaded bool
+	// tracked are the single addresses that the port sends from while it is
+	// joined.
+	tracked []Connections
 }
 
 // samePlace reports whether nothing about the port changed.

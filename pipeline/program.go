@@ -44,6 +44,9 @@ type Change struct {
 	// Forget are cookies: every flow with such a cookie is to be deleted. The
 	// switch learned them, and what they say holds no longer.
 	Forget []uint64
+	// Ended are connections that nobody here has any more: the switch's
+	// connection tracker is to forget them, once the flows are gone.
+	Ended []Connections
 }
 
 // Dirty names what changed in a View since the last call of

@@ -244,6 +244,10 @@ func TestIncrementalEqualsFull(t *testing.T) {
 			}
 			checkApplied(t, have, want)
 			checkForgotten(t, before, got, changes)
+			checkEnded(t, before, got, changes["br-int"].Ended)
+			fresh := NewIncremental()
+			fresh.Compile(&w.View, Dirty{})
+			checkEnded(t, before, got, fresh.Ended(before.Bridges["br-int"]))
 			before = got
 		}
 	})
@@ -291,6 +295,49 @@ func checkForgotten(t *rapid.T, before, after *Program, changes map[string]Chang
 				t.Fatalf("flows learned from tunnel port %d stay", port)
 			}
 		}
+	}
+}
+
+// connectionsOf gives the addresses that ports of a program may send from, and
+// the zones of its networks with their cookies.
+func connectionsOf(p *Program) (addresses map[Connections]bool, zones map[uint16]uint64) {
+	addresses, zones = map[Connections]bool{}, map[uint16]uint64{}
+	for _, r := range p.Bridges["br-int"] {
+		zone, ok := r.Match.Get(regNetwork)
+		if !ok {
+			continue
+		}
+		if a := sourceOf(r.Match); r.Table == guard.number && a.IsValid() {
+			addresses[Connections{uint16(zone.Value.Lo), a}] = true
+		}
+		if r.Table == output.number {
+			zones[uint16(zone.Value.Lo)] = r.Cookie
+		}
+	}
+	return addresses, zones
+}
+
+// checkEnded demands that connections end exactly when nobody has them any more.
+func checkEnded(t *rapid.T, before, after *Program, ended []Connections) {
+	was, wasZones := connectionsOf(before)
+	is, isZones := connectionsOf(after)
+	want := map[Connections]bool{}
+	for zone, cookie := range wasZones {
+		if isZones[zone] != cookie {
+			want[Connections{Zone: zone}] = true
+		}
+	}
+	for c := range was {
+		if !is[c] && !want[Connections{Zone: c.Zone}] {
+			want[c] = true
+		}
+	}
+	got := map[Connections]bool{}
+	for _, c := range ended {
+		got[c] = true
+	}
+	if !maps.Equal(got, want) {
+		t.Fatalf("connections %v end, want %v", got, want)
 	}
 }
 

@@ -155,6 +155,20 @@ func (c *conn) Forget(ctx context.Context, cookies []uint64) error {
 	return nil
 }
 
+// Flush has the connection tracker forget connections. Open vSwitch before 3.1
+// cannot tell them by their address.
+func (c *conn) Flush(ctx context.Context, ended []pipeline.Connections) error {
+	list := make([]ofp.Connections, len(ended))
+	for i, e := range ended {
+		list[i] = ofp.Connections{Zone: e.Zone, Address: e.Address}
+	}
+	err := c.FlushConnections(ctx, list)
+	if refused := (*ofp.Error)(nil); errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
 // touchFrame is a broadcast of an experimental EtherType (IEEE 802, 9.2.3)
 // that says nothing, from a locally administered address.
 var touchFrame = append([]byte{

@@ -30,6 +30,8 @@ type bridge struct {
 	// other end the switch should look for.
 	forget map[uint64]bool
 	touch  map[uint32]bool
+	// ended are connections that the connection tracker must forget.
+	ended map[pipeline.Connections]bool
 	// inFlight is the job that the driver has.
 	inFlight job
 	// refused are the rules that the switch would not take, and why.
@@ -54,14 +56,15 @@ type refusal struct {
 func newBridge(name string) *bridge {
 	return &bridge{
 		name: name, pending: map[flows.Key]pendingRule{}, refused: map[flows.Key]refusal{},
-		forget: map[uint64]bool{}, touch: map[uint32]bool{},
+		forget: map[uint64]bool{}, touch: map[uint32]bool{}, ended: map[pipeline.Connections]bool{},
 	}
 }
 
 // change adds what the compiler changed to what is pending.
 func (b *bridge) change(c pipeline.Change) {
 	if !b.synced {
-		return // the comparison with the switch's flows will find it
+		b.end(c.Ended)
+		return // the comparison with the switch's flows will find the rest
 	}
 	for _, r := range c.Delete {
 		b.pending[r.Key()] = pendingRule{rule: r, del: true}
@@ -73,6 +76,16 @@ func (b *bridge) change(c pipeline.Change) {
 	}
 	for _, cookie := range c.Forget {
 		b.forget[cookie] = true
+	}
+	b.end(c.Ended)
+}
+
+// end notes connections that the connection tracker must forget. They stay
+// noted until it has, even over a lost connection: the flows that could tell of
+// them again may be gone by then.
+func (b *bridge) end(list []pipeline.Connections) {
+	for _, c := range list {
+		b.ended[c] = true
 	}
 }
 
@@ -102,6 +115,8 @@ func (b *bridge) sync(want []flows.Rule, keep func(flows.Rule) bool) {
 // lost forgets what was assumed of the switch.
 func (b *bridge) lost() {
 	b.synced, b.loaded, b.busy, b.have = false, false, false, nil
+	b.end(b.inFlight.ended)
+	b.inFlight = job{}
 	clear(b.pending)
 }
 
@@ -112,12 +127,16 @@ func (b *bridge) next(gen uint64) int {
 	if !b.synced || b.busy {
 		return 0
 	}
-	if len(b.pending)+len(b.forget)+len(b.touch) == 0 {
+	if len(b.pending)+len(b.forget)+len(b.ended)+len(b.touch) == 0 {
 		b.sent, b.applied = gen, gen
 		return 0
 	}
 	j := job{gen: gen, forget: slices.Sorted(maps.Keys(b.forget)), touch: slices.Sorted(maps.Keys(b.touch))}
+	for c := range b.ended {
+		j.ended = append(j.ended, c)
+	}
 	clear(b.forget)
+	clear(b.ended)
 	clear(b.touch)
 	for _, p := range b.pending {
 		if p.del {
@@ -166,6 +185,7 @@ func (b *bridge) refuse(e *ofp.BundleError, now time.Time) []refusal {
 	for _, port := range b.inFlight.touch {
 		b.touch[port] = true
 	}
+	b.end(b.inFlight.ended)
 	b.busy, b.inFlight = false, job{}
 	return out
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/ovsdb/ovsdbtest"
+	"github.com/lepton-sdn/lepton/pipeline"
 	"github.com/lepton-sdn/lepton/rpc"
 )
 
@@ -35,6 +36,7 @@ type tableSwitch struct {
 	stuck  bool          // Apply does not come back before its deadline
 
 	touched []uint32
+	flushed []pipeline.Connections
 }
 
 func newTableSwitch() *tableSwitch {
@@ -122,6 +124,13 @@ func (c tableConn) Touch(_ context.Context, ports []uint32) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.touched = append(c.touched, ports...)
+	return nil
+}
+
+func (c tableConn) Flush(_ context.Context, ended []pipeline.Connections) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flushed = append(c.flushed, ended...)
 	return nil
 }
 

@@ -286,6 +286,9 @@ func (l *Loop) feedSwitches(now time.Time) (wake time.Time) {
 	for _, b := range l.bridges {
 		if b.loaded {
 			p := l.inc.Program()
+			if b.name == l.cfg.Bridges.Integration {
+				b.end(l.inc.Ended(b.have))
+			}
 			b.sync(p.Bridges[b.name], func(r flows.Rule) bool { return p.Keeps(b.name, r) })
 			l.log.Info("bridge compared", zap.String("bridge", b.name),
 				zap.Int("flows", len(p.Bridges[b.name])), zap.Int("changes", len(b.pending)))

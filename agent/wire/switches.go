@@ -11,6 +11,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/flows/ofp"
+	"github.com/lepton-sdn/lepton/pipeline"
 )
 
 // Switch is one connection to one bridge.
@@ -23,6 +24,9 @@ type Switch interface {
 	// Forget deletes all flows with exactly one of these cookies: what the
 	// switch learned itself.
 	Forget(ctx context.Context, cookies []uint64) error
+	// Flush has the connection tracker forget connections. A switch that cannot
+	// is no error: they expire.
+	Flush(ctx context.Context, ended []pipeline.Connections) error
 	// Touch sends a frame that means nothing out of the ports.
 	Touch(ctx context.Context, ports []uint32) error
 	// Done is closed when the connection is lost.
@@ -47,8 +51,9 @@ const (
 // job is a difference that a bridge must take.
 type job struct {
 	add, del []flows.Rule
-	forget   []uint64 // cookies of learned flows, deleted after the rest
-	touch    []uint32 // tunnel ports, touched after the rest
+	forget   []uint64               // cookies of learned flows, deleted after the rest
+	ended    []pipeline.Connections // flushed after the flow changes
+	touch    []uint32               // tunnel ports, touched after the rest
 	gen      uint64
 }
 
@@ -165,6 +170,11 @@ func carryOut(ctx context.Context, sw Switch, j job) error {
 	}
 	if len(j.forget) > 0 {
 		if err := sw.Forget(ctx, j.forget); err != nil {
+			return err
+		}
+	}
+	if len(j.ended) > 0 {
+		if err := sw.Flush(ctx, j.ended); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,104 @@
+package ofp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Subtypes of Nicira's experimenter messages that empty the connection tracker,
+// and the parts of the second one (Open vSwitch's nicira-ext.h).
+const (
+	ctFlushZone = 29 // Open vSwitch 2.6
+	ctFlush     = 32 // Open vSwitch 3.1
+
+	ctOriginal = 0
+	ctZone     = 2
+
+	ctSource      = 0
+	ctDestination = 1
+)
+
+// Connections names connections of the switch's connection tracker: those of a
+// zone of which one end has the address, or, with the zero Addr, all of the
+// zone. Address is an end of the packet that began the connection.
+type Connections struct {
+	Zone    uint16
+	Address netip.Addr
+}
+
+// messages gives the number of messages that flush c.
+func (c Connections) messages() int {
+	if c.Address.IsValid() {
+		return 2
+	}
+	return 1
+}
+
+// append adds the messages that flush c.
+func (c Connections) append(b []byte, xid uint32) []byte {
+	if !c.Address.IsValid() {
+		start := len(b)
+		b = appendNicira(b, xid, ctFlushZone)
+		b = u16(append(b, make([]byte, 6)...), c.Zone)
+		setLength(b, start, 2)
+		return b
+	}
+	for i, end := range []uint16{ctSource, ctDestination} {
+		start := len(b)
+		b = appendNicira(b, xid+uint32(i), ctFlush)
+		b = append(b, make([]byte, 8)...) // any protocol
+		address := c.Address.As16()
+		b = u32(u16(u16(b, ctOriginal), 8+24), 0)
+		b = append(u16(u16(b, end), 4+16), address[:]...)
+		b = u32(b, 0) // to 8 bytes
+		b = u16(u16(u16(u16(b, ctZone), 8), c.Zone), 0)
+		setLength(b, start, 2)
+	}
+	return b
+}
+
+func appendNicira(b []byte, xid, subtype uint32) []byte {
+	return u32(u32(appendHeader(b, typeExperimenter, xid), nicira), subtype)
+}
+
+// FlushConnections has the connection tracker forget connections and waits
+// until it has. A switch that cannot tell connections by address answers with
+// an *Error; all of the list is tried nevertheless.
+func (c *Conn) FlushConnections(ctx context.Context, list []Connections) error {
+	n := 0
+	for _, x := range list {
+		n += x.messages()
+	}
+	if n == 0 {
+		return nil
+	}
+	first := c.calls.reserve(n + 1)
+	barrier := first + uint32(n)
+	k := c.calls.expect(first, barrier, func(h Header, _ []byte) bool { return h.XID == barrier })
+	var b []byte
+	xid := first
+	for _, x := range list {
+		b = x.append(b, xid)
+		xid += uint32(x.messages())
+	}
+	if err := c.send(ctx, appendEmpty(b, typeBarrierRequest, barrier)); err != nil {
+		c.calls.forget(k)
+		return fmt.Errorf("flush connections: %w", err)
+	}
+	msgs, err := c.wait(ctx, k)
+	if err != nil {
+		return fmt.Errorf("flush connections: %w", err)
+	}
+	var refused []error
+	for _, msg := range msgs {
+		if msg[1] == typeError {
+			refused = append(refused, decodedError(msg))
+		}
+	}
+	if err := errors.Join(refused...); err != nil {
+		return fmt.Errorf("flush connections: %w", err)
+	}
+	return nil
+}
