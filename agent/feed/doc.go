@@ -1,0 +1,34 @@
+// Package feed gives the stream from the controller to several loops.
+//
+//	session.Updates() ──▶ Feed ──▶ Consumer "wire"  ──▶ wire.Loop
+//	                       │  └──▶ Consumer "l3"    ──▶ l3's loop
+//	                       └─────▶ Consumer "dhcp"  ──▶ …
+//	session.Ack, Report … ◀── what the consumers say, put together
+//
+// Make the consumers before Run, one for each loop:
+//
+//	f := feed.New(sess)
+//	wire := f.Consumer("wire")
+//	l3 := f.Consumer("l3")
+//	go f.Run(ctx)
+//
+// Each consumer gets every update, in order. It takes what concerns it and calls
+// Ack with the update's revision once that is realised; an update that does not
+// concern it is acknowledged at once. The controller hears of a revision when all
+// consumers have acknowledged it, or a later one.
+//
+// A consumer that falls behind by more than a few updates gets a Full one in the
+// place of those that it missed, and holds up nobody. Every consumer must take a
+// Full update at any time anyway: each new connection begins with one. A Full
+// update names what exists, so what a loop has and the update lacks is gone.
+//
+// The records of an update are shared by all consumers: nobody changes them, or
+// the lists that hold them.
+//
+// A loop reports states of ports with Report and of anything else with
+// ReportObjects, whenever they change and again after a Full update that follows
+// a reconnect if it likes: what has not changed costs nothing. It tells what it
+// cannot do with SetProblems, and says with SetDevices how many devices it has
+// and whether it has realised all it knows; the host is in sync when all its
+// loops are.
+package feed
