@@ -20,6 +20,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/agent/config"
+	"github.com/lepton-sdn/lepton/agent/feed"
 	"github.com/lepton-sdn/lepton/agent/session"
 	"github.com/lepton-sdn/lepton/agent/switches"
 	"github.com/lepton-sdn/lepton/agent/wire"
@@ -79,13 +80,14 @@ func Run(ctx context.Context, o Options) error {
 	sess := session.New(session.Config{
 		Addresses: cfg.Controller.All(), TLS: clientTLS, Hello: hello(o, instance), Log: o.Log,
 	})
+	updates := feed.New(sess)
 	loop := wire.New(wire.Config{
 		Host:         cfg.Host,
 		Bridges:      desiredBridges(cfg),
 		TunnelTypes:  cfg.Tunnel.ModelTypes(),
 		ARPResponder: cfg.L2.ARPResponder,
 		DB:           db,
-		Controller:   sess,
+		Controller:   updates.Consumer("wire"),
 		Dial:         hub.Dial,
 		Metrics:      wire.NewMetrics(reg),
 		Log:          o.Log,
@@ -100,6 +102,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	g.Go(func() error { return hub.Run(ctx) })
 	g.Go(func() error { return sess.Run(ctx) })
+	g.Go(func() error { return updates.Run(ctx) })
 	g.Go(func() error { return loop.Run(ctx) })
 	o.Ready()
 	return g.Wait()

@@ -16,7 +16,8 @@ const (
 	MaxText = 1024
 	// MaxProblems bounds the problems of one heartbeat.
 	MaxProblems = 256
-	// MaxStatuses bounds the port statuses of one report.
+	// MaxStatuses bounds the statuses of one report, of ports and of other objects
+	// each.
 	MaxStatuses = 512
 )
 
@@ -302,6 +303,26 @@ func DecodeStatus(m *pb.PortStatus) (model.PortStatus, error) {
 	return model.PortStatus{
 		PortID: m.GetPortId(), State: state, Revision: m.GetRevision(), Error: bounded(m.GetError()),
 	}, nil
+}
+
+// DecodeObjectStatus reads an object's status. Host and Since are the controller's
+// to fill in.
+func DecodeObjectStatus(m *pb.ObjectStatus) (model.ObjectStatus, error) {
+	s := model.ObjectStatus{
+		Kind: model.ObjectKind(m.GetKind()), ID: m.GetId(), State: model.ObjectState(m.GetState()),
+		Revision: m.GetRevision(), Error: bounded(m.GetError()),
+	}
+	switch s.Kind {
+	case model.ObjectRouter, model.ObjectFloatingIP, model.ObjectDHCP, model.ObjectDHCPPort:
+	default:
+		return model.ObjectStatus{}, fmt.Errorf("kind: %.80q is none that hosts report on", s.Kind)
+	}
+	switch s.State {
+	case model.ObjectActive, model.ObjectStandby, model.ObjectDown, model.ObjectError, model.ObjectGone:
+	default:
+		return model.ObjectStatus{}, fmt.Errorf("state: %.80q is no state of an object", s.State)
+	}
+	return s, checkID("id", s.ID)
 }
 
 func decodeMAC(b []byte) (model.MAC, error) {

@@ -187,7 +187,9 @@ func FuzzUpdate(f *testing.F) {
 func FuzzAgentMessage(f *testing.F) {
 	for _, m := range []*pb.AgentMessage{
 		{Body: &pb.AgentMessage_Hello{Hello: &pb.Hello{Host: "hv1", Instance: "i", TunnelIp: []byte{1, 2, 3, 4}}}},
-		{Body: &pb.AgentMessage_Report{Report: &pb.Report{Statuses: []*pb.PortStatus{{PortId: "p1", State: "ACTIVE"}}}}},
+		{Body: &pb.AgentMessage_Report{Report: &pb.Report{
+			Statuses: []*pb.PortStatus{{PortId: "p1", State: "ACTIVE"}}, Objects: []*pb.ObjectStatus{{Kind: "router", Id: "r", State: "ACTIVE"}},
+		}}},
 		{Body: &pb.AgentMessage_Heartbeat{Heartbeat: &pb.Heartbeat{Problems: []*pb.Problem{{Object: "x"}}}}},
 	} {
 		b, err := proto.Marshal(m)
@@ -208,6 +210,11 @@ func FuzzAgentMessage(f *testing.F) {
 		}
 		for _, s := range m.GetReport().GetStatuses() {
 			if st, err := DecodeStatus(s); err == nil && (st.PortID == "" || len(st.Error) > MaxText) {
+				t.Errorf("accepted %+v", st)
+			}
+		}
+		for _, s := range m.GetReport().GetObjects() {
+			if st, err := DecodeObjectStatus(s); err == nil && (checkID("id", st.ID) != nil || len(st.Error) > MaxText || st.State == "") {
 				t.Errorf("accepted %+v", st)
 			}
 		}

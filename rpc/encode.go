@@ -197,6 +197,14 @@ func EncodeStatus(s *model.PortStatus) *pb.PortStatus {
 	}
 }
 
+// EncodeObjectStatus gives the message of an object's status. An error text longer
+// than MaxText is cut.
+func EncodeObjectStatus(s *model.ObjectStatus) *pb.ObjectStatus {
+	return &pb.ObjectStatus{
+		Kind: string(s.Kind), Id: s.ID, State: string(s.State), Revision: s.Revision, Error: bounded(s.Error),
+	}
+}
+
 // bounded gives a text that the wire accepts: valid UTF-8 of at most MaxText
 // bytes.
 func bounded(s string) string {

@@ -9,15 +9,15 @@ import (
 	"github.com/lepton-sdn/lepton/rpc/pb"
 )
 
-// outbox is what the agent has to say, coalesced: the latest status per port,
+// outbox is what the agent has to say, coalesced: the latest status per object,
 // the latest acknowledged revision, the latest heartbeat. It outlives streams
 // and is safe for concurrent use.
 type outbox struct {
 	wake chan struct{} // holds one token when something may be waiting
 
 	mu       sync.Mutex
-	statuses map[string]*pending
-	unsent   []string // ports, each once, in the order they were first reported
+	statuses map[subject]*pending
+	unsent   []subject // each once, in the order they were first reported
 	sequence uint64
 
 	acked, ackSent int64
@@ -28,14 +28,21 @@ type outbox struct {
 	beat               bool // the heartbeat has changed since it was sent
 }
 
+// subject is what a status is about; a port has no kind.
+type subject struct {
+	kind model.ObjectKind
+	id   string
+}
+
 // pending is a status that no controller has stored yet.
 type pending struct {
-	status model.PortStatus
-	sent   uint64 // sequence of the report that carried it, 0: waits in unsent
+	port   model.PortStatus   // of a subject without kind
+	object model.ObjectStatus // of any other
+	sent   uint64             // sequence of the report that carried it, 0: waits in unsent
 }
 
 func newOutbox() *outbox {
-	return &outbox{wake: make(chan struct{}, 1), statuses: map[string]*pending{}}
+	return &outbox{wake: make(chan struct{}, 1), statuses: map[subject]*pending{}}
 }
 
 func (o *outbox) signal() {
@@ -46,24 +53,36 @@ func (o *outbox) signal() {
 }
 
 func (o *outbox) report(statuses []model.PortStatus) {
-	if len(statuses) == 0 {
-		return
-	}
 	o.mu.Lock()
 	for _, st := range statuses {
-		p := o.statuses[st.PortID]
-		if p == nil {
-			p = &pending{}
-			o.statuses[st.PortID] = p
-			o.unsent = append(o.unsent, st.PortID)
-		} else if p.sent != 0 {
-			p.sent = 0
-			o.unsent = append(o.unsent, st.PortID)
-		}
-		p.status = st
+		o.due(subject{id: st.PortID}).port = st
 	}
 	o.mu.Unlock()
 	o.signal()
+}
+
+func (o *outbox) reportObjects(statuses []model.ObjectStatus) {
+	o.mu.Lock()
+	for _, st := range statuses {
+		o.due(subject{st.Kind, st.ID}).object = st
+	}
+	o.mu.Unlock()
+	o.signal()
+}
+
+// due gives the place for a status that is to be sent.
+func (o *outbox) due(s subject) *pending {
+	p := o.statuses[s]
+	switch {
+	case p == nil:
+		p = &pending{}
+		o.statuses[s] = p
+	case p.sent == 0: // waits already
+		return p
+	}
+	p.sent = 0
+	o.unsent = append(o.unsent, s)
+	return p
 }
 
 func (o *outbox) ack(revision int64) {
@@ -137,11 +156,15 @@ func (o *outbox) next() *pb.AgentMessage {
 func (o *outbox) nextReport() *pb.Report {
 	o.sequence++
 	n := min(len(o.unsent), rpc.MaxStatuses)
-	r := &pb.Report{Sequence: o.sequence, Statuses: make([]*pb.PortStatus, 0, n)}
-	for _, id := range o.unsent[:n] {
-		p := o.statuses[id]
+	r := &pb.Report{Sequence: o.sequence}
+	for _, about := range o.unsent[:n] {
+		p := o.statuses[about]
 		p.sent = o.sequence
-		r.Statuses = append(r.Statuses, rpc.EncodeStatus(&p.status))
+		if about.kind == "" {
+			r.Statuses = append(r.Statuses, rpc.EncodeStatus(&p.port))
+		} else {
+			r.Objects = append(r.Objects, rpc.EncodeObjectStatus(&p.object))
+		}
 	}
 	o.unsent = o.unsent[n:]
 	if len(o.unsent) == 0 {

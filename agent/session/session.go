@@ -100,6 +100,10 @@ func (s *Session) Updates() <-chan Update { return s.updates }
 // reconnects too. Host and Since are the controller's to fill in.
 func (s *Session) Report(statuses ...model.PortStatus) { s.out.report(statuses) }
 
+// ReportObjects hands over states of other objects, in the same way, the latest
+// per kind and id.
+func (s *Session) ReportObjects(statuses ...model.ObjectStatus) { s.out.reportObjects(statuses) }
+
 // Ack tells the controller that everything up to the revision is realised.
 func (s *Session) Ack(revision int64) { s.out.ack(revision) }
 

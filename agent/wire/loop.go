@@ -27,7 +27,8 @@ type Database interface {
 	PortsOf(ctx context.Context, bridge string) (map[string]bool, error)
 }
 
-// Controller is the agent's connection to the controllers (*session.Session).
+// Controller is the loop's end of the connection to the controllers
+// (*feed.Consumer).
 type Controller interface {
 	Updates() <-chan rpc.Update
 	Report(statuses ...model.PortStatus)

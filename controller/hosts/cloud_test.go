@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -65,6 +66,18 @@ func (c *cloud) put(recs ...any) {
 				records.Ports.Put(u, r)
 			case *model.Agent:
 				records.Agents.Put(u, r)
+			case *model.SecurityGroup:
+				records.SecurityGroups.Put(u, r)
+			case *model.SecurityGroupRule:
+				records.SecurityGroupRules.Put(u, r)
+			case *model.Router:
+				records.Routers.Put(u, r)
+			case *model.RouterBinding:
+				records.RouterBindings.Put(u, r)
+			case *model.FloatingIP:
+				records.FloatingIPs.Put(u, r)
+			case *model.DHCPBinding:
+				records.DHCPBindings.Put(u, r)
 			default:
 				c.t.Fatalf("no table for %T", r)
 			}
@@ -218,12 +231,13 @@ type known struct {
 	Subnets   map[string]*model.Subnet
 	Ports     map[string]*model.Port
 	Endpoints map[string]*model.Endpoint
+	Others    map[rpc.Ref]any
 }
 
 func (k known) clone() known {
-	var c known
+	c := known{Others: maps.Clone(k.Others)}
 	c.update(&rpc.Update{
-		Full: true, Networks: values(k.Networks), Subnets: values(k.Subnets),
+		Networks: values(k.Networks), Subnets: values(k.Subnets),
 		Ports: values(k.Ports), Endpoints: values(k.Endpoints),
 	})
 	return c
@@ -244,6 +258,19 @@ func (k *known) update(u *rpc.Update) {
 	apply(&k.Subnets, u.Subnets, u.Deleted.Subnets, func(r *model.Subnet) string { return r.ID })
 	apply(&k.Ports, u.Ports, u.Deleted.Ports, func(r *model.Port) string { return r.ID })
 	apply(&k.Endpoints, u.Endpoints, u.Deleted.Endpoints, func(r *model.Endpoint) string { return r.Host })
+	if k.Others == nil {
+		k.Others = map[rpc.Ref]any{}
+	}
+	for ref, rec := range u.Records() {
+		switch ref.Kind {
+		case rpc.KindNetwork, rpc.KindSubnet, rpc.KindPort, rpc.KindEndpoint:
+		default:
+			k.Others[ref] = rec
+		}
+	}
+	for ref := range u.Deletions() {
+		delete(k.Others, ref)
+	}
 }
 
 func apply[T any](m *map[string]*T, recs []*T, deleted []string, id func(*T) string) {
@@ -265,18 +292,16 @@ func (c *cloud) expected(host string) known {
 	e := interest.New(1)
 	b := records.Batch{Full: true, Revision: 1}
 	_ = c.db.ReadStale(func(r records.Reader) error {
-		for rec := range records.Networks.All(r) {
-			b.Changes = append(b.Changes, records.Change{Table: records.Networks.Name(), ID: rec.ID, New: rec})
-		}
-		for rec := range records.Subnets.All(r) {
-			b.Changes = append(b.Changes, records.Change{Table: records.Subnets.Name(), ID: rec.ID, New: rec})
-		}
-		for rec := range records.Ports.All(r) {
-			b.Changes = append(b.Changes, records.Change{Table: records.Ports.Name(), ID: rec.ID, New: rec})
-		}
-		for rec := range records.Agents.All(r) {
-			b.Changes = append(b.Changes, records.Change{Table: records.Agents.Name(), ID: rec.ID, New: rec})
-		}
+		changesOf(&b, r, records.Networks)
+		changesOf(&b, r, records.Subnets)
+		changesOf(&b, r, records.Ports)
+		changesOf(&b, r, records.Agents)
+		changesOf(&b, r, records.SecurityGroups)
+		changesOf(&b, r, records.SecurityGroupRules)
+		changesOf(&b, r, records.Routers)
+		changesOf(&b, r, records.RouterBindings)
+		changesOf(&b, r, records.FloatingIPs)
+		changesOf(&b, r, records.DHCPBindings)
 		return nil
 	})
 	e.Apply(b)
@@ -296,6 +321,24 @@ func (c *cloud) expected(host string) known {
 		}
 	}
 	return k
+}
+
+func changesOf[T any](b *records.Batch, r records.Reader, table *records.Table[T]) {
+	for rec := range table.All(r) {
+		b.Changes = append(b.Changes, records.Change{Table: table.Name(), ID: idOf(rec), New: rec})
+	}
+}
+
+func idOf(rec any) string {
+	switch r := rec.(type) {
+	case *model.Agent:
+		return r.ID
+	case *model.RouterBinding:
+		return r.RouterID
+	case *model.DHCPBinding:
+		return r.NetworkID
+	}
+	return rec.(interface{ GetMeta() *model.Meta }).GetMeta().ID
 }
 
 func difference(want, got known) string {

@@ -51,7 +51,24 @@ func (s *scissors) cut() {
 func (c *cloud) shuffle(r *rand.Rand) {
 	id := fmt.Sprint("port-", r.IntN(60))
 	network := fmt.Sprint("net-", r.IntN(6))
-	switch r.IntN(8) {
+	group := fmt.Sprint("group-", r.IntN(4))
+	switch r.IntN(13) {
+	case 8:
+		c.put(&model.SecurityGroup{Meta: model.Meta{ID: group, Revision: r.Int64N(1000)}})
+	case 9:
+		c.put(&model.SecurityGroupRule{
+			Meta: model.Meta{ID: fmt.Sprint("rule-", r.IntN(8))}, SecurityGroupID: group, Direction: "ingress", EtherType: "IPv4",
+			RemoteGroupID: fmt.Sprint("group-", r.IntN(4)),
+		})
+	case 10:
+		router := fmt.Sprint("router-", r.IntN(3))
+		c.put(&model.Router{Meta: model.Meta{ID: router, Revision: r.Int64N(1000)}}, &model.RouterBinding{
+			RouterID: router, Hosts: []model.RouterHost{{Host: fmt.Sprint("hv", r.IntN(4)), Active: true}},
+		})
+	case 11:
+		c.put(&model.DHCPBinding{NetworkID: network, Hosts: []model.DHCPHost{{Host: fmt.Sprint("hv", r.IntN(4))}}})
+	case 12:
+		c.update(func(u *records.Update) { records.SecurityGroupRules.Delete(u, fmt.Sprint("rule-", r.IntN(8))) })
 	case 0:
 		c.update(func(u *records.Update) { records.Ports.Delete(u, id) })
 	case 1:
@@ -65,6 +82,7 @@ func (c *cloud) shuffle(r *rand.Rand) {
 	default:
 		p := port(id, network, fmt.Sprint("hv", r.IntN(4)))
 		p.Revision, p.AdminStateUp = r.Int64N(1000), r.IntN(2) == 0
+		p.SecurityGroups = []string{group}
 		c.put(p)
 	}
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 )
 
-// report is what one agent says about some of its ports.
+// report is what one agent says about some of its ports and other objects.
 type report struct {
 	stream   *stream
 	sequence uint64
 	statuses []model.PortStatus
+	objects  []model.ObjectStatus
 }
 
 // recorder stores the statuses that agents report, those of many agents and
@@ -43,13 +44,12 @@ func (r *recorder) submit(e report) error {
 func (r *recorder) run(ctx context.Context) {
 	soon := window{idle: 2 * time.Millisecond, total: 5 * time.Millisecond, most: 256}
 	for {
-		list := gather(ctx, r.in, soon, func(e report) int { return len(e.statuses) })
+		list := gather(ctx, r.in, soon, func(e report) int { return len(e.statuses) + len(e.objects) })
 		if len(list) == 0 {
 			return
 		}
 		persist(ctx, latest(list), r.write, func(s said, err error) {
-			r.log.Error("status of a port cannot be stored", zap.String("port", s.status.PortID),
-				zap.String("host", s.status.Host), zap.Error(err))
+			r.log.Error("status cannot be stored", zap.Stringer("of", s), zap.String("host", s.stream.host), zap.Error(err))
 		})
 		if ctx.Err() != nil {
 			return
@@ -63,56 +63,122 @@ func (r *recorder) run(ctx context.Context) {
 // said is a status and the stream that it came by.
 type said struct {
 	stream *stream
-	status model.PortStatus
+	port   *model.PortStatus
+	object *model.ObjectStatus // when port is nil
 }
 
-// latest gives the last status of each port and host.
+// String is the key of what the status is about.
+func (s said) String() string {
+	if s.port != nil {
+		return "port:" + s.port.PortID + ":" + s.port.Host
+	}
+	return s.object.Key()
+}
+
+// latest gives the last status of each object and host.
 func latest(list []report) []said {
-	type key struct{ port, host string }
-	at := map[key]int{}
+	at := map[string]int{}
 	var out []said
+	add := func(s said) {
+		if i, ok := at[s.String()]; ok {
+			out[i] = s
+			return
+		}
+		at[s.String()] = len(out)
+		out = append(out, s)
+	}
 	for _, e := range list {
-		for _, s := range e.statuses {
-			k := key{s.PortID, s.Host}
-			if i, ok := at[k]; ok {
-				out[i] = said{e.stream, s}
-				continue
-			}
-			at[k] = len(out)
-			out = append(out, said{e.stream, s})
+		for i := range e.statuses {
+			add(said{stream: e.stream, port: &e.statuses[i]})
+		}
+		for i := range e.objects {
+			add(said{stream: e.stream, object: &e.objects[i]})
 		}
 	}
 	return out
 }
 
-// write stores the statuses that are news, of ports bound to the host that
+// write stores the statuses that are news, of what is bound to the host that
 // reports them. A stream that has ended has no say any more: its agent repeats
 // on the next one what was not acknowledged.
 func (r *recorder) write(ctx context.Context, list []said) error {
 	_, err := r.db.Update(ctx, func(u *records.Update) error {
 		now := time.Now().UTC()
 		for _, s := range list {
-			if s.stream.gone() {
-				continue
+			switch {
+			case s.stream.gone():
+			case s.port != nil:
+				writePort(u, s.port, now)
+			default:
+				writeObject(u, s.object, now)
 			}
-			port, ok := records.Ports.Get(u, s.status.PortID)
-			if !ok || port.Host != s.status.Host {
-				continue
-			}
-			old, ok := records.PortStatuses.Get(u, s.status.PortID)
-			if ok && sameStatus(old, &s.status) {
-				continue
-			}
-			rec := s.status
-			rec.Since = now
-			if ok && old.State == rec.State && old.Host == rec.Host {
-				rec.Since = old.Since
-			}
-			records.PortStatuses.Put(u, &rec)
 		}
 		return nil
 	})
 	return err
+}
+
+func writePort(u *records.Update, s *model.PortStatus, now time.Time) {
+	port, ok := records.Ports.Get(u, s.PortID)
+	if !ok || port.Host != s.Host {
+		return
+	}
+	old, ok := records.PortStatuses.Get(u, s.PortID)
+	if ok && sameStatus(old, s) {
+		return
+	}
+	rec := *s
+	rec.Since = now
+	if ok && old.State == rec.State && old.Host == rec.Host {
+		rec.Since = old.Since
+	}
+	records.PortStatuses.Put(u, &rec)
+}
+
+func writeObject(u *records.Update, s *model.ObjectStatus, now time.Time) {
+	old, known := records.ObjectStatuses.Get(u, s.Key())
+	if s.State == model.ObjectGone || !hasObject(u, s) {
+		if known {
+			records.ObjectStatuses.Delete(u, s.Key())
+		}
+		return
+	}
+	rec := *s
+	rec.Since = now
+	if known && old.State == s.State {
+		rec.Since = old.Since
+	}
+	if !known || *old != rec {
+		records.ObjectStatuses.Put(u, &rec)
+	}
+}
+
+// hasObject reports whether the object exists and is on the host that reports on
+// it.
+func hasObject(u *records.Update, s *model.ObjectStatus) bool {
+	switch s.Kind {
+	case model.ObjectRouter:
+		return hasRouter(u, s.ID, s.Host)
+	case model.ObjectFloatingIP:
+		f, ok := records.FloatingIPs.Get(u, s.ID)
+		return ok && hasRouter(u, f.RouterID, s.Host)
+	case model.ObjectDHCP:
+		return serves(u, s.ID, s.Host)
+	case model.ObjectDHCPPort:
+		p, ok := records.Ports.Get(u, s.ID)
+		return ok && serves(u, p.NetworkID, s.Host)
+	}
+	return false
+}
+
+func hasRouter(u *records.Update, id, host string) bool {
+	b, ok := records.RouterBindings.Get(u, id)
+	return ok && b.On(host)
+}
+
+func serves(u *records.Update, network, host string) bool {
+	b, ok := records.DHCPBindings.Get(u, network)
+	return ok && b.On(host)
 }
 
 func sameStatus(a, b *model.PortStatus) bool {

@@ -267,6 +267,16 @@ func (s *Server) report(st *stream, r *pb.Report) error {
 		status.Host = st.host
 		e.statuses = append(e.statuses, status)
 	}
+	objects := r.GetObjects()
+	for _, m := range objects[:min(len(objects), rpc.MaxStatuses)] {
+		status, err := rpc.DecodeObjectStatus(m)
+		if err != nil {
+			st.log.Warn("status of an object cannot be used", zap.String("id", m.GetId()), zap.Error(err))
+			continue
+		}
+		status.Host = st.host
+		e.objects = append(e.objects, status)
+	}
 	return s.recorder.submit(e)
 }
 

@@ -138,6 +138,55 @@ func TestStatusesAreStoredOnceAndForOwnPortsOnly(t *testing.T) {
 	})
 }
 
+func TestStatusesOfObjectsAreStoredForThoseWhoHaveThem(t *testing.T) {
+	c := newCloud(t)
+	c.put(
+		vxlan("n1"), port("p1", "n1", "hv2"), &model.Router{Meta: model.Meta{ID: "r1"}},
+		&model.RouterBinding{RouterID: "r1", Hosts: []model.RouterHost{{Host: "hv1"}, {Host: "hv2"}}},
+		&model.RouterBinding{RouterID: "r2", Hosts: []model.RouterHost{{Host: "hv2"}}},
+		&model.FloatingIP{Meta: model.Meta{ID: "f1"}, RouterID: "r1"}, &model.FloatingIP{Meta: model.Meta{ID: "f2"}, RouterID: "r2"},
+		&model.DHCPBinding{NetworkID: "n1", Hosts: []model.DHCPHost{{Host: "hv1"}}},
+	)
+	ctl := c.serve(hosts.Config{HeartbeatInterval: time.Hour})
+	h := c.join(session.Config{Hello: hello("hv1"), Dial: ctl.dial})
+	active := func(kind model.ObjectKind, id string) model.ObjectStatus {
+		return model.ObjectStatus{Kind: kind, ID: id, State: model.ObjectActive, Revision: 3}
+	}
+	h.ReportObjects(
+		active("router", "r1"), active("router", "r2"), active("router", "r9"), active("floatingip", "f1"), active("floatingip", "f2"),
+		active("dhcp", "n1"), active("dhcp", "n2"), active("dhcp-port", "p1"), active("dhcp-port", "p9"), active("moon", "r1"),
+	)
+	stored := func() (keys []string) {
+		_ = c.db.ReadStale(func(r records.Reader) error {
+			for s := range records.ObjectStatuses.All(r) {
+				keys = append(keys, s.Key()+" "+string(s.State)+s.Error)
+			}
+			return nil
+		})
+		return keys
+	}
+	become := func(want ...string) {
+		t.Helper()
+		c.eventually(fmt.Sprint(want), func() bool { return slices.Equal(stored(), want) })
+	}
+	become("dhcp-port:p1:hv1 ACTIVE", "dhcp:n1:hv1 ACTIVE", "floatingip:f1:hv1 ACTIVE", "router:r1:hv1 ACTIVE")
+
+	since := get(c, records.ObjectStatuses, "router:r1:hv1").Since
+	if since.IsZero() {
+		t.Error("a status does not say since when")
+	}
+	h.ReportObjects(
+		model.ObjectStatus{Kind: "dhcp", ID: "n1", State: model.ObjectError, Error: " no address"},
+		model.ObjectStatus{Kind: "dhcp-port", ID: "p1", State: model.ObjectGone},
+		model.ObjectStatus{Kind: "floatingip", ID: "f1", State: model.ObjectGone},
+		model.ObjectStatus{Kind: "router", ID: "r1", State: model.ObjectStandby},
+	)
+	become("dhcp:n1:hv1 ERROR no address", "router:r1:hv1 STANDBY")
+	c.put(&model.RouterBinding{RouterID: "r1"})
+	h.ReportObjects(active("router", "r1")) // too late: the host has it no more
+	become("dhcp:n1:hv1 ERROR no address")
+}
+
 func TestStatusesOfManyPortsShareTransactions(t *testing.T) {
 	c := newCloud(t)
 	c.put(vxlan("n1"))

@@ -31,12 +31,14 @@ var (
 	Logs               = newTable("logs", func(l *model.Log) string { return l.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
-	SegmentRanges      = newTable("segment-ranges", func(r *model.SegmentRange) string { return r.ID })
-	RouterBindings     = newTable("router-bindings", func(b *model.RouterBinding) string { return b.RouterID })
-	DHCPBindings       = newTable("dhcp-bindings", func(b *model.DHCPBinding) string { return b.NetworkID })
-	Quotas             = newTable("quotas", func(q *model.Quota) string { return q.ProjectID })
-	ServerNotices      = newTable("server-notices", func(n *model.ServerNotice) string { return n.PortID })
-	Duties             = newTable("duties", func(d *model.Duty) string { return d.Name })
+	// ObjectStatuses have the ids that ObjectStatus.Key gives.
+	ObjectStatuses = newTable("object-statuses", (*model.ObjectStatus).Key)
+	SegmentRanges  = newTable("segment-ranges", func(r *model.SegmentRange) string { return r.ID })
+	RouterBindings = newTable("router-bindings", func(b *model.RouterBinding) string { return b.RouterID })
+	DHCPBindings   = newTable("dhcp-bindings", func(b *model.DHCPBinding) string { return b.NetworkID })
+	Quotas         = newTable("quotas", func(q *model.Quota) string { return q.ProjectID })
+	ServerNotices  = newTable("server-notices", func(n *model.ServerNotice) string { return n.PortID })
+	Duties         = newTable("duties", func(d *model.Duty) string { return d.Name })
 )
 
 // The indexes: records of a table by something that they hold. A record whose
@@ -132,8 +134,16 @@ var (
 		}
 	})
 
+	// ObjectStatusesByObject has the object's kind and id, in the form of
+	// ObjectKey.
+	ObjectStatusesByObject = newIndex(ObjectStatuses, one(func(s *model.ObjectStatus) string { return ObjectKey(s.Kind, s.ID) }))
+	ObjectStatusesByHost   = newIndex(ObjectStatuses, one(func(s *model.ObjectStatus) string { return s.Host }))
+
 	PortStatusesByHost = newIndex(PortStatuses, one(func(s *model.PortStatus) string { return s.Host }))
 )
+
+// ObjectKey is an object as ObjectStatusesByObject holds it.
+func ObjectKey(kind model.ObjectKind, id string) string { return string(kind) + ":" + id }
 
 // AddressKey is an address as PortsByIP holds it: its 4 or 16 bytes, "" for
 // none.
