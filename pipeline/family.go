@@ -17,8 +17,6 @@ type family struct {
 	source, destination     flows.Field
 	ctSource, ctDestination flows.Field
 	icmp                    int // protocol number
-	// claim matches a statement of "I have an address of prefix p", sent by mac.
-	claim func(mac model.MAC, p netip.Prefix) []flows.FieldMatch
 	// question matches "who has address a?".
 	question func(a netip.Addr) []flows.FieldMatch
 }
@@ -26,13 +24,6 @@ type family struct {
 var ipv4 = &family{
 	name: "IPv4", etherType: etherTypeIPv4, icmp: model.ProtoICMP,
 	source: flows.IPv4Src, destination: flows.IPv4Dst, ctSource: flows.CTNwSrc, ctDestination: flows.CTNwDst,
-	claim: func(mac model.MAC, p netip.Prefix) []flows.FieldMatch {
-		return []flows.FieldMatch{
-			etherType(etherTypeARP),
-			flows.Exact(flows.ARPSHA, macValue(mac)),
-			flows.Prefix(flows.ARPSPA, p),
-		}
-	},
 	question: func(a netip.Addr) []flows.FieldMatch {
 		return []flows.FieldMatch{
 			etherType(etherTypeARP),
@@ -45,9 +36,6 @@ var ipv4 = &family{
 var ipv6 = &family{
 	name: "IPv6", etherType: etherTypeIPv6, icmp: model.ProtoICMPv6,
 	source: flows.IPv6Src, destination: flows.IPv6Dst, ctSource: flows.CTIPv6Src, ctDestination: flows.CTIPv6Dst,
-	claim: func(_ model.MAC, p netip.Prefix) []flows.FieldMatch {
-		return icmpv6(neighborAdvertisement, flows.ExactU(flows.ICMPv6Code, 0), flows.Prefix(flows.NDTarget, p))
-	},
 	question: func(a netip.Addr) []flows.FieldMatch {
 		return icmpv6(neighborSolicitation, flows.ExactU(flows.ICMPv6Code, 0), flows.Addr(flows.NDTarget, a))
 	},

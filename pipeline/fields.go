@@ -12,9 +12,11 @@ const (
 	regFlags = flows.Reg2
 	// regPage counts the pages of a long flood list (see flood.go).
 	regPage = flows.Reg3
-	// regProbe is 1 while a probe is checked as if its target were its sender
-	// (see identity.go).
+	// regProbe is probeChecked or targetChecked while a packet is checked as if
+	// its target were its sender (see identity.go).
 	regProbe = flows.Reg4
+	// regSource keeps the sender meanwhile: an IPv6 address.
+	regSource = flows.XXReg3
 	// regPort is the port that the packet came from while it leaves a guest,
 	// and the port that it goes to while it enters one: the OpenFlow number.
 	regPort = flows.Reg5
@@ -26,6 +28,12 @@ const (
 	// regGroup is the security group whose rules the packet is compared with:
 	// its number.
 	regGroup = flows.Reg8
+)
+
+// The values of regProbe.
+const (
+	probeChecked  = 1
+	targetChecked = 2
 )
 
 // The flags in regFlags (see filter.go).
@@ -50,11 +58,12 @@ var registers = []struct {
 }{
 	{regFlags, "flags while a packet is judged: 1 a reply, judged by the other direction's rules; 2 its address is a member of the remote group in reg7; 4 admitted; 8 judged by its connection, not by its own headers"},
 	{regPage, "page of a flood list longer than one flow can hold, 0 for the first"},
-	{regProbe, "1 while a probe (ARP with sender 0.0.0.0, neighbour solicitation from ::) is checked with its target in the sender's place"},
+	{regProbe, "1 while a probe (ARP with sender 0.0.0.0, neighbour solicitation from ::), 2 while an advertisement is checked with its target in the sender's place"},
 	{regPort, "port: where the packet came from while it leaves a guest, where it goes while it enters one; the OpenFlow port number on br-int"},
 	{regNetwork, "network: the local VLAN, which is the conntrack zone too"},
 	{regRemote, "remote group or remote address group that the packet's address is looked up in: its number, which is the first eight digits of its UUID"},
 	{regGroup, "security group whose rules the packet is compared with: its number, which is the first eight digits of its UUID"},
+	{regSource, "the sender of an advertisement (reg12 to reg15), while its target is in the sender's place"},
 }
 
 // Ethernet types and protocol numbers (IANA).

@@ -135,7 +135,7 @@ func egressBase() []flows.Rule {
 	for _, m := range ownRight() {
 		rules = append(rules, egressRules.rule(prioBase, Cookie(FeatureBase, ""), m.With(noGroup()), egressRules.to(transient)))
 	}
-	return slices.Concat(rules, serversInFragments(), []flows.Rule{acceptedEgress.miss(acceptedEgress.to(transient))})
+	return slices.Concat(rules, claimed(), serversInFragments(), []flows.Rule{acceptedEgress.miss(acceptedEgress.to(transient))})
 }
 
 // serversInFragments drops what table 71 drops of DHCP servers when it could
@@ -235,10 +235,7 @@ func (p *port) filter(s *state) []flows.Rule {
 				actions = append(actions, setReg(regGroup, uint64(n)), d.rules.visit())
 			}
 		}
-		switch {
-		case !s.base.filters:
-			priority, actions = prioHeadersFirst, []flows.Action{raise(flagAdmitted)}
-		case stateless && !stateful:
+		if stateless && !stateful {
 			actions = append(actions, raise(flagConnection)) // there is nobody to ask by it
 		}
 		rules = append(rules, d.rules.rule(priority, Cookie(FeatureFilter, p.id),

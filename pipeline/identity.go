@@ -81,13 +81,14 @@ func (p *port) identity() []flows.Rule {
 	}
 	for _, s := range sources(p.rec) {
 		f := familyOf(s.prefix.Addr())
-		sender := []flows.FieldMatch{ofPort(p.ofport), from(s.mac)}
-		rules = append(
-			rules,
-			claims.rule(prioClaim, cookie, match(append(sender, f.claim(s.mac, s.prefix)...)...), claims.to(macs)),
-			guard.rule(prioOwnIP, cookie,
-				match(append(sender, inNetwork(p.net.vlan), etherType(f.etherType), flows.Prefix(f.source, s.prefix))...), guard.to(egressRules)),
-		)
+		rules = append(rules, guard.rule(prioOwnIP, cookie,
+			match(ofPort(p.ofport), inNetwork(p.net.vlan), from(s.mac), etherType(f.etherType), flows.Prefix(f.source, s.prefix)),
+			guard.to(egressRules)))
+		if f == ipv4 {
+			rules = append(rules, claims.rule(prioClaim, cookie,
+				match(ofPort(p.ofport), from(s.mac), etherType(etherTypeARP), flows.Exact(flows.ARPSHA, macValue(s.mac)), flows.Prefix(flows.ARPSPA, s.prefix)),
+				claims.to(macs)))
+		}
 	}
 	return rules
 }
@@ -103,19 +104,35 @@ func identityBase() []flows.Rule {
 // section 5.4.3), so a guest may probe for its own addresses only. Its target
 // takes the sender's place for the length of the check, so that the flow which
 // allows the claim allows the probe too; guardBase puts things right again.
+//
+// In IPv6 a port may claim what it may send from, so the target of probes and
+// advertisements is checked in the sender's place by table 71 itself; claimed
+// puts things right, and has an advertisement checked again by its real sender.
 func claimsBase() []flows.Rule {
 	base := Cookie(FeatureBase, "")
-	unclaimed := flows.ExactU(regProbe, 0)
+	unclaimed, wellFormed := flows.ExactU(regProbe, 0), flows.ExactU(flows.ICMPv6Code, 0)
 	return []flows.Rule{
 		claims.rule(prioProbe, base,
 			match(unclaimed, etherType(etherTypeARP), flows.ExactU(flows.ARPOp, arpRequest), flows.ExactU(flows.ARPSPA, 0)),
-			setReg(regProbe, 1), move(flows.ARPTPA, flows.ARPSPA), claims.to(claims)),
-		claims.rule(prioProbe, base,
-			icmpv6(neighborSolicitation, unclaimed, flows.ExactU(flows.ICMPv6Code, 0), flows.ExactU(flows.IPv6Src, 0)),
-			setReg(regProbe, 1), flows.SetU(flows.ICMPv6Type, neighborAdvertisement), claims.to(claims)),
+			setReg(regProbe, probeChecked), move(flows.ARPTPA, flows.ARPSPA), claims.to(claims)),
+		claims.rule(prioProbe, base, icmpv6(neighborSolicitation, unclaimed, wellFormed, flows.ExactU(flows.IPv6Src, 0)),
+			setReg(regProbe, probeChecked), move(flows.NDTarget, flows.IPv6Src), claims.to(macs)),
+		claims.rule(prioProbe, base, icmpv6(neighborAdvertisement, unclaimed, wellFormed),
+			setReg(regProbe, targetChecked), move(flows.IPv6Src, regSource), move(flows.NDTarget, flows.IPv6Src), claims.to(macs)),
 		claims.rule(prioNoClaim, base, match(etherType(etherTypeARP)), claims.to(dropped)),
 		claims.rule(prioNoClaim, base, icmpv6(neighborAdvertisement), claims.to(dropped)),
 		claims.miss(claims.to(macs)),
+	}
+}
+
+// claimed is where targets come to that were found to be a port's own.
+func claimed() []flows.Rule {
+	base := Cookie(FeatureBase, "")
+	return []flows.Rule{
+		egressRules.rule(prioClaimed, base, icmpv6(neighborSolicitation, flows.ExactU(regProbe, probeChecked)),
+			flows.SetU(flows.IPv6Src, 0), setReg(regProbe, 0), egressRules.to(transient)),
+		egressRules.rule(prioClaimed, base, icmpv6(neighborAdvertisement, flows.ExactU(regProbe, targetChecked)),
+			move(regSource, flows.IPv6Src), setReg(regSource, 0), setReg(regProbe, 0), egressRules.to(guard)),
 	}
 }
 
@@ -123,7 +140,7 @@ func claimsBase() []flows.Rule {
 // migrated guest with; it holds no IP address.
 func guardBase() []flows.Rule {
 	base := Cookie(FeatureBase, "")
-	probed := flows.ExactU(regProbe, 1)
+	probed := flows.ExactU(regProbe, probeChecked)
 	udp := func(ethType uint64, more ...flows.FieldMatch) flows.Match {
 		return match(append(more, etherType(ethType), ipProto(protoUDP))...)
 	}
@@ -135,8 +152,6 @@ func guardBase() []flows.Rule {
 		drop(icmpv6(routerAdvertisement)),
 		guard.rule(prioProbed, base, match(probed, etherType(etherTypeARP)),
 			flows.SetU(flows.ARPSPA, 0), setReg(regProbe, 0), guard.to(transient)),
-		guard.rule(prioProbed, base, icmpv6(neighborAdvertisement, probed),
-			flows.SetU(flows.ICMPv6Type, neighborSolicitation), setReg(regProbe, 0), guard.to(transient)),
 		pass(match(etherType(etherTypeARP))),
 		pass(match(etherType(etherTypeRARP))),
 		pass(udp(etherTypeIPv4, flows.ExactU(flows.IPv4Src, 0), flows.ExactU(flows.IPv4Dst, 0xffffffff),

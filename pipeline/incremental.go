@@ -81,11 +81,10 @@ type base struct {
 	host               string
 	config             Config
 	patchTun, patchInt uint32
-	filters            bool
 }
 
 func baseOf(v *View) base {
-	b := base{host: v.Host, config: v.Config, patchTun: v.PatchTun, patchInt: v.PatchInt, filters: v.Groups != nil}
+	b := base{host: v.Host, config: v.Config, patchTun: v.PatchTun, patchInt: v.PatchInt}
 	b.config.IntegrationBridge = cmp.Or(b.config.IntegrationBridge, "br-int")
 	b.config.TunnelBridge = cmp.Or(b.config.TunnelBridge, "br-tun")
 	return b

@@ -25,6 +25,7 @@ const (
 	prioOwnIP     = 90  // from addresses that a port has
 
 	// br-int 72 and 82, egress and ingress rules.
+	prioClaimed      = 260 // targets that were checked in the place of senders (table 72)
 	prioAdmitted     = 250 // what a rule has admitted already
 	prioBase         = 240 // what no rule is asked about (table 72; see 81 for the other direction)
 	prioServer       = 230 // DHCP servers in guests, once their fragments are put together (table 72)

@@ -37,7 +37,7 @@ var (
 	}
 	claims = &table{
 		Integration, 24, "arp_nd_spoofing",
-		"May this port say that it has this address? ARP by sender address and MAC, IPv6 advertisements by target. A probe with unspecified sender is a claim to its target: it goes through once more with the target in the sender's place (reg4=1).",
+		"May this port say that it has this address? ARP by sender address and MAC. A probe with unspecified sender is a claim to its target: it is checked with the target in the sender's place (reg4=1). So is the target of an IPv6 advertisement (reg4=2), before the advertisement itself.",
 	}
 	macs = &table{
 		Integration, 25, "mac_spoofing",
@@ -164,7 +164,7 @@ var layout = newLayout(
 		{claims, []*table{claims, macs, dropped}},
 		{macs, []*table{guard, dropped}},
 		{guard, []*table{egressRules, transient, dropped}},
-		{egressRules, []*table{egressRules, acceptOrIngress, ingressRules, transient, dropped}},
+		{egressRules, []*table{guard, egressRules, acceptOrIngress, ingressRules, transient, dropped}},
 		{acceptOrIngress, []*table{egressRules, acceptedEgress, acceptedIngress, dropped}},
 		{acceptedEgress, []*table{transient}},
 		{transient, []*table{direct, output}},

@@ -20,8 +20,7 @@ type View struct {
 	// with Host set and a binding that did not fail.
 	Remotes map[string]*model.Port
 	// Groups are the security groups of the ports that are plugged here, by id.
-	// Nil, not merely empty, means that this host is told nothing of security
-	// groups: its ports are not filtered by them.
+	// A group that a port names and that is not here admits nothing.
 	Groups map[string]SecurityGroup
 	// Members are the members of the groups that rules of these groups name as
 	// remote group, those on this host included.
