@@ -156,10 +156,10 @@ func (b *builder) floating(t *iptables.Table) {
 			continue
 		}
 		comment := iptables.Comment("floating IP " + f.ID)
-		dnat := "-d " + host(f.FloatingIP) + " " + comment + " -j DNAT --to-destination " + f.FixedIP.String()
+		dnat := "-d " + only(f.FloatingIP) + " " + comment + " -j DNAT --to-destination " + f.FixedIP.String()
 		t.Add(wrapped+"PREROUTING", dnat)
 		t.Add(wrapped+"OUTPUT", dnat)
-		t.Add(wrapped+"float-snat", "-s "+host(f.FixedIP)+" "+comment+" -j SNAT --to-source "+f.FloatingIP.String()+" --random-fully")
+		t.Add(wrapped+"float-snat", "-s "+only(f.FixedIP)+" "+comment+" -j SNAT --to-source "+f.FloatingIP.String()+" --random-fully")
 	}
 }
 
@@ -176,7 +176,7 @@ func (b *builder) forwardings(t *iptables.Table) {
 		}
 		for _, r := range portMaps(f) {
 			rule := fmt.Sprintf("-d %s -p %s -m %s --dport %s %s -j DNAT --to-destination %s:%s",
-				host(fip.FloatingIP), f.Protocol, f.Protocol, span(r.External, ":"),
+				only(fip.FloatingIP), f.Protocol, f.Protocol, span(r.External, ":"),
 				iptables.Comment("port forwarding "+f.ID), f.InternalIP, span(r.Internal, "-"))
 			t.Add(wrapped+"PREROUTING", rule)
 			t.Add(wrapped+"OUTPUT", rule)
@@ -266,15 +266,15 @@ func (b *builder) connectionScopes(t *iptables.Table) {
 	for _, f := range b.in.FloatingIPs {
 		if fixed := scopes[f.SubnetID]; f.FixedIP.Is4() && fixed != external {
 			comment := iptables.Comment("floating IP " + f.ID)
-			into = append(into, "-d "+host(f.FloatingIP)+" "+comment+" -j MARK --set-xmark "+b.scopeMark(fixed))
-			outOf = append(outOf, "-s "+host(f.FixedIP)+" -o "+b.ext+" "+comment+" -j "+float)
+			into = append(into, "-d "+only(f.FloatingIP)+" "+comment+" -j MARK --set-xmark "+b.scopeMark(fixed))
+			outOf = append(outOf, "-s "+only(f.FixedIP)+" -o "+b.ext+" "+comment+" -j "+float)
 		}
 	}
 	for _, f := range b.in.Forwardings {
 		if s := scopes[f.SubnetID]; s != external {
 			for _, fip := range b.in.FloatingIPs {
 				if fip.ID == f.FloatingIPID {
-					into = append(into, fmt.Sprintf("-d %s -p %s -m %s --dport %s %s -j MARK --set-xmark %s", host(fip.FloatingIP),
+					into = append(into, fmt.Sprintf("-d %s -p %s -m %s --dport %s %s -j MARK --set-xmark %s", only(fip.FloatingIP),
 						f.Protocol, f.Protocol, span(f.External, ":"), iptables.Comment("port forwarding "+f.ID), b.scopeMark(s)))
 				}
 			}
@@ -320,5 +320,5 @@ func (b *builder) raw() {
 	}
 }
 
-// host is an address as iptables-save prints one that is alone.
-func host(a netip.Addr) string { return netip.PrefixFrom(a, a.BitLen()).String() }
+// only is an address as iptables-save prints one that is alone.
+func only(a netip.Addr) string { return netip.PrefixFrom(a, a.BitLen()).String() }

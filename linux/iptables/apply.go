@@ -35,9 +35,20 @@ func Read(ctx context.Context, namespace string, f Family) (Saved, error) {
 	return saved, nil
 }
 
+// TableError is the error of one table. The other tables are as desired.
+type TableError struct {
+	Family Family
+	Table  string
+	Err    error
+}
+
+func (e *TableError) Error() string { return fmt.Sprintf("%s table %s: %v", e.Family, e.Table, e.Err) }
+func (e *TableError) Unwrap() error { return e.Err }
+
 // Apply brings the namespace to what is desired and reports whether anything
-// had to be changed. When it fails, each table holds either what it held or
-// what is desired.
+// had to be changed. Each table is taken by itself: one that the kernel refuses
+// holds what it held before, and a *TableError, joined with those of others,
+// tells of it.
 func Apply(ctx context.Context, namespace string, f Family, want Ruleset) (changed bool, err error) {
 	have, err := Read(ctx, namespace, f)
 	if err != nil {
@@ -47,10 +58,32 @@ func Apply(ctx context.Context, namespace string, f Family, want Ruleset) (chang
 	if err != nil || text == "" {
 		return false, err
 	}
-	if _, err := run(ctx, namespace, text, f.String()+"-restore", "--noflush", "-w", lockWait); err != nil {
-		return false, fmt.Errorf("%w%s", err, culprit(text, err))
+	if err := restore(ctx, namespace, f, text); err == nil || ctx.Err() != nil {
+		return err == nil, err
 	}
-	return true, nil
+	// The tables before the bad one were taken: find it, and take the others.
+	if have, err = Read(ctx, namespace, f); err != nil {
+		return true, err
+	}
+	var errs []error
+	for _, t := range want.Tables {
+		text, err := Diff(have, Ruleset{Prefix: want.Prefix, Tables: []Table{t}})
+		if err == nil && text != "" {
+			err = restore(ctx, namespace, f, text)
+		}
+		if err != nil {
+			errs = append(errs, &TableError{f, t.Name, err})
+		}
+	}
+	return true, errors.Join(errs...)
+}
+
+func restore(ctx context.Context, namespace string, f Family, text string) error {
+	_, err := run(ctx, namespace, text, f.String()+"-restore", "--noflush", "-w", lockWait)
+	if err != nil {
+		return fmt.Errorf("%w%s", err, culprit(text, err))
+	}
+	return nil
 }
 
 // run starts a program in the namespace and gives what it printed.

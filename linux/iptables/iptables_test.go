@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -159,13 +160,21 @@ func TestARulesetThatIsRefusedLeavesThePreviousOne(t *testing.T) {
 	}
 	bad := sample()
 	bad.Tables[0].Chains[0].Rules = append(bad.Tables[0].Chains[0].Rules, "-d 203.0.113.300/32 -j DNAT --to-destination 10.0.0.1")
-	_, err = Apply(ctx, ns, IPv4, bad)
-	if err == nil || !strings.Contains(err.Error(), "203.0.113.300") {
-		t.Fatalf("error: %v", err)
+	bad.Tables[1].Add("lepton-l3-FORWARD", "-j ACCEPT")
+	_, refused := Apply(ctx, ns, IPv4, bad)
+	if refused == nil || !strings.Contains(refused.Error(), "203.0.113.300") {
+		t.Fatalf("error: %v", refused)
 	}
 	after, err := Read(ctx, ns, IPv4)
 	if err != nil {
 		t.Fatal(err)
+	}
+	var table *TableError
+	if !errors.As(refused, &table) || table.Table != "nat" {
+		t.Errorf("error is of %+v", table)
+	}
+	if rules := after["filter"].Chains["lepton-l3-FORWARD"].Rules; len(rules) != 2 {
+		t.Errorf("the other table was not taken: %q", rules)
 	}
 	for name, c := range before["nat"].Chains {
 		if strings.Join(c.Rules, "\n") != strings.Join(after["nat"].Chains[name].Rules, "\n") {
@@ -306,7 +315,7 @@ func TestADifferenceLeadsFromAnyStateToAnyRuleset(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			restore(t, have, text)
+			simulate(t, have, text)
 			if again, err := Diff(have, r); err != nil || again != "" {
 				t.Fatalf("still different after\n%s: %v\n%s", text, err, again)
 			}

@@ -8,9 +8,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// restore carries out the input of iptables-restore --noflush on s, as far as
+// simulate carries out the input of iptables-restore --noflush on s, as far as
 // Diff uses it.
-func restore(t *rapid.T, s Saved, text string) {
+func simulate(t *rapid.T, s Saved, text string) {
 	var table *SavedTable
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")

@@ -84,3 +84,16 @@ func Try(ns string, args ...string) (string, error) {
 	out, err := exec.Command("nsenter", append([]string{"--net=" + netns.Path(ns)}, args...)...).CombinedOutput()
 	return string(out), err
 }
+
+// Local runs a command in the test's own namespace.
+func Local(args ...string) (string, error) {
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	return string(out), err
+}
+
+// RunInput runs a command in the namespace until it ends, with this input.
+func RunInput(ns string, in *os.File, args ...string) error {
+	cmd := exec.Command("nsenter", append([]string{"--net=" + netns.Path(ns)}, args...)...)
+	cmd.Stdin = in
+	return cmd.Run()
+}

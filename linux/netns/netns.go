@@ -284,15 +284,15 @@ func withFamily(name string, family int, f func(*netlink.Handle) error) error {
 	return f(h)
 }
 
-// MoveLink takes a link of the program's own namespace into the named one. It
-// arrives down.
-func MoveLink(link, name string) error {
+// MoveLink takes a link from one namespace into another; an empty name is the
+// namespace of the program. It arrives down.
+func MoveLink(link, from, name string) error {
 	fd, err := open(name)
 	if err != nil {
 		return err
 	}
 	defer fd.Close()
-	err = WithHandle("", func(h *netlink.Handle) error {
+	err = WithHandle(from, func(h *netlink.Handle) error {
 		l, err := h.LinkByName(link)
 		if err != nil {
 			return err

@@ -117,6 +117,19 @@ func TestNamesThatAreNoFileAreRefused(t *testing.T) {
 	}
 }
 
+func TestALinkMovesToAnotherNamespace(t *testing.T) {
+	a, b := linuxtest.Namespace(t), linuxtest.Namespace(t)
+	linuxtest.Run(t, a, "ip", "link", "add", "x0", "type", "veth", "peer", "name", "x1")
+	if err := netns.MoveLink("x1", a, b); err != nil {
+		t.Fatal(err)
+	}
+	for ns, want := range map[string]bool{a: false, b: true} {
+		if has, err := netns.HasLink(ns, "x1"); err != nil || has != want {
+			t.Errorf("%s has it: %v, %v", ns, has, err)
+		}
+	}
+}
+
 func TestADeletedLinkIsGone(t *testing.T) {
 	a, b := linuxtest.Namespace(t), linuxtest.Namespace(t)
 	linuxtest.Veth(t, a, "x0", b, "x1")

@@ -1,0 +1,316 @@
+package l3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/linux/child"
+	"github.com/lepton-sdn/lepton/linux/linuxtest"
+	"github.com/lepton-sdn/lepton/linux/netns"
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/ovsdb"
+	"github.com/lepton-sdn/lepton/test/ovstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// host is a machine with a real Open vSwitch, guests and a loop. In the place
+// of the pipeline its br-int switches by VLAN tags, one for each network.
+type host struct {
+	t      *testing.T
+	sw     *ovstest.Switch
+	ns     string // where Open vSwitch runs
+	runDir string
+	owner  string
+	db     *tagging
+	view   *View // what the loop is told, changed by the test
+
+	updates chan Update
+	stop    func()
+
+	mu       sync.Mutex
+	problems []model.Problem
+}
+
+// tagging does what agent/wire does for ports that are bound here: it gives
+// each the tag of its network. It counts what is written.
+type tagging struct {
+	*ovsdb.Client
+	mu     sync.Mutex
+	tags   map[string]int // by link
+	writes int
+}
+
+func (d *tagging) Commit(ctx context.Context, ops ...ovsdb.Op) error {
+	d.mu.Lock()
+	before := d.Client.State()
+	for _, op := range ops {
+		switch o := op.(type) {
+		case ovsdb.EnsurePort:
+			if _, ok := before.Ports[o.Name]; !ok {
+				d.writes++
+			}
+			if tag := d.tags[o.Name]; tag != 0 {
+				ops = append(ops, ovsdb.SetPortTag{Port: o.Name, Tag: tag})
+			}
+		default:
+			d.writes++
+		}
+	}
+	d.mu.Unlock()
+	return d.Client.Commit(ctx, ops...)
+}
+
+func newHost(t *testing.T) *host {
+	t.Helper()
+	h := &host{t: t, sw: ovstest.Start(t), runDir: t.TempDir(), owner: "lepton test " + uuid.NewString(), view: NewView()}
+	h.ns = linuxtest.Name(t)
+	pid := strings.Split(h.sw.NetnsPath(), "/")[2]
+	if out, err := linuxtest.Local("ip", "netns", "attach", h.ns, pid); err != nil {
+		t.Fatalf("attach: %v: %s", err, out)
+	}
+	linuxtest.Run(t, h.ns, "ip", "link", "set", "lo", "alias", linuxtest.Owner)
+	h.sw.AddBridge("br-int")
+	h.sw.AddFlows("br-int", "priority=0,actions=NORMAL\n")
+	db, err := ovsdb.Dial(context.Background(), h.sw.DB(), zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.db = &tagging{Client: db, tags: map[string]int{}}
+	t.Cleanup(func() {
+		if h.stop != nil {
+			h.stop()
+		}
+		h.wipe()
+		db.Close()
+	})
+	return h
+}
+
+// wipe removes all that the loop made, by a loop that has no routers.
+func (h *host) wipe() {
+	h.start()
+	h.send(func(v *View) {}, true, NewView())
+	deadline := time.Now().Add(20 * time.Second)
+	for ; time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if len(h.namespaces()) == 0 {
+			break
+		}
+	}
+	if left := h.namespaces(); len(left) > 0 {
+		h.t.Errorf("left behind: %v", left)
+	}
+	h.stop()
+	h.stop = nil
+}
+
+// namespaces are those of this host's routers.
+func (h *host) namespaces() []string {
+	var out []string
+	names, _ := netns.List(namespacePrefix)
+	for _, n := range names {
+		if owner, exists, err := netns.Owner(n); err == nil && exists && owner == h.owner {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// start begins a loop, as an agent that starts does.
+func (h *host) start() {
+	h.t.Helper()
+	children, err := child.New(h.runDir+"/children", zap.NewNop())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.updates = make(chan Update)
+	log := zap.NewNop()
+	if testing.Verbose() {
+		log = zap.NewExample()
+	}
+	l := New(Config{
+		Host: "hv1", Owner: h.owner, Bridge: "br-int", SwitchNamespace: h.ns, RunDir: h.runDir, DB: h.db,
+		Children: children, Updates: h.updates, Log: log,
+		Problems: func(p []model.Problem) { h.mu.Lock(); defer h.mu.Unlock(); h.problems = p },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = l.Run(ctx) }()
+	h.stop = func() { cancel(); <-done; children.Close() }
+}
+
+// send changes the view and tells the loop of it.
+func (h *host) send(change func(*View), full bool, view *View) {
+	h.t.Helper()
+	change(view)
+	snapshot := *view
+	snapshot.copyMaps()
+	u := Update{Full: full, Change: func(v *View) []string {
+		var ids []string
+		for id := range v.Routers {
+			ids = append(ids, id)
+		}
+		*v = snapshot
+		for id := range v.Routers {
+			ids = append(ids, id)
+		}
+		return ids
+	}}
+	select {
+	case h.updates <- u:
+	case <-time.After(20 * time.Second):
+		h.t.Fatal("the loop takes no update")
+	}
+}
+
+func (v *View) copyMaps() {
+	v.Networks, v.Subnets, v.Ports = maps.Clone(v.Networks), maps.Clone(v.Subnets), maps.Clone(v.Ports)
+	v.Routers, v.FloatingIPs = maps.Clone(v.Routers), maps.Clone(v.FloatingIPs)
+	v.Forwardings, v.Helpers, v.Pools = maps.Clone(v.Forwardings), maps.Clone(v.Helpers), maps.Clone(v.Pools)
+}
+
+// begin tells everything, as a snapshot does.
+func (h *host) begin() { h.t.Helper(); h.send(func(*View) {}, true, h.view) }
+
+// change tells a difference.
+func (h *host) change(f func(*View)) { h.t.Helper(); h.send(f, false, h.view) }
+
+func (h *host) problem() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return fmt.Sprint(h.problems)
+}
+
+// guest makes a namespace with an internal port of br-int in it.
+func (h *host) guest(tag int, gateway string, addrs ...string) string {
+	h.t.Helper()
+	ns := linuxtest.Namespace(h.t)
+	link := "g" + ns[3:]
+	h.sw.Vsctl("add-port", "br-int", link, fmt.Sprintf("tag=%d", tag), "--", "set", "interface", link, "type=internal")
+	if err := netns.MoveLink(link, h.ns, ns); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, a := range addrs {
+		args := []string{"ip", "addr", "add", a, "dev", link}
+		if strings.Contains(a, ":") {
+			args = append(args, "nodad")
+		}
+		linuxtest.Run(h.t, ns, args...)
+	}
+	linuxtest.Run(h.t, ns, "ip", "link", "set", link, "up")
+	if gateway != "" {
+		linuxtest.Run(h.t, ns, "ip", "route", "add", "default", "via", gateway)
+	}
+	return ns
+}
+
+// serve answers connections to a TCP port of the guest with the address that
+// they come from, and echoes what is sent afterwards.
+func (h *host) serve(ns string, port int) {
+	h.t.Helper()
+	var l net.Listener
+	err := netns.Do(ns, func() (err error) {
+		l, err = net.Listen("tcp", fmt.Sprintf(":%d", port))
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	open := map[net.Conn]bool{}
+	h.t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			wg.Go(func() {
+				defer c.Close()
+				from, _, _ := net.SplitHostPort(c.RemoteAddr().String())
+				fmt.Fprintln(c, netip.MustParseAddr(from).Unmap())
+				_, _ = io.Copy(c, c)
+			})
+		}
+	})
+}
+
+// dial connects from a guest and gives whom the other end takes it for.
+func dial(ns, to string) (net.Conn, string, error) {
+	var c net.Conn
+	err := netns.Do(ns, func() (err error) {
+		c, err = net.DialTimeout("tcp", to, time.Second)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+	var seen string
+	if _, err := fmt.Fscanln(c, &seen); err != nil {
+		c.Close()
+		return nil, "", err
+	}
+	return c, seen, nil
+}
+
+// seenAs connects until it works, at most ten seconds, and demands what the
+// other end sees.
+func (h *host) seenAs(ns, to, want string) {
+	h.t.Helper()
+	var got string
+	var err error
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var c net.Conn
+		if c, got, err = dial(ns, to); err == nil {
+			c.Close()
+			if got == want {
+				return
+			}
+		}
+	}
+	h.t.Errorf("connection to %s is seen as %q, wanted %q: %v; problems %s", to, got, want, err, h.problem())
+}
+
+// refused demands that no connection comes about.
+func (h *host) refused(ns, to string) {
+	h.t.Helper()
+	if c, seen, err := dial(ns, to); err == nil {
+		c.Close()
+		h.t.Errorf("a connection to %s came about, seen as %s", to, seen)
+	}
+}
+
+func (h *host) await(what string, ready func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ready() {
+			return
+		}
+	}
+	h.t.Fatalf("wait for %s: not there; problems %s", what, h.problem())
+}

@@ -1,0 +1,342 @@
+package l3
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/linux/child"
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/ovsdb"
+)
+
+// Limits of the work.
+const (
+	maxBusy    = 8                      // routers at once
+	jobTimeout = 30 * time.Second       // for one attempt at one router
+	retryFirst = 500 * time.Millisecond // after a failure, doubled up to
+	retryMax   = time.Minute
+	auditEvery = 5 * time.Minute // a router that nothing happened to
+)
+
+// announceAfter says when an address that appeared is announced: at once, and
+// again, because its port may not be wired yet and frames get lost.
+var announceAfter = []time.Duration{0, 500 * time.Millisecond, 2 * time.Second, 6 * time.Second}
+
+// Database is Open vSwitch's configuration database (*ovsdb.Client).
+type Database interface {
+	Commit(ctx context.Context, ops ...ovsdb.Op) error
+	State() ovsdb.State
+	Watch() *ovsdb.Watcher
+}
+
+// Update changes what the host knows of its routers.
+type Update struct {
+	// Full begins with an empty View: afterwards it is complete.
+	Full bool
+	// Change brings the View up to date and gives the routers that may be
+	// concerned; with Full all are.
+	Change func(*View) []string
+}
+
+// Config says what the loop works with.
+type Config struct {
+	Host string
+	// Owner marks the namespaces of this agent: it has to be another one for
+	// every agent on the machine, and the same after a restart.
+	Owner string
+	// Bridge is the integration bridge.
+	Bridge string
+	// SwitchNamespace is where Open vSwitch makes its links; "" is the agent's
+	// own network namespace.
+	SwitchNamespace string
+	RunDir          string // for the files of the routers' programs
+	DB              Database
+	Children        *child.Supervisor
+	Updates         <-chan Update
+	// Problems is told what cannot be realised, when that changes.
+	Problems func([]model.Problem)
+	Log      *zap.Logger
+}
+
+// Loop owns the routers of the host. Use New, then Run.
+type Loop struct {
+	cfg Config
+	log *zap.Logger
+
+	view *View
+	// full says that view is complete; before, nothing is removed.
+	full    bool
+	swept   bool // what is left of routers that are gone has been looked for
+	routers map[string]*router
+	links   map[string]string // link → router
+	results chan result
+	busy    int
+	workers sync.WaitGroup
+	told    []model.Problem
+}
+
+// router is what the loop knows of one router.
+type router struct {
+	id   string
+	want *Namespace // nil: it is to go
+	// due is when it is to be worked on next; light says that only its links
+	// are to be looked at.
+	due      time.Time
+	light    bool
+	busy     bool
+	again    bool // it changed while it was worked on
+	known    bool // it has been brought to what was desired once
+	wait     time.Duration
+	problem  string
+	since    time.Time
+	announce []announcement
+}
+
+// announcement is an address to be announced on a link, so many times already.
+type announcement struct {
+	link string
+	addr netip.Addr
+	at   time.Time
+	n    int
+}
+
+// New makes a loop that has done nothing yet.
+func New(cfg Config) *Loop {
+	if cfg.Problems == nil {
+		cfg.Problems = func([]model.Problem) {}
+	}
+	return &Loop{
+		cfg: cfg, log: cfg.Log, view: NewView(), routers: map[string]*router{}, links: map[string]string{},
+		results: make(chan result, maxBusy),
+	}
+}
+
+// Run works until ctx is done. It leaves the routers as they are.
+func (l *Loop) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer l.workers.Wait()
+	defer cancel()
+	watch := l.cfg.DB.Watch()
+	defer watch.Close()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	updates := l.cfg.Updates
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case u, ok := <-updates:
+			if !ok {
+				updates = nil
+				continue
+			}
+			l.take(u)
+		case <-watch.Changes():
+			l.takeDatabase(watch.TakeDirty())
+		case r := <-l.results:
+			l.onResult(r)
+		case <-timer.C:
+		}
+		timer.Reset(max(time.Until(l.step(ctx)), time.Millisecond))
+	}
+}
+
+// take brings the records and what follows from them up to date.
+func (l *Loop) take(u Update) {
+	touched := map[string]bool{}
+	if u.Full {
+		l.view = NewView()
+	}
+	for _, id := range u.Change(l.view) {
+		touched[id] = true
+	}
+	if u.Full {
+		l.full = true
+		for id := range l.routers {
+			touched[id] = true
+		}
+		for id := range l.view.Routers {
+			touched[id] = true
+		}
+	}
+	if !l.full {
+		return
+	}
+	for id := range touched {
+		l.describe(id)
+	}
+}
+
+// describe compiles a router anew and has it worked on if that made a
+// difference.
+func (l *Loop) describe(id string) {
+	r := l.routers[id]
+	in, here := l.view.Input(id)
+	switch {
+	case !here && r == nil:
+		return
+	case r == nil:
+		r = &router{id: id, wait: retryFirst}
+		l.routers[id] = r
+	}
+	var want *Namespace
+	if here {
+		n := Desired(in)
+		want = &n
+	}
+	if r.known && reflect.DeepEqual(r.want, want) {
+		return
+	}
+	maps.DeleteFunc(l.links, func(_, owner string) bool { return owner == id })
+	if want != nil {
+		for _, p := range want.Ports {
+			l.links[p.Name] = id
+		}
+	}
+	r.want, r.due, r.light, r.again = want, time.Now(), false, r.busy
+	r.wait = retryFirst
+}
+
+// takeDatabase has the routers looked at whose links may have been made anew.
+func (l *Loop) takeDatabase(d ovsdb.Dirty) {
+	if d.Full {
+		for _, r := range l.routers {
+			r.look(false)
+		}
+		return
+	}
+	for _, name := range d.Interfaces {
+		if r := l.routers[l.links[name]]; r != nil {
+			r.look(true)
+		}
+	}
+}
+
+// look has the router looked at soon.
+func (r *router) look(light bool) {
+	soon := time.Now()
+	switch {
+	case r.busy:
+		r.again = true
+	case r.problem == "" && r.due.After(soon):
+		r.due, r.light = soon, light
+	}
+}
+
+// step starts what is due and gives when it wants to be called again.
+func (l *Loop) step(ctx context.Context) time.Time {
+	now := time.Now()
+	next := now.Add(time.Hour)
+	if !l.full {
+		return next
+	}
+	l.sweep(ctx)
+	for _, id := range slices.Sorted(maps.Keys(l.routers)) {
+		r := l.routers[id]
+		if !r.busy && !r.due.After(now) && l.busy < maxBusy {
+			l.start(ctx, r)
+		}
+		if !r.busy {
+			next = earlier(next, l.announceDue(ctx, r, now))
+			if r.due.After(now) {
+				next = earlier(next, r.due)
+			}
+		}
+	}
+	l.tell()
+	return next
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// start has a worker bring the router to what is desired.
+func (l *Loop) start(ctx context.Context, r *router) {
+	r.busy, r.again = true, false
+	l.busy++
+	j := job{cfg: &l.cfg, id: r.id, want: r.want, light: r.light && r.known, sweep: !r.known}
+	l.workers.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, jobTimeout)
+		defer cancel()
+		began := time.Now()
+		res := j.run(ctx)
+		res.took = time.Since(began)
+		l.results <- res
+	})
+}
+
+// onResult takes what a worker made of a router.
+func (l *Loop) onResult(res result) {
+	l.busy--
+	r := l.routers[res.id]
+	r.busy = false
+	now := time.Now()
+	if res.changes > 0 {
+		l.log.Info("router changed", zap.String("router", r.id), zap.Int("changes", res.changes),
+			zap.Duration("took", res.took), zap.Bool("gone", r.want == nil))
+	}
+	for _, a := range res.appeared {
+		r.announce = append(r.announce, announcement{link: a.Link, addr: a.Prefix.Addr(), at: now})
+	}
+	switch {
+	case res.err != nil:
+		delay := r.wait/2 + rand.N(r.wait/2)
+		r.wait = min(2*r.wait, retryMax)
+		r.due, r.light = now.Add(delay), false
+		r.fail(l.log, res.err.Error())
+	case r.want == nil && !r.again:
+		delete(l.routers, r.id)
+		return
+	default:
+		r.known, r.wait, r.light = true, retryFirst, false
+		r.due = now.Add(auditEvery/2 + rand.N(auditEvery))
+		r.fail(l.log, "")
+	}
+	if r.again {
+		r.due, r.known = now, r.known && res.err == nil
+	}
+}
+
+// fail notes a problem, or its end.
+func (r *router) fail(log *zap.Logger, text string) {
+	if text == r.problem {
+		return
+	}
+	r.problem, r.since = text, time.Now().UTC()
+	if text != "" {
+		log.Warn("router cannot be realised", zap.String("router", r.id), zap.String("text", text))
+	}
+}
+
+// tell tells of problems when they have changed.
+func (l *Loop) tell() {
+	var found []model.Problem
+	for _, id := range slices.Sorted(maps.Keys(l.routers)) {
+		r := l.routers[id]
+		if r.problem != "" {
+			found = append(found, model.Problem{Object: "router " + id, Text: r.problem, Since: r.since})
+		}
+		if r.want != nil {
+			for i, text := range r.want.Problems {
+				found = append(found, model.Problem{Object: fmt.Sprintf("router %s (%d)", id, i+1), Text: text})
+			}
+		}
+	}
+	if !slices.Equal(found, l.told) {
+		l.told = found
+		l.cfg.Problems(slices.Clone(found))
+	}
+}

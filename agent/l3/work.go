@@ -1,0 +1,389 @@
+package l3
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/linux/announce"
+	"github.com/lepton-sdn/lepton/linux/child"
+	"github.com/lepton-sdn/lepton/linux/conntrack"
+	"github.com/lepton-sdn/lepton/linux/iptables"
+	"github.com/lepton-sdn/lepton/linux/links"
+	"github.com/lepton-sdn/lepton/linux/netns"
+	"github.com/lepton-sdn/lepton/linux/sysctl"
+	"github.com/lepton-sdn/lepton/ovsdb"
+)
+
+// namespacePrefix begins the names of routers' namespaces.
+const namespacePrefix = "qrouter-"
+
+// routerKey is the external_id of an interface that says whose it is.
+const routerKey = "lepton-router"
+
+// linkWait is how long Open vSwitch may take to make a link.
+const linkWait = 10 * time.Second
+
+// job is one attempt to bring one router to what is desired.
+type job struct {
+	cfg  *Config
+	id   string
+	want *Namespace // nil: remove it
+	// light looks at the links only; sweep looks at the tracked connections
+	// whether or not a rule changed.
+	light, sweep bool
+
+	ns  string
+	res result
+}
+
+// result is what became of a job.
+type result struct {
+	id       string
+	err      error
+	changes  int
+	appeared []links.Address
+	took     time.Duration
+}
+
+func (j *job) run(ctx context.Context) result {
+	j.res.id = j.id
+	if j.want == nil {
+		j.res.err = j.remove(ctx)
+	} else {
+		j.res.err = j.realise(ctx)
+	}
+	return j.res
+}
+
+// realise brings the router to what is desired: what lets traffic pass comes
+// after what filters and translates it.
+func (j *job) realise(ctx context.Context) error {
+	name, made, err := j.namespace()
+	if err != nil {
+		return err
+	}
+	j.ns = name
+	if made {
+		j.res.changes++
+	}
+	moved, err := j.ports(ctx)
+	if err != nil {
+		return err
+	}
+	if j.light && !made && !moved {
+		return nil
+	}
+	set, err := sysctl.Apply(name, j.want.Sysctls)
+	j.res.changes += len(set)
+	if err != nil {
+		return err
+	}
+	changed, refused := j.rules(ctx)
+	if refused != nil && !onlyHelpers(refused) {
+		return refused
+	}
+	done, err := links.Apply(name, j.want.Links)
+	j.res.changes += len(done)
+	for _, c := range done {
+		if c.Address != nil && !c.Delete {
+			j.res.appeared = append(j.res.appeared, *c.Address)
+		}
+	}
+	errs := []error{refused, err}
+	if changed || j.sweep {
+		errs = append(errs, j.connections())
+	}
+	errs = append(errs, j.advertise(ctx))
+	return errors.Join(errs...)
+}
+
+// namespace makes the router's namespace if it is not there.
+func (j *job) namespace() (name string, made bool, err error) {
+	for _, name = range j.names() {
+		made, err = netns.Ensure(name, j.cfg.Owner)
+		if !errors.Is(err, netns.ErrForeign) {
+			return name, made, err
+		}
+	}
+	return "", false, err
+}
+
+// names are those that the namespace may have. Another agent on this machine
+// may have the router too, or still.
+func (j *job) names() []string {
+	return []string{namespacePrefix + j.id, namespacePrefix + j.id + "-" + j.cfg.Host}
+}
+
+// ports brings the router's ports on the integration bridge to what is desired
+// and their links into the namespace. It reports whether a link was moved.
+func (j *job) ports(ctx context.Context) (moved bool, err error) {
+	var ops []ovsdb.Op
+	desired := map[string]bool{}
+	for _, p := range j.want.Ports {
+		desired[p.Name] = true
+		ops = append(ops, ovsdb.EnsurePort{
+			Bridge: j.cfg.Bridge, Name: p.Name, Type: "internal", MTURequest: p.MTU,
+			ExternalIDs: map[string]string{
+				"iface-id": p.ID, "attached-mac": p.MAC.String(), "iface-status": "active", routerKey: j.id,
+			},
+		})
+	}
+	ops = append(ops, j.surplus(desired)...)
+	if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
+		return false, fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
+	}
+	for _, p := range j.want.Ports {
+		did, err := j.fetch(ctx, p.Name)
+		if err != nil {
+			return moved, err
+		}
+		moved = moved || did
+	}
+	return moved, nil
+}
+
+// surplus gives the deletion of the router's ports that are not desired.
+func (j *job) surplus(desired map[string]bool) []ovsdb.Op {
+	var ops []ovsdb.Op
+	for name, i := range j.cfg.DB.State().Interfaces {
+		if i.ExternalIDs[routerKey] == j.id && !desired[name] {
+			ops = append(ops, ovsdb.DeletePort{Name: name})
+			j.res.changes++
+		}
+	}
+	return ops
+}
+
+// fetch gets a link into the namespace, once Open vSwitch has made it.
+func (j *job) fetch(ctx context.Context, link string) (moved bool, err error) {
+	for deadline := time.Now().Add(linkWait); ; {
+		inside, err := netns.HasLink(j.ns, link)
+		if err != nil {
+			return false, err
+		}
+		outside, err := netns.HasLink(j.cfg.SwitchNamespace, link)
+		switch {
+		case err != nil:
+			return false, err
+		case outside:
+			if inside { // left over from before Open vSwitch was restarted
+				if err := netns.DeleteLink(j.ns, link); err != nil {
+					return false, err
+				}
+			}
+			j.res.changes++
+			return true, netns.MoveLink(link, j.cfg.SwitchNamespace, j.ns)
+		case inside:
+			return false, nil
+		case time.Now().After(deadline):
+			return false, fmt.Errorf("link %s: Open vSwitch has not made it after %s%s", link, linkWait, j.complaint(link))
+		}
+		select {
+		case <-ctx.Done():
+			return false, fmt.Errorf("wait for link %s: %w", link, ctx.Err())
+		case <-time.After(3 * time.Millisecond):
+		}
+	}
+}
+
+// complaint is what Open vSwitch says of an interface.
+func (j *job) complaint(link string) string {
+	if text := j.cfg.DB.State().Interfaces[link].Error; text != "" {
+		return ": " + text
+	}
+	return ""
+}
+
+// rules applies the rules of both families.
+func (j *job) rules(ctx context.Context) (changed bool, err error) {
+	var errs []error
+	for _, f := range []iptables.Family{iptables.IPv4, iptables.IPv6} {
+		set := j.want.V4
+		if f == iptables.IPv6 {
+			set = j.want.V6
+		}
+		did, err := iptables.Apply(ctx, j.ns, f, set)
+		if did {
+			j.res.changes++
+			changed = true
+		}
+		errs = append(errs, err)
+	}
+	return changed, errors.Join(errs...)
+}
+
+// onlyHelpers reports whether only the raw table was refused, which holds
+// nothing but conntrack helpers.
+func onlyHelpers(err error) bool {
+	var table *iptables.TableError
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			if !onlyHelpers(e) {
+				return false
+			}
+		}
+		return true
+	}
+	return errors.As(err, &table) && table.Table == "raw"
+}
+
+// connections ends those that what is desired no longer translates.
+func (j *job) connections() error {
+	if len(j.want.NAT.Networks) == 0 {
+		return nil
+	}
+	n, err := conntrack.Delete(j.ns, func(e conntrack.Entry) bool { return !j.want.NAT.Justifies(e) })
+	j.res.changes += n
+	return err
+}
+
+// radvdName is the name of the router's radvd among the children.
+func radvdName(id string) string { return "radvd-" + id }
+
+// radvdFile is a file of the router's radvd.
+func (j *job) radvdFile(suffix string) string {
+	return filepath.Join(j.cfg.RunDir, "radvd", j.id+suffix)
+}
+
+// advertise has radvd run as the records say.
+func (j *job) advertise(ctx context.Context) error {
+	if j.want.RADVD == "" {
+		return j.silence(ctx)
+	}
+	path := j.radvdFile(".conf")
+	have, err := os.ReadFile(path)
+	if err != nil || string(have) != j.want.RADVD {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("radvd: %w", err)
+		}
+		if err := os.WriteFile(path+".new", []byte(j.want.RADVD), 0o644); err != nil {
+			return fmt.Errorf("radvd: %w", err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			return fmt.Errorf("radvd: %w", err)
+		}
+		j.res.changes++
+	}
+	digest := sha256.Sum256([]byte(j.want.RADVD))
+	return j.cfg.Children.Ensure(child.Spec{
+		Name: radvdName(j.id), Namespace: j.ns, Path: "radvd",
+		Args:   []string{"-n", "-C", path, "-p", j.radvdFile(".pid"), "-m", "stderr"},
+		Config: hex.EncodeToString(digest[:8]), Reload: syscall.SIGHUP, Log: j.radvdFile(".log"),
+	})
+}
+
+// silence stops radvd and removes its files.
+func (j *job) silence(ctx context.Context) error {
+	if err := j.cfg.Children.Stop(ctx, radvdName(j.id)); err != nil {
+		return err
+	}
+	for _, suffix := range []string{".conf", ".pid", ".log"} {
+		if err := os.Remove(j.radvdFile(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove takes the router off this host.
+func (j *job) remove(ctx context.Context) error {
+	if err := j.silence(ctx); err != nil {
+		return err
+	}
+	if ops := j.surplus(nil); len(ops) > 0 {
+		if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
+			return fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
+		}
+	}
+	var errs []error
+	for _, name := range j.names() {
+		owner, exists, err := netns.Owner(name)
+		if err == nil && exists && owner == j.cfg.Owner {
+			err = netns.Delete(name, j.cfg.Owner)
+			j.res.changes++
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// sweep looks once for what is left of routers that went while no agent ran.
+// The records must be complete.
+func (l *Loop) sweep(context.Context) {
+	if l.swept || !l.cfg.DB.State().Connected {
+		return
+	}
+	l.swept = true
+	found := map[string]bool{}
+	names, err := netns.List(namespacePrefix)
+	if err != nil {
+		l.log.Warn("namespaces cannot be listed", zap.Error(err))
+	}
+	for _, name := range names {
+		id := strings.TrimSuffix(strings.TrimPrefix(name, namespacePrefix), "-"+l.cfg.Host)
+		if owner, exists, err := netns.Owner(name); err == nil && exists && owner == l.cfg.Owner {
+			found[id] = true
+		}
+	}
+	for _, i := range l.cfg.DB.State().Interfaces {
+		if id := i.ExternalIDs[routerKey]; id != "" {
+			found[id] = true
+		}
+	}
+	children, err := l.cfg.Children.Names()
+	if err != nil {
+		l.log.Warn("children cannot be listed", zap.Error(err))
+	}
+	for _, name := range children {
+		if id, ok := strings.CutPrefix(name, radvdName("")); ok {
+			found[id] = true
+		}
+	}
+	for id := range found {
+		if l.routers[id] == nil {
+			l.routers[id] = &router{id: id, wait: retryFirst, due: time.Now()}
+		}
+	}
+}
+
+// announceDue announces what is due and gives when the next one is.
+func (l *Loop) announceDue(_ context.Context, r *router, now time.Time) time.Time {
+	next := now.Add(time.Hour)
+	if r.want == nil {
+		r.announce = nil
+	}
+	var left []announcement
+	for _, a := range r.announce {
+		if a.at.After(now) {
+			left, next = append(left, a), earlier(next, a.at)
+			continue
+		}
+		j := job{cfg: &l.cfg, id: r.id}
+		l.workers.Go(func() {
+			for _, ns := range j.names() {
+				if owner, exists, err := netns.Owner(ns); err == nil && exists && owner == l.cfg.Owner {
+					if err := announce.Send(ns, a.link, a.addr); err != nil {
+						l.log.Debug("address not announced", zap.Error(err))
+					}
+				}
+			}
+		})
+		if a.n++; a.n < len(announceAfter) {
+			a.at = a.at.Add(announceAfter[a.n])
+			left, next = append(left, a), earlier(next, a.at)
+		}
+	}
+	r.announce = left
+	return next
+}
