@@ -8,6 +8,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -20,7 +21,7 @@ type (
 // newQoS serves /v2.0/qos: the policies, below each its rules, the rules by
 // their ids alone, and the types of rules.
 func newQoS(a *API) branch {
-	b := branch{"policies": newQoSPolicies(a), "rule-types": newRuleTypes(a)}
+	b := branch{"policies": newQoSPolicies(a), "rule-types": ruleTypes{policy.Of("rule_type")}}
 	for _, kind := range model.QoSRuleTypes() {
 		b["alias-"+strings.ReplaceAll(string(kind), "_", "-")+"-rules"] = newQoSRules(a, kind, "")
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"iter"
 	"math"
-	"net/http"
 	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
-	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -156,66 +154,4 @@ func dscpMark(v any) (any, error) {
 
 func dscpMarks() []int {
 	return []int{0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 46, 48, 56}
-}
-
-// ruleTypes serves /v2.0/qos/rule-types: the types of rules that policies may
-// have. Drivers are those who apply such rules to packets; there are none yet.
-type ruleTypes struct {
-	api    *API
-	rights policy.Resource
-}
-
-func newRuleTypes(a *API) endpoint { return ruleTypes{a, policy.Of("rule_type")} }
-
-func (e ruleTypes) serve(_ context.Context, rq *request, rest []string) (response, error) {
-	if len(rest) > 1 {
-		return response{}, errNoPath
-	}
-	if rq.http.Method != http.MethodGet {
-		return response{}, errMethod
-	}
-	if len(rest) == 0 || rest[0] == "" {
-		return e.list(rq)
-	}
-	kind := model.QoSRuleType(rest[0])
-	if !rq.who.Admin {
-		return response{}, forbidden("get_rule_type")
-	}
-	if !slices.Contains(model.QoSRuleTypes(), kind) {
-		return response{}, plugin.NotFoundAs("QosRuleTypeNotFound", "QoS rule type %s could not be found.", clip(rest[0]))
-	}
-	o := object{{"type", string(kind)}, {"drivers", []object{}}}
-	return response{status: http.StatusOK, body: appendObject(nil, object{{"rule_type", rq.query.only(o)}})}, nil
-}
-
-// only gives the members that the query's fields name, all when it has none.
-func (q *query) only(o object) object {
-	if len(q.fields) == 0 {
-		return o
-	}
-	return slices.DeleteFunc(o, func(m member) bool { return !q.fields[m.name] })
-}
-
-// list gives all types; all_supported=true asks for those that a driver applies.
-func (e ruleTypes) list(rq *request) (response, error) {
-	applied := false
-	for _, name := range rq.query.order {
-		if name != "all_rules" && name != "all_supported" {
-			return response{}, badRequest("['%s'] is invalid attribute for filtering", clip(name))
-		}
-		for _, text := range rq.query.filters[name] {
-			on, ok := parseBool(text)
-			if !ok {
-				return response{}, plugin.InvalidInput("'%s' cannot be converted to boolean", clip(text))
-			}
-			applied = applied || name == "all_supported" && on
-		}
-	}
-	all := []object{}
-	if !applied && policy.May(e.rights.Get, rq.who, identity.Target{}) {
-		for _, kind := range model.QoSRuleTypes() {
-			all = append(all, rq.query.only(object{{"type", string(kind)}}))
-		}
-	}
-	return response{status: http.StatusOK, body: appendObject(nil, object{{"rule_types", all}})}, nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -26,6 +27,14 @@ type query struct {
 	// in which the attributes first appear.
 	filters map[string][]string
 	order   []string
+}
+
+// only gives the members of an object that the fields name, all without fields.
+func (q *query) only(o object) object {
+	if len(q.fields) == 0 {
+		return o
+	}
+	return slices.DeleteFunc(o, func(m member) bool { return !q.fields[m.name] })
 }
 
 type parameter struct{ name, value string }
