@@ -12,6 +12,8 @@ type Router struct {
 	// Routes are the routes besides those of the interfaces' subnets.
 	Routes  []HostRoute `json:"routes,omitempty"`
 	AZHints []string    `json:"availability_zone_hints,omitempty"`
+
+	FlavorID string `json:"flavor_id,omitempty"`
 }
 
 // RouterGateway is a router's way to an external network.

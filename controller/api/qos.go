@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -69,6 +70,10 @@ func (e qosPolicies) serve(ctx context.Context, rq *request, rest []string) (res
 	name, plural := strings.CutSuffix(rest[1], "_rules")
 	if !plural || !slices.Contains(model.QoSRuleTypes(), model.QoSRuleType(name)) {
 		return e.collection.serve(ctx, rq, rest)
+	}
+	if rights := policy.Of(name + "_rule"); rq.http.Method == http.MethodPost &&
+		!policy.May(rights.Create, rq.who, identity.Target{ProjectID: rq.who.ProjectID}) {
+		return response{}, forbidden("create_policy_" + name + "_rule") // whether the policy is there or not
 	}
 	err := e.api.read(ctx, func(r records.Reader) error {
 		_, err := e.seen(r, rq.who, rest[0])

@@ -206,9 +206,13 @@ func TestAPolicyIsSharedByRBAC(t *testing.T) {
 	}
 	send(one, 403, "POST qos/policies/$policy/dscp_marking_rules", `{"dscp_marking_rule": {"dscp_mark": 8}}`)
 	send(one, 403, "PUT qos/policies/$policy", `{"policy": {"name": "mine"}}`)
+	send(one, 403, "POST qos/policies/$net/dscp_marking_rules", `{"dscp_marking_rule": {"dscp_mark": 8}}`)
+	send(one, 400, "POST rbac-policies", `{"rbac_policy": {"object_type": "qos_policy", "object_id": "$policy", "action": "access_as_shared", "target_tenant": "p2"}}`)
+	send(two, 404, "POST rbac-policies", `{"rbac_policy": {"object_type": "qos_policy", "object_id": "$policy", "action": "access_as_shared", "target_tenant": "p2"}}`)
 	send(two, 404, "GET qos/policies/$policy", "")
 	send(one, 200, "PUT networks/$net", naming)
 	send(admin, 409, "DELETE rbac-policies/$rbac", "")
+	send(admin, 409, "PUT rbac-policies/$rbac", `{"rbac_policy": {"target_tenant": "p2"}}`)
 	send(admin, 200, "PUT qos/policies/$policy", `{"policy": {"shared": true}}`)
 	send(admin, 204, "DELETE rbac-policies/$rbac", "")
 	send(admin, 409, "PUT qos/policies/$policy", `{"policy": {"shared": false}}`)

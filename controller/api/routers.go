@@ -122,8 +122,9 @@ func routerAttrs() []attr[routerSpec, routerView] {
 			get: func(*routerView) any { return false },
 		},
 		{
-			name: "flavor_id", create: true, check: nullable(noFlavor), sort: true,
-			get: func(*routerView) any { return nil },
+			name: "flavor_id", create: true, check: nullable(text(36)), sort: true,
+			set: func(s *routerSpec, v any) { s.FlavorID, _ = v.(string) },
+			get: func(v *routerView) any { return orNull(v.FlavorID) },
 		},
 	}...)
 }
@@ -137,15 +138,6 @@ func notAvailable(kind string) check {
 		}
 		return b, err
 	}
-}
-
-// noFlavor refuses every flavor: there are none.
-func noFlavor(v any) (any, error) {
-	id, err := text(36)(v)
-	if err != nil {
-		return nil, err
-	}
-	return nil, plugin.NotFound("Flavor", "Flavor", id.(string))
 }
 
 // gatewayInfo takes an external_gateway_info; an empty one is none.

@@ -1,12 +1,17 @@
 package api
 
+import "github.com/lepton-sdn/lepton/controller/policy"
+
 // serviceEndpoints are the collections of what is done to networks and ports
 // besides connecting them.
 func serviceEndpoints(a *API) map[string]endpoint {
 	return map[string]endpoint{
-		"qos":      newQoS(a),
-		"trunks":   newTrunks(a),
-		"log":      newLogging(a),
-		"policies": taggable{newQoSPolicies(a)},
+		"qos":               newQoS(a),
+		"flavors":           newFlavors(a),
+		"service_profiles":  newProfiles(a),
+		"service-providers": providers{policy.Of("service_provider")},
+		"trunks":            newTrunks(a),
+		"log":               newLogging(a),
+		"policies":          taggable{newQoSPolicies(a)},
 	}
 }

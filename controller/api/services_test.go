@@ -82,5 +82,6 @@ func TestTheTablesOfServicesAreNeutrons(t *testing.T) {
 func serviceTables() map[string]map[string]flags {
 	return map[string]map[string]flags{
 		"qos/policies": flagsOf(qosPolicyAttrs()), "trunks": flagsOf(trunkAttrs()), "log/logs": flagsOf(logAttrs()),
+		"flavors": flagsOf(flavorAttrs()),
 	}
 }

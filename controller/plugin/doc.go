@@ -33,6 +33,8 @@
 //	qosuse/<QoS policy>/<type>/<id>    id of what names the policy
 //	trunk/<port>                       trunk id, of parents and sub ports
 //	log/<group or port>/<log>          log id
+//	flavoruse/<flavor>/<router>        router id
+//	profileuse/<profile>/<flavor>      flavor id
 //	quota/<project>/<resource>/<slot>  object id
 //
 // The other way round, "nothing uses this" is a condition on such keys.

@@ -86,16 +86,19 @@ func (p *Plugin) UpdateQoSPolicy(c Call, u *records.Update, before *QoSPolicyVie
 }
 
 // reshareQoS lets everybody use a policy, or nobody but those that it is shared
-// with by RBAC policies of their own.
+// with by RBAC policies of their own. What its owner has in use counts, too, as
+// Neutron counts it.
 func (p *Plugin) reshareQoS(u *records.Update, policy *model.QoSPolicy, shared bool) error {
 	if shared {
 		return p.share(u, qosType, &policy.Meta, model.ActionShared)
 	}
-	kind := p.shareables()[qosType]
-	targets := slices.DeleteFunc(targetsOf(u, policy.ID, model.ActionShared, ""), func(t string) bool { return t == model.Everybody })
-	if _, found := kind.dependent(u, policy.ID, model.ActionShared, targets); found {
-		return policyInUse(&model.RBACPolicy{ObjectID: policy.ID}, dependents)
+	targets := targetsOf(u, policy.ID, model.ActionShared, "")
+	for user := range qosUsers(u, policy.ID, model.ActionShared) {
+		if user != "" && !slices.Contains(targets, user) {
+			return policyInUse(&model.RBACPolicy{ObjectID: policy.ID}, dependents)
+		}
 	}
+	u.RequireNoNewClaims(qosUsePrefix(policy.ID))
 	return unshare(u, policy.ID, func(rbac *model.RBACPolicy) bool { return rbac.TargetProject == model.Everybody })
 }
 

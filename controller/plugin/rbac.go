@@ -62,7 +62,11 @@ func mayPublish(c Call, u *records.Update, kind *shareable, made *model.RBACPoli
 		return nil
 	}
 	target := sharingOf(u, made.ObjectID).target(owner)
-	if !ok || !policy.May(policy.Of(made.ObjectType).Get, c.Who, target) {
+	rights := made.ObjectType
+	if kind.rights != "" {
+		rights = kind.rights
+	}
+	if !ok || !policy.May(policy.Of(rights).Get, c.Who, target) {
 		return NotFound(kind.kind, kind.title, made.ObjectID)
 	}
 	return InvalidInput("Only admins can manipulate policies on objects they do not own")
@@ -81,7 +85,10 @@ func (p *Plugin) UpdatePolicy(_ Call, u *records.Update, before *model.RBACPolic
 	if err := keepDefault(u, before); err != nil {
 		return err
 	}
-	targets := append(targetsOf(u, after.ObjectID, after.Action, after.ID), after.TargetProject)
+	targets := targetsOf(u, after.ObjectID, after.Action, after.ID)
+	if !kind.strict {
+		targets = append(targets, after.TargetProject)
+	}
 	if _, found := kind.dependent(u, after.ObjectID, after.Action, targets); found {
 		return policyInUse(before, dependents)
 	}

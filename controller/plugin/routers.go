@@ -59,6 +59,9 @@ func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string,
 	if err := p.takeQuota(u, &router.Meta, QuotaRouter); err != nil {
 		return "", err
 	}
+	if err := p.flavorRouter(u, &router); err != nil {
+		return "", err
+	}
 	if s.GatewayInfo != nil {
 		if err := p.changeGateway(c, u, &router, s.GatewayInfo); err != nil {
 			return "", err
@@ -111,7 +114,7 @@ func (p *Plugin) DeleteRouter(u *records.Update, id string) error {
 	if err := p.clearGateway(u, &gone); err != nil {
 		return err
 	}
-	keys := quotaKeys(&router.Meta, QuotaRouter)
+	keys := append(quotaKeys(&router.Meta, QuotaRouter), flavorKeys(router)...)
 	if router.Gateway != nil {
 		keys = append(keys, qosKeys(router.Gateway.QoSPolicyID, qosOfRouter, id)...)
 	}

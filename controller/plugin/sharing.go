@@ -60,6 +60,12 @@ type shareable struct {
 	// reach, if set, refuses to share the object with a project that could not
 	// use it for want of something else.
 	reach func(u *records.Update, id, project string) error
+	// rights is what the table of rights calls an object, when that is not the
+	// type.
+	rights string
+	// strict types refuse to give a policy another target while the object is in
+	// use, also by the new target.
+	strict bool
 }
 
 // admit asks whether the target of a policy could use the object.
@@ -106,6 +112,7 @@ func (p *Plugin) shareables() map[string]shareable {
 			kind: "QosPolicy", title: "QoS policy", actions: shared,
 			owner: ownerIn(records.QoSPolicies), touch: touchIn(p, records.QoSPolicies), users: qosUsers,
 			prefixes: func(id string) []string { return []string{qosUsePrefix(id)} },
+			rights:   "policy", strict: true,
 		},
 	}
 }

@@ -29,6 +29,8 @@ var (
 	QoSPolicies        = newTable("qos-policies", func(p *model.QoSPolicy) string { return p.ID })
 	Trunks             = newTable("trunks", func(t *model.Trunk) string { return t.ID })
 	Logs               = newTable("logs", func(l *model.Log) string { return l.ID })
+	Flavors            = newTable("flavors", func(f *model.Flavor) string { return f.ID })
+	ServiceProfiles    = newTable("service-profiles", func(p *model.ServiceProfile) string { return p.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
 	// ObjectStatuses have the ids that ObjectStatus.Key gives.
