@@ -25,10 +25,11 @@ type rangeEndpoint struct {
 	*collection[rangeSpec, rangeView]
 }
 
-func newRanges(a *API) endpoint {
+// newRanges serves them under either spelling of their path: clients use both.
+func newRanges(a *API, path string) endpoint {
 	p := a.config.Plugin
 	return rangeEndpoint{(&collection[rangeSpec, rangeView]{
-		api: a, member: "network_segment_range", plural: "network_segment_ranges", path: "network_segment_ranges",
+		api: a, member: "network_segment_range", plural: "network_segment_ranges", path: path,
 		kind: "NetworkSegmentRange", title: "Network Segment Range", bulk: true,
 		attrs:  rangeAttrs(),
 		id:     func(v *rangeView) string { return v.ID },

@@ -112,7 +112,8 @@ func TestARangeKeepsTheIDsThatNetworksHave(t *testing.T) {
 		{`{"maximum": 1003}`, "409 NetworkSegmentRangeReferencedByProject"},
 		{`{"minimum": 1011}`, "400 NetworkTunnelRangeError"},
 		{`{"shared": false}`, "400 HTTPBadRequest"},
-		{`{"minimum": 1004, "maximum": 1020, "name": "wide", "description": "d"}`, "200 "},
+		{`{"minimum": 1004, "maximum": 1020}`, "409 NetworkSegmentRangeReferencedByProject"},
+		{`{"minimum": 1003, "maximum": 1020, "name": "wide", "description": "d"}`, "200 "},
 	} {
 		if status, kind := put(f.body); fmt.Sprintf("%d %s", status, kind) != f.want {
 			t.Errorf("%s: %d %s, want %s", f.body, status, kind, f.want)
@@ -122,7 +123,7 @@ func TestARangeKeepsTheIDsThatNetworksHave(t *testing.T) {
 		t.Errorf("delete: %d %v", status, out)
 	}
 	c.must(200, "PUT", path+"/tags", `{"tags": ["a"]}`)
-	if got := c.list("network_segment_ranges?tags=a&name=wide", "network_segment_ranges"); len(got) != 1 {
+	if got := c.list("network-segment-ranges?tags=a&name=wide", "network_segment_ranges"); len(got) != 1 {
 		t.Errorf("by tag: %v", got)
 	}
 	c.must(204, "DELETE", "/v2.0/networks/"+id(n), nil)

@@ -219,10 +219,8 @@ func (p *Plugin) UpdateRange(_ Call, u *records.Update, before *RangeView, s *Ra
 		if err := settleRange(u, &rec); err != nil {
 			return err
 		}
-		for _, used := range usedIn(u.Peek(), before.SegmentRange) {
-			if used.ID < rec.Minimum || used.ID > rec.Maximum {
-				return rangeReferenced(rec.ID)
-			}
+		if strands(usedIn(u.Peek(), before.SegmentRange), before.SegmentRange, &rec) {
+			return rangeReferenced(rec.ID)
 		}
 		u.RequireNoNewClaims(segmentPrefix(rec.NetworkType, rec.PhysicalNetwork))
 		renew(u, rangeKey(&rec), rec.ID)
@@ -232,6 +230,16 @@ func (p *Plugin) UpdateRange(_ Call, u *records.Update, before *RangeView, s *Ra
 		records.SegmentRanges.Put(u, &rec)
 	}
 	return nil
+}
+
+// strands reports whether new limits of a range leave out ids that networks
+// have. As in Neutron, a limit that is moved may not be moved onto such an id.
+func strands(used []UsedSegment, before, after *model.SegmentRange) bool {
+	if len(used) == 0 {
+		return false
+	}
+	lowest, highest := used[0].ID, used[len(used)-1].ID
+	return after.Minimum != before.Minimum && after.Minimum >= lowest || after.Maximum != before.Maximum && after.Maximum <= highest
 }
 
 // DeleteRange removes a range of which no network has an id.

@@ -19,6 +19,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/endpoints"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/services"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/external"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/subnetpools"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 )
@@ -170,8 +171,8 @@ func (c *cloud) startController(ctx context.Context) error {
 	})
 }
 
-// prepareNetwork asks for the extensions, and makes the external network that
-// an operator would have made before tempest comes.
+// prepareNetwork asks for the extensions, and makes the external network and the
+// default subnet pools that an operator would have made before tempest comes.
 func (c *cloud) prepareNetwork(ctx context.Context) error {
 	pages, err := extensions.List(c.network).AllPages(ctx)
 	if err != nil {
@@ -200,6 +201,14 @@ func (c *cloud) prepareNetwork(ctx context.Context) error {
 		NetworkID: network.ID, Name: c.ExternalName, IPVersion: gophercloud.IPv4, CIDR: "198.51.100.0/24",
 	}).Err; err != nil {
 		return fmt.Errorf("make subnet of the external network: %w", err)
+	}
+	for _, pool := range []subnetpools.CreateOpts{
+		{Name: "default-v4", Prefixes: []string{"10.224.0.0/12"}, DefaultPrefixLen: 26, IsDefault: true, Shared: true},
+		{Name: "default-v6", Prefixes: []string{"fd00:224::/48"}, DefaultPrefixLen: 64, IsDefault: true, Shared: true},
+	} {
+		if err := subnetpools.Create(ctx, c.network, pool).Err; err != nil {
+			return fmt.Errorf("make subnet pool %s: %w", pool.Name, err)
+		}
 	}
 	return nil
 }
