@@ -24,6 +24,12 @@ type Config struct {
 	// AgentDownTime is how many seconds after its last heartbeat an agent
 	// counts as dead.
 	AgentDownTime int `yaml:"agent_down_time"`
+	// DHCPAgentsPerNetwork is how many hosts serve a network with DHCP, where
+	// there are as many.
+	DHCPAgentsPerNetwork int `yaml:"dhcp_agents_per_network"`
+	// MovesPerSecond is how many routers and networks are moved in a second when
+	// an agent is dead, or a better one has come.
+	MovesPerSecond int `yaml:"moves_per_second"`
 	// Quotas are the limits of projects that have none of their own, by
 	// resource; -1 is no limit.
 	Quotas map[string]int `yaml:"quotas"`
@@ -41,6 +47,9 @@ func DefaultConfig() Config {
 		DNSDomain:     "openstacklocal",
 		BaseMAC:       "fa:16:3e:00:00:00",
 		AgentDownTime: 75,
+
+		DHCPAgentsPerNetwork: 2,
+		MovesPerSecond:       50,
 		Quotas: map[string]int{
 			QuotaNetwork: 100, QuotaSubnet: 100, QuotaPort: 500,
 			QuotaRouter: 10, QuotaFloatingIP: 50,
@@ -71,6 +80,8 @@ func (c *Config) Validate() error {
 		value, least int
 	}{
 		{"agent_down_time", c.AgentDownTime, 1},
+		{"dhcp_agents_per_network", c.DHCPAgentsPerNetwork, 1},
+		{"moves_per_second", c.MovesPerSecond, 1},
 		{"max_dns_nameservers", c.MaxDNSNameservers, 0},
 		{"max_subnet_host_routes", c.MaxSubnetHostRoutes, 0},
 		{"max_allowed_address_pair", c.MaxAllowedAddressPairs, 0},

@@ -171,6 +171,11 @@ func (p *Plugin) addPortInterface(c Call, u *records.Update, router *model.Route
 	changed := *port
 	changed.DeviceID, changed.DeviceOwner = router.ID, OwnerRouterInterface
 	changed.PortSecurityEnabled, changed.SecurityGroups, changed.AllowedAddressPairs = false, nil, nil
+	if host := routerHost(u, router.ID); host != "" {
+		if moved := p.onHost(u, &changed, host); moved != nil {
+			changed = *moved
+		}
+	}
 	if err := reclaim(u, id, portClaims(port), portClaims(&changed)); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ type NetworkView struct {
 
 // ViewNetwork gives a network as the API shows it.
 func (p *Plugin) ViewNetwork(r records.Reader, n *model.Network) *NetworkView {
-	v := &NetworkView{Network: n, Sharing: sharingOf(r, n.ID)}
+	v := &NetworkView{Network: n, Sharing: sharingOf(r, n.ID), Zones: zonesOf(r, dhcpHostNames(dhcpBinding(r, n.ID).Hosts))}
 	for s := range records.SubnetsByNetwork.Get(r, n.ID) {
 		v.Subnets = append(v.Subnets, s.ID)
 		v.Routed = v.Routed || s.SegmentID != ""
@@ -204,6 +204,7 @@ func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
 	if err := unshare(u, id, everyPolicy); err != nil {
 		return err
 	}
+	records.DHCPBindings.Delete(u, id)
 	records.Networks.Delete(u, id)
 	return nil
 }

@@ -38,7 +38,7 @@ func externalPrefix(network string) string    { return "ext/" + network + "/" }
 
 // ViewRouter gives a router as the API shows it.
 func (p *Plugin) ViewRouter(r records.Reader, router *model.Router) *RouterView {
-	v := &RouterView{Router: router, Helpers: slices.Collect(records.ConntrackHelpersByRouter.Get(r, router.ID))}
+	v := &RouterView{Router: router, Zones: zonesOf(r, hostsOfRouter(r, router.ID)), Helpers: slices.Collect(records.ConntrackHelpersByRouter.Get(r, router.ID))}
 	if router.Gateway != nil {
 		if port, ok := records.Ports.Get(r, router.Gateway.PortID); ok {
 			v.ExternalIPs = port.FixedIPs
@@ -126,6 +126,7 @@ func (p *Plugin) DeleteRouter(u *records.Update, id string) error {
 	}
 	forgetTopologyRouter(u, router)
 	u.RequireNoClaims(interfacePrefix(id))
+	records.RouterBindings.Delete(u, id)
 	records.Routers.Delete(u, id)
 	return nil
 }

@@ -21,7 +21,7 @@ type servicePortSpec struct {
 }
 
 // makeServicePort makes a port of a router or a floating address: without
-// security groups, bound to no host yet.
+// security groups, and bound to the host where its router is, if any.
 func (p *Plugin) makeServicePort(u *records.Update, s servicePortSpec) (*model.Port, error) {
 	port := &model.Port{
 		NetworkID: s.network.ID, AdminStateUp: true, DeviceOwner: s.owner, DeviceID: s.device,
@@ -39,6 +39,9 @@ func (p *Plugin) makeServicePort(u *records.Update, s servicePortSpec) (*model.P
 	port.MAC = mac
 	if err := p.addressServicePort(u, s, port); err != nil {
 		return nil, err
+	}
+	if router(s.owner) {
+		port.Host = routerHost(u, s.device)
 	}
 	p.bind(u, s.network, port)
 	if err := reclaim(u, port.ID, nil, portClaims(port)); err != nil {
