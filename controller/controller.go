@@ -18,6 +18,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/hosts"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/controller/schedule"
 	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/store"
@@ -82,12 +83,18 @@ func Run(ctx context.Context, o Options) error {
 		}
 		g.Go(func() error { return m.Run(ctx) })
 	}
+	placing := schedule.New(schedule.Config{
+		DB: db, Rules: rules, Log: o.Log.Named("schedule"),
+		DownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second, MovesPerSecond: cfg.Network.MovesPerSecond,
+	})
+	scheduleMetrics(reg, placing)
 	again := newRebinder(db, rules, time.Duration(cfg.Network.AgentDownTime)*time.Second, o.Log)
 	g.Go(func() error { return again.run(ctx) })
 	if cfg.Nova.URL != "" {
 		events := notifier(cfg, db, reg, o.Log)
 		g.Go(func() error { return events.Run(ctx) })
 	}
+	g.Go(func() error { return placing.Run(ctx) })
 	g.Go(func() error { return agents.Serve(ctx, rpcListener) })
 	g.Go(func() error { return api.Serve(ctx, apiListener, handler, o.Log) })
 	o.Ready()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/api"
 	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/controller/schedule"
 )
 
 // requestMetrics counts the API's answers by method, resource and status, and
@@ -31,4 +32,22 @@ func recordMetrics(reg prometheus.Registerer, db *records.DB) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "lepton_records_revision", Help: "Revision of the store that this controller's view shows.",
 	}, func() float64 { return float64(db.Revision()) }))
+}
+
+// scheduleMetrics shows what the scheduler did, and what it has no agent for.
+func scheduleMetrics(reg prometheus.Registerer, s *schedule.Scheduler) {
+	reg.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "lepton_schedule_placed_total", Help: "Routers and networks put on hosts by this controller.",
+		}, func() float64 { return float64(s.Stats().Placed) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "lepton_schedule_moved_total", Help: "Routers and networks moved off hosts by this controller.",
+		}, func() float64 { return float64(s.Stats().Moved) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "lepton_schedule_failures_total", Help: "Attempts of this controller to place a router or a network that failed.",
+		}, func() float64 { return float64(s.Stats().Failed) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "lepton_schedule_unplaced", Help: "Routers and networks that have fewer hosts than they should, and no agent could have them.",
+		}, func() float64 { return float64(s.Stats().Unplaced) }),
+	)
 }

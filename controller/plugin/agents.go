@@ -25,11 +25,11 @@ type AgentView struct {
 	Zone         string // empty: none
 }
 
-// Roles of an agent.
+// Roles of an agent, as its configuration names them.
 const (
 	roleL2       = "l2"
-	roleL3       = "l3"
-	roleDHCP     = "dhcp"
+	RoleL3       = "l3"
+	RoleDHCP     = "dhcp"
 	roleMetadata = "metadata"
 )
 
@@ -70,10 +70,10 @@ func (p *Plugin) viewsOf(a *model.Agent) []*AgentView {
 		case roleL2:
 			v.Type, v.Binary, v.Topic = "Open vSwitch agent", "neutron-openvswitch-agent", "N/A"
 			v.AdminStateUp, v.Description = a.AdminStateUp, a.Description
-		case roleL3:
+		case RoleL3:
 			v.Type, v.Binary, v.Topic = "L3 agent", "neutron-l3-agent", "l3_agent"
 			v.Zone = orDefault(a.AvailabilityZone, defaultZone)
-		case roleDHCP:
+		case RoleDHCP:
 			v.Type, v.Binary, v.Topic = "DHCP agent", "neutron-dhcp-agent", "dhcp_agent"
 			v.Zone = orDefault(a.AvailabilityZone, defaultZone)
 		case roleMetadata:
@@ -201,7 +201,7 @@ func (p *Plugin) Zones(r records.Reader) []Zone {
 				continue
 			}
 			resource := zoneOfRouters
-			if v.Role == roleDHCP {
+			if v.Role == RoleDHCP {
 				resource = zoneOfNetworks
 			}
 			z := Zone{Name: v.Zone, Resource: resource}

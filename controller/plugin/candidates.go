@@ -60,6 +60,7 @@ type demand struct {
 	// segment is the one of the first network that must be reached, "" for any.
 	segment string
 	hints   []string
+	dead    func(*model.Agent) bool
 	// takenOff are hosts that an administrator does not want to have it.
 	takenOff []model.TakenOff
 }
@@ -76,12 +77,12 @@ func agentOn(r records.Reader, host, role string) (*model.Agent, bool) {
 }
 
 // stand tells how a host stands to what is demanded.
-func (d *demand) stand(r records.Reader, host string, dead func(*model.Agent) bool) standing {
+func (d *demand) stand(r records.Reader, host string) standing {
 	a, ok := agentOn(r, host, d.role)
 	switch {
 	case !ok:
 		return gone
-	case dead(a) || !d.reachedBy(a):
+	case d.dead(a) || !d.reachedBy(a):
 		return failing
 	}
 	return serving
@@ -148,7 +149,7 @@ func (p *Plugin) choose(r records.Reader, d *demand, have []string, load func(ho
 
 // eligible reports whether an agent may get what is demanded.
 func (p *Plugin) eligible(a *model.Agent, d *demand) bool {
-	return slices.Contains(a.Roles, d.role) && enabledFor(a, d.role) && p.alive(a) && d.reachedBy(a) &&
+	return slices.Contains(a.Roles, d.role) && enabledFor(a, d.role) && p.alive(a) && !d.dead(a) && d.reachedBy(a) &&
 		(len(d.hints) == 0 || slices.Contains(d.hints, zoneOf(a)))
 }
 

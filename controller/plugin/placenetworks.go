@@ -73,11 +73,11 @@ func (p *Plugin) applyNetwork(u *records.Update, n *model.Network, b *model.DHCP
 
 func (p *Plugin) planNetwork(r records.Reader, n *model.Network, s Scheduling) networkPlan {
 	b := dhcpBinding(r, n.ID)
-	d := demand{role: roleDHCP, networks: []*model.Network{n}, hints: n.AZHints, takenOff: b.TakenOff}
+	d := demand{role: RoleDHCP, networks: []*model.Network{n}, hints: n.AZHints, dead: s.Dead, takenOff: b.TakenOff}
 	plan := networkPlan{}
 	var kept, failed []model.DHCPHost
 	for _, h := range b.Hosts {
-		switch d.stand(r, h.Host, s.Dead) {
+		switch d.stand(r, h.Host) {
 		case serving:
 			kept = append(kept, h)
 		case failing:

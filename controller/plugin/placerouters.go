@@ -51,9 +51,9 @@ func (p *Plugin) applyRouter(u *records.Update, plan routerPlan) {
 func (p *Plugin) planRouter(r records.Reader, router *model.Router, s Scheduling) routerPlan {
 	ports := routerPorts(r, router)
 	b := routerBinding(r, router.ID)
-	d := demand{role: roleL3, networks: networksOf(r, ports), hints: router.AZHints, takenOff: b.TakenOff}
+	d := demand{role: RoleL3, networks: networksOf(r, ports), hints: router.AZHints, dead: s.Dead, takenOff: b.TakenOff}
 	plan := routerPlan{}
-	kept, failed := routerHosts(r, b, &d, s, &plan.Placement)
+	kept, failed := routerHosts(r, b, &d, &plan.Placement)
 	switch {
 	case len(ports) == 0 || len(kept) > 0:
 		kept = append(kept, failed...)
@@ -71,9 +71,9 @@ func (p *Plugin) planRouter(r records.Reader, router *model.Router, s Scheduling
 
 // routerHosts sorts the hosts of a router: those that keep it, and those that
 // fail it.
-func routerHosts(r records.Reader, b *model.RouterBinding, d *demand, s Scheduling, out *Placement) (kept, failed []model.RouterHost) {
+func routerHosts(r records.Reader, b *model.RouterBinding, d *demand, out *Placement) (kept, failed []model.RouterHost) {
 	for _, h := range b.Hosts {
-		switch d.stand(r, h.Host, s.Dead) {
+		switch d.stand(r, h.Host) {
 		case serving:
 			kept = append(kept, h)
 		case failing:

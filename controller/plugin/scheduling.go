@@ -14,7 +14,7 @@ import (
 // RoutersOn gives the routers of an agent, in the order of their ids.
 func (p *Plugin) RoutersOn(r records.Reader, v *AgentView) []*model.Router {
 	var out []*model.Router
-	if v.Role != roleL3 {
+	if v.Role != RoleL3 {
 		return nil
 	}
 	for b := range records.RouterBindingsByHost.Get(r, v.Host) {
@@ -28,7 +28,7 @@ func (p *Plugin) RoutersOn(r records.Reader, v *AgentView) []*model.Router {
 // NetworksOn gives the networks that an agent serves, in the order of their ids.
 func (p *Plugin) NetworksOn(r records.Reader, v *AgentView) []*model.Network {
 	var out []*model.Network
-	if v.Role != roleDHCP {
+	if v.Role != RoleDHCP {
 		return nil
 	}
 	for b := range records.DHCPBindingsByHost.Get(r, v.Host) {
@@ -42,12 +42,12 @@ func (p *Plugin) NetworksOn(r records.Reader, v *AgentView) []*model.Network {
 // AgentsOfRouter gives the l3 agents that have a router, and AgentsOfNetwork the
 // dhcp agents that serve a network.
 func (p *Plugin) AgentsOfRouter(r records.Reader, id string) []*AgentView {
-	return p.agentViewsOn(r, hostsOfRouter(r, id), roleL3)
+	return p.agentViewsOn(r, hostsOfRouter(r, id), RoleL3)
 }
 
 // AgentsOfNetwork gives the dhcp agents that serve a network.
 func (p *Plugin) AgentsOfNetwork(r records.Reader, id string) []*AgentView {
-	return p.agentViewsOn(r, dhcpHostNames(dhcpBinding(r, id).Hosts), roleDHCP)
+	return p.agentViewsOn(r, dhcpHostNames(dhcpBinding(r, id).Hosts), RoleDHCP)
 }
 
 func (p *Plugin) agentViewsOn(r records.Reader, hosts []string, role string) []*AgentView {
@@ -88,8 +88,8 @@ func (p *Plugin) AddRouterToAgent(u *records.Update, agent, id string) error {
 		return err
 	}
 	ports := routerPorts(u, router)
-	d := demand{role: roleL3, networks: networksOf(u, ports)}
-	if v.Role != roleL3 || !v.AdminStateUp || !d.reachedBy(v.Agent) {
+	d := demand{role: RoleL3, networks: networksOf(u, ports)}
+	if v.Role != RoleL3 || !v.AdminStateUp || !d.reachedBy(v.Agent) {
 		return Conflict("InvalidL3Agent", "Agent %s is not a L3 Agent or has been disabled", agent)
 	}
 	b := routerBinding(u, id)
@@ -98,7 +98,7 @@ func (p *Plugin) AddRouterToAgent(u *records.Update, agent, id string) error {
 		return nil
 	case len(b.Hosts) > 0:
 		other := b.Hosts[0].Host
-		if views := p.agentViewsOn(u, []string{other}, roleL3); len(views) > 0 {
+		if views := p.agentViewsOn(u, []string{other}, RoleL3); len(views) > 0 {
 			other = views[0].ID
 		}
 		return Conflict("RouterHostedByL3Agent", "The router %s has been already hosted by the L3 Agent %s.", id, other)
@@ -122,7 +122,7 @@ func (p *Plugin) RemoveRouterFromAgent(u *records.Update, agent, id string) erro
 		return NotFound("Router", "Router", id)
 	}
 	b := routerBinding(u, id)
-	if v.Role != roleL3 || !b.On(v.Host) {
+	if v.Role != RoleL3 || !b.On(v.Host) {
 		return Conflict("RouterNotHostedByL3Agent", "The router %s is not hosted by L3 agent %s.", id, agent)
 	}
 	changed := *b
@@ -144,7 +144,7 @@ func (p *Plugin) AddNetworkToAgent(u *records.Update, agent, id string) error {
 	if err != nil {
 		return err
 	}
-	if v.Role != roleDHCP || !v.AdminStateUp {
+	if v.Role != RoleDHCP || !v.AdminStateUp {
 		return NotFoundAs("InvalidDHCPAgent", "Agent %s is not a valid DHCP Agent or has been disabled", agent)
 	}
 	b := dhcpBinding(u, id)
@@ -168,7 +168,7 @@ func (p *Plugin) RemoveNetworkFromAgent(u *records.Update, agent, id string) err
 		return NotFound("Network", "Network", id)
 	}
 	b := dhcpBinding(u, id)
-	if v.Role != roleDHCP || !b.On(v.Host) {
+	if v.Role != RoleDHCP || !b.On(v.Host) {
 		return Conflict("NetworkNotHostedByDhcpAgent", "The network %s is not hosted by the DHCP agent %s.", id, agent)
 	}
 	plan := networkPlan{}
