@@ -338,20 +338,26 @@ func fragments(frame []byte, at int) (first, later []byte) {
 }
 
 // TestRandomGroupsAndPacketsTakeTheSameWay compares switch and interpreter,
-// both with their connection trackers, on random groups that change while
-// packets, answers and errors go to and fro.
+// both with their connection trackers, and what the records say, on random
+// groups that change while packets, answers and errors go to and fro.
 func TestRandomGroupsAndPacketsTakeTheSameWay(t *testing.T) {
 	l := newLive(t)
 	passed, total := 0, 0
 	for seed := range uint64(12) {
 		w := &wall{Rand: rand.New(rand.NewPCG(seed, 4)), port: 1000}
+		o := &oracle{known: map[header]bool{}}
 		l.forget()
 		for range 4 {
-			l.use(w.cloud())
+			o.c = w.cloud()
+			l.use(o.c)
 			for range 40 {
 				k := w.talk()
 				total++
-				if len(l.both(k)) > 0 {
+				got := l.both(k)
+				if want := o.delivered(k); !slices.Equal(got, want) {
+					t.Fatalf("seed %d: %s comes out of %q, the records say %q", seed, k, got, want)
+				}
+				if len(got) > 0 {
 					passed++
 				}
 			}
@@ -421,8 +427,30 @@ func (w *wall) cloud() *cloud {
 			}
 		}
 	}
+	w.pairs(c)
 	c.guestsIn(in...)
 	return c
+}
+
+// pairs gives guests addresses beside their own, down to every address.
+func (w *wall) pairs(c *cloud) {
+	for n, prefixes := range [][]string{1: {"10.0.0.64/28", "2001:db8::64/124"}, 2: {"0.0.0.0/0"}, 3: {"10.0.0.70/32", "::/0"}} {
+		if w.IntN(2) == 0 {
+			continue
+		}
+		for _, p := range prefixes {
+			r := c.Ports[portID(n)].Record
+			r.AllowedAddressPairs = append(r.AllowedAddressPairs, model.AddressPair{IP: prefix(p)})
+		}
+	}
+}
+
+// elsewhere is an address that is nobody's own.
+func (w *wall) elsewhere(version int) netip.Addr {
+	if version == 4 {
+		return netip.MustParseAddr(w.one("10.0.0.66", "10.0.0.70", "10.0.0.99"))
+	}
+	return netip.MustParseAddr(w.one("2001:db8::66", "2001:db8::99"))
 }
 
 // talk gives a new packet, or an answer to, a repetition of or an error about
@@ -463,6 +491,12 @@ func (w *wall) talk() talk {
 	}
 	if k.to == k.from {
 		k.to = k.from%6 + 1
+	}
+	if w.IntN(4) == 0 {
+		k.as = w.elsewhere(k.version)
+	}
+	if k.to != 0 && w.IntN(6) == 0 {
+		k.at = w.elsewhere(k.version)
 	}
 	w.past = append(w.past, k)
 	return k

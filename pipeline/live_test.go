@@ -114,10 +114,33 @@ type talk struct {
 	flags    string // of TCP: S, SA, A, AR (an ACK back)
 	about    *talk  // what an ICMP error quotes
 	length   int    // of the payload
+	// as and at are the addresses of both ends, where they are not their own.
+	as, at netip.Addr
+}
+
+// source is the address that the packet comes from.
+func (k talk) source() netip.Addr {
+	if k.as.IsValid() {
+		return k.as
+	}
+	return endIP(k.from, k.version)
+}
+
+// target is the address that the packet goes to.
+func (k talk) target() netip.Addr {
+	switch {
+	case k.at.IsValid():
+		return k.at
+	case k.to > 0:
+		return endIP(k.to, k.version)
+	case k.version == 4:
+		return netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	}
+	return netip.MustParseAddr("ff02::fb")
 }
 
 func (k talk) String() string {
-	text := fmt.Sprintf("%d→%d IPv%d %s %d %d %s", k.from, k.to, k.version, k.proto, k.src, k.dst, k.flags)
+	text := fmt.Sprintf("%d→%d %s→%s %s %d %d %s", k.from, k.to, k.source(), k.target(), k.proto, k.src, k.dst, k.flags)
 	if k.about != nil {
 		text += fmt.Sprintf(" about (%s)", k.about)
 	}
@@ -127,7 +150,7 @@ func (k talk) String() string {
 // reply gives the answer to a packet.
 func (k talk) reply() talk {
 	r := k
-	r.from, r.to = k.to, k.from
+	r.from, r.to, r.as, r.at = k.to, k.from, k.at, k.as
 	switch {
 	case k.proto == layers.IPProtocolICMPv4:
 		r.src = 0
@@ -145,7 +168,7 @@ func (k talk) reply() talk {
 // refused gives the ICMP error that the receiver answers with, or a router on
 // the way.
 func (k talk) refused(by int) talk {
-	e := talk{from: by, to: k.from, version: k.version, proto: layers.IPProtocolICMPv4, src: 3, dst: 3, about: &k}
+	e := talk{from: by, to: k.from, at: k.as, version: k.version, proto: layers.IPProtocolICMPv4, src: 3, dst: 3, about: &k}
 	if k.version == 6 {
 		e.proto, e.src, e.dst = layers.IPProtocolICMPv6, 1, 4
 	}
@@ -183,16 +206,10 @@ func serialize(t testing.TB, stack []gopacket.SerializableLayer) []byte {
 func hardware(n int) net.HardwareAddr { m := mac(n); return m[:] }
 
 func (k talk) packet(t testing.TB, id uint16) []gopacket.SerializableLayer {
-	from, to := endIP(k.from, k.version).AsSlice(), endIP(k.to, k.version).AsSlice()
+	from, to := k.source().AsSlice(), k.target().AsSlice()
 	if k.version == 4 {
-		if k.to == 0 {
-			to = net.IPv4bcast
-		}
 		ip := &layers.IPv4{Version: 4, TTL: 64, Id: id, Protocol: k.proto, SrcIP: from, DstIP: to}
 		return append([]gopacket.SerializableLayer{ip}, k.transport(t, ip)...)
-	}
-	if k.to == 0 {
-		to = netip.MustParseAddr("ff02::fb").AsSlice()
 	}
 	ip := &layers.IPv6{Version: 6, HopLimit: 255, FlowLabel: uint32(id), NextHeader: k.proto, SrcIP: from, DstIP: to}
 	return append([]gopacket.SerializableLayer{ip}, k.transport(t, ip)...)
