@@ -564,17 +564,30 @@ func TestConnectionsAreFlushedByZoneAndByAddress(t *testing.T) {
 	remember(5, "2001:db8::1", "2001:db8::2")
 	remember(5, "2001:db8::3", "2001:db8::1")
 	remember(5, "2001:db8::4", "2001:db8::5")
+	ping := PacketOut{
+		InPort: flows.PortLocal, Data: echo6(t, "2001:db8::1", "2001:db8::9"),
+		Actions: []flows.Action{flows.CT{Commit: true, Table: flows.NoTable, Zone: 8}},
+	}
+	if err := c.PacketOut(deadline(t), ping); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Barrier(deadline(t)); err != nil {
 		t.Fatal(err)
 	}
-	if got := known(); len(got) != 7 {
-		t.Fatalf("the switch remembers %q, want seven connections", got)
+	if got := known(); len(got) != 8 {
+		t.Fatalf("the switch remembers %q, want eight connections", got)
 	}
 	for _, test := range []struct {
 		flush []Connections
 		left  []string
 	}{
-		{nil, []string{"10.0.0.1 in 5", "10.0.0.1 in 6", "10.0.0.2 in 5", "10.0.0.4 in 5", "2001:db8::1 in 5", "2001:db8::3 in 5", "2001:db8::4 in 5"}},
+		{nil, []string{"10.0.0.1 in 5", "10.0.0.1 in 6", "10.0.0.2 in 5", "10.0.0.4 in 5", "2001:db8::1 in 5", "2001:db8::1 in 8", "2001:db8::3 in 5", "2001:db8::4 in 5"}},
+		// A switch that is asked to forget this one by its address is no more.
+		{
+			[]Connections{{Zone: 8, Address: netip.MustParseAddr("2001:db8::1")}, {Zone: 5, Address: netip.MustParseAddr("10.0.0.1")}},
+			[]string{"10.0.0.1 in 6", "10.0.0.2 in 5", "10.0.0.4 in 5", "2001:db8::1 in 5", "2001:db8::1 in 8", "2001:db8::3 in 5", "2001:db8::4 in 5"},
+		},
+		{[]Connections{{Zone: 8}}, []string{"10.0.0.1 in 6", "10.0.0.2 in 5", "10.0.0.4 in 5", "2001:db8::1 in 5", "2001:db8::3 in 5", "2001:db8::4 in 5"}},
 		{
 			[]Connections{{Zone: 5, Address: netip.MustParseAddr("10.0.0.2")}, {Zone: 5, Address: netip.MustParseAddr("2001:db8::1")}},
 			[]string{"10.0.0.1 in 6", "10.0.0.4 in 5", "2001:db8::4 in 5"},
@@ -589,6 +602,23 @@ func TestConnectionsAreFlushedByZoneAndByAddress(t *testing.T) {
 			t.Errorf("after %v (-want +got):\n%s", test.flush, diff)
 		}
 	}
+}
+
+// echo6 makes an Ethernet frame with an ICMPv6 echo request.
+func echo6(t testing.TB, src, dst string) []byte {
+	t.Helper()
+	eth := &layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeIPv6}
+	ip := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolICMPv6, SrcIP: net.ParseIP(src), DstIP: net.ParseIP(dst)}
+	icmp := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(layers.ICMPv6TypeEchoRequest, 0)}
+	if err := icmp.SetNetworkLayerForChecksum(ip); err != nil {
+		t.Fatal(err)
+	}
+	b := gopacket.NewSerializeBuffer()
+	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	if err := gopacket.SerializeLayers(b, opts, eth, ip, icmp, &layers.ICMPv6Echo{Identifier: 5, SeqNumber: 1}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // datagram makes an Ethernet frame with a UDP datagram.
