@@ -29,6 +29,12 @@ type collection[S, V any] struct {
 	find  func(r records.Reader, id string) (*V, bool)
 	all   func(r records.Reader) iter.Seq[*V]
 	hints []hint[V]
+	// narrow leaves, of the values of a filter that has a hint, those that suffice
+	// to find all; by attribute.
+	narrow map[string]func(values []string) []string
+	// after, if set, gives all in the order of their ids from behind one on: then
+	// a page costs no more than itself.
+	after func(r records.Reader, id string) iter.Seq[*V]
 	// prepare, if set, runs before a list or a show reads.
 	prepare func(ctx context.Context, rq *request) error
 

@@ -37,6 +37,9 @@ func newFloatingIPs(a *API) endpoint {
 		all: func(r records.Reader) iter.Seq[*floatingView] {
 			return views(records.FloatingIPs.All(r), func(f *model.FloatingIP) *floatingView { return view(r, f) })
 		},
+		after: func(r records.Reader, id string) iter.Seq[*floatingView] {
+			return views(records.FloatingIPs.After(r, id), func(f *model.FloatingIP) *floatingView { return view(r, f) })
+		},
 		hints: floatingHints(view),
 		fresh: func(rq *request) *floatingSpec {
 			s := &floatingSpec{}

@@ -65,16 +65,16 @@ func TestAFloatingAddressStandsForAFixedOne(t *testing.T) {
 func TestAFloatingAddressIsChosen(t *testing.T) {
 	s := behind(t)
 	s.names["extra"] = id(s.subnet(s.names["ext"], `"ip_version": 4, "cidr": "198.51.100.0/24"`))
-	for body, want := range map[string]string{
-		`, "floating_ip_address": "203.0.113.50"`:                           "203.0.113.50",
-		`, "subnet_id": "$extra"`:                                           "198.51.100.",
-		`, "subnet_id": "$extra", "floating_ip_address": "198.51.100.77"`:   "198.51.100.77",
-		`, "port_id": "$guest", "fixed_ip_address": "10.0.0.9"`:             "",
-		`, "port_id": null, "fixed_ip_address": null, "subnet_id": null`:    "",
-		`, "dns_name": "www", "dns_domain": "example.org.", "port_id":null`: "",
+	for _, tc := range []struct{ body, want string }{ // what is chosen first, so that nobody gets it by chance
+		{`, "floating_ip_address": "203.0.113.50"`, "203.0.113.50"},
+		{`, "subnet_id": "$extra", "floating_ip_address": "198.51.100.77"`, "198.51.100.77"},
+		{`, "subnet_id": "$extra"`, "198.51.100."},
+		{`, "port_id": "$guest", "fixed_ip_address": "10.0.0.9"`, ""},
+		{`, "port_id": null, "fixed_ip_address": null, "subnet_id": null`, ""},
+		{`, "dns_name": "www", "dns_domain": "example.org.", "port_id":null`, ""},
 	} {
-		if got := s.floating("f", body)["floating_ip_address"].(string); !strings.HasPrefix(got, want) {
-			t.Errorf("%s: %s, want %s", body, got, want)
+		if got := s.floating("f", tc.body)["floating_ip_address"].(string); !strings.HasPrefix(got, tc.want) {
+			t.Errorf("%s: %s, want %s", tc.body, got, tc.want)
 		}
 	}
 	pools := s.list("floatingip_pools", "floatingip_pools")

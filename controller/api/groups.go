@@ -36,7 +36,11 @@ func newGroups(a *API) endpoint {
 			return p.ViewGroup(r, g), true
 		},
 		all: func(r records.Reader) iter.Seq[*groupView] { return views(records.SecurityGroups.All(r), view(r)) },
+		after: func(r records.Reader, id string) iter.Seq[*groupView] {
+			return views(records.SecurityGroups.After(r, id), view(r))
+		},
 		hints: []hint[groupView]{
+			{"name", byIndex(records.SecurityGroups, records.GroupsByName, p.ViewGroup)},
 			{"project_id", func(r records.Reader, v string) iter.Seq[*groupView] {
 				return views(records.GroupsByProject.Get(r, v), view(r))
 			}},

@@ -41,6 +41,9 @@ func newNetworks(a *API) endpoint {
 			return p.ViewNetwork(r, n), true
 		},
 		all: func(r records.Reader) iter.Seq[*networkView] { return views(records.Networks.All(r), view(r)) },
+		after: func(r records.Reader, id string) iter.Seq[*networkView] {
+			return views(records.Networks.After(r, id), view(r))
+		},
 		hints: []hint[networkView]{
 			{"name", func(r records.Reader, v string) iter.Seq[*networkView] {
 				if v == "" {

@@ -49,7 +49,11 @@ func newPorts(a *API) endpoint {
 		all: func(r records.Reader) iter.Seq[*portView] {
 			return views(records.Ports.All(r), func(port *model.Port) *portView { return p.ViewPort(r, port) })
 		},
-		hints: portHints(p),
+		after: func(r records.Reader, id string) iter.Seq[*portView] {
+			return views(records.Ports.After(r, id), func(port *model.Port) *portView { return p.ViewPort(r, port) })
+		},
+		hints:  portHints(p),
+		narrow: map[string]func([]string) []string{"fixed_ips": mostExact},
 		fresh: func(rq *request) *portSpec {
 			s := &portSpec{}
 			s.ProjectID = rq.who.ProjectID

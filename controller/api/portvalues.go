@@ -102,6 +102,23 @@ func byFixedIP(values []string) (func(*portView) bool, error) {
 	}, nil
 }
 
+// mostExact leaves of the values of a fixed_ips filter those of the key that
+// the fewest ports have: the filters of all its keys must match.
+func mostExact(values []string) []string {
+	for _, key := range []string{"ip_address=", "subnet_id="} {
+		var of []string
+		for _, v := range values {
+			if strings.HasPrefix(v, key) {
+				of = append(of, v)
+			}
+		}
+		if len(of) > 0 {
+			return of
+		}
+	}
+	return values
+}
+
 // addressPairs takes a list of addresses or ranges, each with a MAC or without.
 func addressPairs(v any) (any, error) {
 	items, ok := v.([]any)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/records"
 )
@@ -45,14 +46,17 @@ func (c *collection[S, V]) serveList(ctx context.Context, rq *request) (response
 	}
 	var body []byte
 	err = c.api.read(ctx, func(r records.Reader) error {
-		var rows []*V
-		for v := range c.candidates(r, q) {
-			if c.visible(r, rq.who, v) && keep(v) {
-				rows = append(rows, v)
+		shows := func(v *V) bool { return c.visible(r, rq.who, v) && keep(v) }
+		rows, found := c.nextPage(r, q, shows), true
+		if rows == nil {
+			for v := range c.candidates(r, q) {
+				if shows(v) {
+					rows = append(rows, v)
+				}
 			}
+			sortRows(rows, keys, q.sortDown, c.id)
+			rows, found = page(rows, q, c.id)
 		}
-		sortRows(rows, keys, q.sortDown, c.id)
-		rows, found := page(rows, q, c.id)
 		if !found {
 			return c.notFound(q.marker)
 		}
@@ -60,6 +64,38 @@ func (c *collection[S, V]) serveList(ctx context.Context, rq *request) (response
 		return nil
 	})
 	return response{status: http.StatusOK, body: body}, err
+}
+
+// nextPage gives a page in the order of ids without looking at what is before
+// or behind it; nil when the query is not for such a page.
+func (c *collection[S, V]) nextPage(r records.Reader, q *query, shows func(*V) bool) []*V {
+	byID := len(q.sortKeys) == 0 || len(q.sortKeys) == 1 && q.sortKeys[0] == "id" && !q.sortDown[0]
+	if c.after == nil || q.limit == 0 || q.reverse || !byID || c.hinted(q) {
+		return nil
+	}
+	if q.marker != "" {
+		if v, ok := c.find(r, q.marker); !ok || !shows(v) {
+			return nil
+		}
+	}
+	rows := []*V{}
+	for v := range c.after(r, q.marker) {
+		if len(rows) == q.limit {
+			break
+		}
+		if shows(v) {
+			rows = append(rows, v)
+		}
+	}
+	return rows
+}
+
+// hinted reports whether an index finds what the query's filters can match.
+func (c *collection[S, V]) hinted(q *query) bool {
+	if _, ok := q.filters["id"]; ok {
+		return true
+	}
+	return slices.ContainsFunc(c.hints, func(h hint[V]) bool { _, ok := q.filters[h.attribute]; return ok })
 }
 
 func (c *collection[S, V]) listBody(r records.Reader, rq *request, rows []*V) []byte {
@@ -143,6 +179,9 @@ func (c *collection[S, V]) candidates(r records.Reader, q *query) iter.Seq[*V] {
 	}
 	for _, h := range c.hints {
 		if values, ok := q.filters[h.attribute]; ok {
+			if narrow := c.narrow[h.attribute]; narrow != nil {
+				values = narrow(values)
+			}
 			return distinct(c.id, values, func(value string) iter.Seq[*V] { return h.lookup(r, value) })
 		}
 	}

@@ -39,6 +39,9 @@ func newRouters(a *API) endpoint {
 		all: func(r records.Reader) iter.Seq[*routerView] {
 			return views(records.Routers.All(r), func(router *model.Router) *routerView { return view(r, router) })
 		},
+		after: func(r records.Reader, id string) iter.Seq[*routerView] {
+			return views(records.Routers.After(r, id), func(router *model.Router) *routerView { return view(r, router) })
+		},
 		hints: []hint[routerView]{
 			{"name", byIndex(records.Routers, records.RoutersByName, view)},
 			{"project_id", byProject},

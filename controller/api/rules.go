@@ -43,6 +43,9 @@ func newRules(a *API) endpoint {
 		all: func(r records.Reader) iter.Seq[*ruleView] {
 			return views(records.SecurityGroupRules.All(r), func(rule *model.SecurityGroupRule) *ruleView { return p.ViewRule(r, rule) })
 		},
+		after: func(r records.Reader, id string) iter.Seq[*ruleView] {
+			return views(records.SecurityGroupRules.After(r, id), func(rule *model.SecurityGroupRule) *ruleView { return p.ViewRule(r, rule) })
+		},
 		hints: []hint[ruleView]{
 			{"security_group_id", of(records.RulesByGroup)},
 			{"remote_group_id", of(records.RulesByRemoteGroup)},

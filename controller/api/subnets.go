@@ -37,10 +37,16 @@ func newSubnets(a *API) endpoint {
 			return p.ViewSubnet(r, s), true
 		},
 		all: func(r records.Reader) iter.Seq[*subnetView] { return views(records.Subnets.All(r), view(r)) },
+		after: func(r records.Reader, id string) iter.Seq[*subnetView] {
+			return views(records.Subnets.After(r, id), view(r))
+		},
 		hints: []hint[subnetView]{
 			{"network_id", func(r records.Reader, v string) iter.Seq[*subnetView] {
 				return views(records.SubnetsByNetwork.Get(r, v), view(r))
 			}},
+			{"name", byIndex(records.Subnets, records.SubnetsByName, p.ViewSubnet)},
+			{"project_id", byIndex(records.Subnets, records.SubnetsByProject, p.ViewSubnet)},
+			{"tenant_id", byIndex(records.Subnets, records.SubnetsByProject, p.ViewSubnet)},
 		},
 		fresh: func(rq *request) *subnetSpec {
 			s := &subnetSpec{}

@@ -21,13 +21,37 @@ import (
 func main() {
 	bin := flag.String("bin", "bin", "`directory` of the built programs")
 	sizes := flag.String("ports", "50,200,500", "numbers of ports to plug at once")
+	stored := flag.String("stored", "10000,100000", "numbers of `ports` stored while the API is under load; empty: none")
+	long := flag.Duration("load", 2*time.Second, "how long each kind of request is sent by so many clients")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *bin, *sizes); err != nil {
+	if err := run(ctx, options{*bin, *sizes, *stored, *long}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// options are the program's flags.
+type options struct {
+	bin, sizes, stored string
+	long               time.Duration
+}
+
+// numbers reads a list of numbers.
+func numbers(flag, list string) ([]int, error) {
+	var out []int
+	for s := range strings.SplitSeq(list, ",") {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-%s: %q is not a number of ports", flag, s)
+		}
+		out = append(out, n)
+	}
+	return out, nil
 }
 
 // bench is one run: a lab and the rows of the report.
@@ -44,7 +68,30 @@ type row struct {
 	ok                          bool
 }
 
-func run(ctx context.Context, bin, sizes string) error {
+func run(ctx context.Context, o options) error {
+	sizes, err := numbers("ports", o.sizes)
+	if err != nil {
+		return err
+	}
+	stored, err := numbers("stored", o.stored)
+	if err != nil {
+		return err
+	}
+	b := &bench{}
+	defer b.print()
+	if len(sizes) > 0 {
+		if err := b.inLab(ctx, o.bin, sizes); err != nil {
+			return err
+		}
+	}
+	if len(stored) > 0 {
+		return b.underLoad(ctx, o.bin, stored, o.long)
+	}
+	return nil
+}
+
+// inLab measures what needs hosts.
+func (b *bench) inLab(ctx context.Context, bin string, sizes []int) error {
 	t, err := lab.LoadTopology("three-node")
 	if err != nil {
 		return err
@@ -62,7 +109,7 @@ func run(ctx context.Context, bin, sizes string) error {
 			fmt.Fprintln(os.Stderr, "bench: take the lab down:", err)
 		}
 	}()
-	b := &bench{lab: l}
+	b.lab = l
 	if b.hv1, err = l.Place("hv1"); err != nil {
 		return err
 	}
@@ -73,11 +120,7 @@ func run(ctx context.Context, bin, sizes string) error {
 		return err
 	}
 	steps := []func(context.Context) error{b.compile, b.onePort, b.createRate}
-	for _, s := range strings.Split(sizes, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(s))
-		if err != nil || n < 1 {
-			return fmt.Errorf("-ports: %q is not a number of ports", s)
-		}
+	for _, n := range sizes {
 		steps = append(steps, func(ctx context.Context) error { return b.manyPorts(ctx, n) })
 	}
 	for _, step := range steps {
@@ -85,7 +128,6 @@ func run(ctx context.Context, bin, sizes string) error {
 			return err
 		}
 	}
-	b.print()
 	return nil
 }
 
