@@ -87,7 +87,7 @@ func TestNovaLooksBeforeItBoots(t *testing.T) {
 		"networks?shared=True":               0,
 		"networks?router:external=True":      0,
 		"ports?tenant_id=p1&fields=id":       1,
-		"ports?network_id=" + n.network + "&fixed_ips=ip_address%3D10.0.0.6&fields=device_id": 0,
+		"ports?network_id=" + n.network + "&fixed_ips=ip_address%3D10.0.0.7&fields=device_id": 0,
 		"security-groups?fields=id&fields=name&name=default":                                  1,
 		"security-groups?tenant_id=p1":                                                        1,
 		"subnets?network_id=" + n.network:                                                     1,
