@@ -11,6 +11,8 @@ func serviceEndpoints(a *API) map[string]endpoint {
 		"service_profiles":  newProfiles(a),
 		"service-providers": providers{policy.Of("service_provider")},
 		"trunks":            newTrunks(a),
+		"metering":          newMetering(a),
+		"local_ips":         newLocalIPs(a),
 		"log":               newLogging(a),
 		"policies":          taggable{newQoSPolicies(a)},
 	}

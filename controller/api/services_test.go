@@ -82,6 +82,7 @@ func TestTheTablesOfServicesAreNeutrons(t *testing.T) {
 func serviceTables() map[string]map[string]flags {
 	return map[string]map[string]flags{
 		"qos/policies": flagsOf(qosPolicyAttrs()), "trunks": flagsOf(trunkAttrs()), "log/logs": flagsOf(logAttrs()),
-		"flavors": flagsOf(flavorAttrs()),
+		"flavors": flagsOf(flavorAttrs()), "metering/metering-labels": flagsOf(labelAttrs()), "metering/metering-label-rules": flagsOf(meteringRuleAttrs()),
+		"local_ips": flagsOf(localIPAttrs()),
 	}
 }

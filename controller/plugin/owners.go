@@ -13,6 +13,7 @@ const (
 	OwnerRouterGateway       = "network:router_gateway"
 	OwnerRouterSNAT          = "network:router_centralized_snat"
 	OwnerFloatingIP          = "network:floatingip"
+	OwnerLocalIP             = "network:local_ip"
 	OwnerFloatingIPAgent     = "network:floatingip_agent_gateway"
 	ownerTrustedPrefix       = "network:"
 	ownerRouterPrefix        = "network:router_"

@@ -293,6 +293,9 @@ func (p *Plugin) removePort(u *records.Update, id string) error {
 	if err := keepTrunk(u, id); err != nil {
 		return err
 	}
+	if err := keepLocalIP(u, id); err != nil {
+		return err
+	}
 	if err := p.dropLogs(u, id); err != nil {
 		return err
 	}

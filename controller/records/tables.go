@@ -31,6 +31,9 @@ var (
 	Logs               = newTable("logs", func(l *model.Log) string { return l.ID })
 	Flavors            = newTable("flavors", func(f *model.Flavor) string { return f.ID })
 	ServiceProfiles    = newTable("service-profiles", func(p *model.ServiceProfile) string { return p.ID })
+	MeteringLabels     = newTable("metering-labels", func(l *model.MeteringLabel) string { return l.ID })
+	MeteringRules      = newTable("metering-rules", func(r *model.MeteringRule) string { return r.ID })
+	LocalIPs           = newTable("local-ips", func(l *model.LocalIP) string { return l.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
 	// ObjectStatuses have the ids that ObjectStatus.Key gives.
@@ -119,6 +122,8 @@ var (
 			emit(p.Rules[i].ID)
 		}
 	})
+
+	MeteringRulesByLabel = newIndex(MeteringRules, one(func(r *model.MeteringRule) string { return r.LabelID }))
 
 	TrunksByProject = newIndex(Trunks, one(func(t *model.Trunk) string { return t.ProjectID }))
 
