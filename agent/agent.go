@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,9 +22,11 @@ import (
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/agent/config"
 	"github.com/lepton-sdn/lepton/agent/feed"
+	"github.com/lepton-sdn/lepton/agent/l3"
 	"github.com/lepton-sdn/lepton/agent/session"
 	"github.com/lepton-sdn/lepton/agent/switches"
 	"github.com/lepton-sdn/lepton/agent/wire"
+	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/pipeline"
@@ -93,6 +96,20 @@ func Run(ctx context.Context, o Options) error {
 		Log:          o.Log,
 	})
 	g, ctx := errgroup.WithContext(ctx)
+	if slices.Contains(cfg.Roles, "l3") {
+		children, err := child.New(filepath.Join(cfg.RunDir, "children"), o.Log)
+		if err != nil {
+			return fmt.Errorf("run_dir: %w", err)
+		}
+		routers := l3.New(l3.Config{
+			Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir,
+			DB: db, Children: children, Controller: updates.Consumer("l3"), Log: o.Log,
+		})
+		g.Go(func() error {
+			defer children.Close()
+			return routers.Run(ctx)
+		})
+	}
 	if cfg.Metrics.Listen != "" {
 		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, readiness(db, sess))
 		if err != nil {
@@ -107,6 +124,10 @@ func Run(ctx context.Context, o Options) error {
 	o.Ready()
 	return g.Wait()
 }
+
+// namespaceOwner is the mark of the network namespaces that an agent makes:
+// agents of several hosts may share a machine, in labs.
+func namespaceOwner(instance string) string { return "lepton-agent " + instance }
 
 // openDatabase waits for ovsdb-server as long as it takes: at boot the agent
 // may be there first. It gives nil when ctx ends before.

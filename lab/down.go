@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -82,12 +83,37 @@ func (l *Lab) clear(ctx context.Context) error {
 		errs = append(errs, deleteNetns(ns, s.Mark))
 	}
 	for _, h := range l.plan.Hosts {
+		if err := h.deleteAgentNetns(); err != nil {
+			errs = append(errs, err)
+			continue // its mark is in the directory
+		}
 		errs = append(errs, os.RemoveAll(h.Dir))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("take down lab %s: %w; run leptonctl lab down again", l.plan.Lab, err)
 	}
 	return l.ledger.forget()
+}
+
+// deleteAgentNetns removes the namespaces that the host's agent made, those of
+// routers for instance. They carry the agent's own lasting identity.
+func (h HostPlan) deleteAgentNetns() error {
+	id, err := os.ReadFile(filepath.Join(h.stateDir(agentProgram), "instance"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	names, listErr := namespaces("")
+	if err := errors.Join(err, listErr); err != nil {
+		return err
+	}
+	mark := "lepton-agent " + strings.TrimSpace(string(id))
+	var errs []error
+	for _, name := range names {
+		if found, exists, err := netnsMark(name); err == nil && exists && found == mark {
+			errs = append(errs, deleteNetns(name, mark))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // stopProcesses ends every process with the lab's mark. One that is being

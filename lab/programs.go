@@ -96,7 +96,7 @@ func (p *Plan) agentConfig(h HostPlan) map[string]any {
 	return merge(merge(map[string]any{
 		"host":       h.Name,
 		"controller": map[string]any{"address": p.rpcAddress(), "tls": p.tls(h)},
-		"roles":      []string{"l2"},
+		"roles":      agentRoles(h),
 		"state_dir":  h.stateDir(agentProgram),
 		"run_dir":    filepath.Join(h.Dir, "run"),
 		"ovs": map[string]any{
@@ -109,6 +109,14 @@ func (p *Plan) agentConfig(h HostPlan) map[string]any {
 		"tunnel":  map[string]any{"types": p.Topology.TunnelTypes, "local_ip": h.Tunnel.Addr().String()},
 		"metrics": map[string]any{"listen": agentMetric},
 	}, p.Topology.Agent), h.Agent)
+}
+
+// agentRoles are what the host's agent does.
+func agentRoles(h HostPlan) []string {
+	if h.Is(RoleNetwork) {
+		return []string{"l2", "l3"}
+	}
+	return []string{"l2"}
 }
 
 // merge puts the changes over the base, key by key; where both hold a mapping

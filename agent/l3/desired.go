@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -26,6 +27,10 @@ func linkName(prefix, port string) string { return prefix + port[:min(11, len(po
 // Namespace describes all of a router on one host.
 type Namespace struct {
 	RouterID string
+	// Revision is the router record's, and Floating are the floating addresses
+	// and theirs: what of the records is realised with this.
+	Revision int64
+	Floating []Realised
 	// Ports are the ports on br-int, in the order of their names.
 	Ports   []Port
 	Links   links.Config
@@ -36,6 +41,18 @@ type Namespace struct {
 	NAT   NAT
 	// Problems are what of the records cannot be realised, one sentence each.
 	Problems []string
+}
+
+// Realised is an object that a Namespace is made from.
+type Realised struct {
+	ID       string
+	Revision int64
+}
+
+// same reports whether both describe the same, of whatever revision.
+func (n Namespace) same(o *Namespace) bool {
+	n.Revision, n.Floating = o.Revision, o.Floating
+	return reflect.DeepEqual(n, *o)
 }
 
 // Port is a router's port on br-int.
@@ -60,7 +77,10 @@ type NAT struct {
 // Desired describes the router. It does no I/O, and the order of what it gives
 // depends on nothing but the records.
 func Desired(in Input) Namespace {
-	n := Namespace{RouterID: in.Router.ID}
+	n := Namespace{RouterID: in.Router.ID, Revision: in.Router.Revision}
+	for _, f := range in.FloatingIPs {
+		n.Floating = append(n.Floating, Realised{f.ID, f.Revision})
+	}
 	n.addLinks(in)
 	n.addRoutes(in)
 	n.Sysctls = sysctls(in)

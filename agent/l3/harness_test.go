@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/lepton-sdn/lepton/linux/netns"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
+	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/test/ovstest"
 )
 
@@ -37,11 +39,42 @@ type host struct {
 	db     *tagging
 	view   *View // what the loop is told, changed by the test
 
-	updates chan Update
-	stop    func()
+	con  *controller
+	stop func()
+}
+
+// controller is the loop's end of a feed, as far as a test looks at it.
+type controller struct {
+	updates  chan rpc.Update
+	revision int64
 
 	mu       sync.Mutex
 	problems []model.Problem
+	acked    int64
+	states   map[string]model.ObjectStatus
+}
+
+func (c *controller) Updates() <-chan rpc.Update { return c.updates }
+func (c *controller) SetDevices(int, bool)       {}
+
+func (c *controller) Ack(r int64) { c.mu.Lock(); defer c.mu.Unlock(); c.acked = r }
+
+func (c *controller) SetProblems(p []model.Problem) { c.mu.Lock(); defer c.mu.Unlock(); c.problems = p }
+
+func (c *controller) ReportObjects(list ...model.ObjectStatus) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range list {
+		c.states[s.Key()] = s
+	}
+}
+
+// state is what was reported of an object.
+func (c *controller) state(k model.ObjectKind, id string) model.ObjectState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := model.ObjectStatus{Kind: k, ID: id}
+	return c.states[s.Key()].State
 }
 
 // tagging does what agent/wire does for ports that are bound here: it gives
@@ -135,15 +168,14 @@ func (h *host) start() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.updates = make(chan Update)
+	h.con = &controller{updates: make(chan rpc.Update), states: map[string]model.ObjectStatus{}}
 	log := zap.NewNop()
 	if testing.Verbose() {
 		log = zap.NewExample()
 	}
 	l := New(Config{
 		Host: "hv1", Owner: h.owner, Bridge: "br-int", SwitchNamespace: h.ns, RunDir: h.runDir, DB: h.db,
-		Children: children, Updates: h.updates, Log: log,
-		Problems: func(p []model.Problem) { h.mu.Lock(); defer h.mu.Unlock(); h.problems = p },
+		Children: children, Controller: h.con, Log: log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -151,34 +183,49 @@ func (h *host) start() {
 	h.stop = func() { cancel(); <-done; children.Close() }
 }
 
-// send changes the view and tells the loop of it.
+// send changes the view and tells the loop of it: all that it then holds, and
+// what it no longer does.
 func (h *host) send(change func(*View), full bool, view *View) {
 	h.t.Helper()
+	h.con.revision++
+	u := rpc.Update{Full: full, Revision: h.con.revision}
+	forget(&u, view)
 	change(view)
-	snapshot := *view
-	snapshot.copyMaps()
-	u := Update{Full: full, Change: func(v *View) []string {
-		var ids []string
-		for id := range v.Routers {
-			ids = append(ids, id)
-		}
-		*v = snapshot
-		for id := range v.Routers {
-			ids = append(ids, id)
-		}
-		return ids
-	}}
+	fill(&u, view)
+	if full {
+		u.Deleted = rpc.Refs{}
+	}
 	select {
-	case h.updates <- u:
+	case h.con.updates <- u:
 	case <-time.After(20 * time.Second):
 		h.t.Fatal("the loop takes no update")
 	}
 }
 
-func (v *View) copyMaps() {
-	v.Networks, v.Subnets, v.Ports = maps.Clone(v.Networks), maps.Clone(v.Subnets), maps.Clone(v.Ports)
-	v.Routers, v.FloatingIPs = maps.Clone(v.Routers), maps.Clone(v.FloatingIPs)
-	v.Forwardings, v.Helpers, v.Pools = maps.Clone(v.Forwardings), maps.Clone(v.Helpers), maps.Clone(v.Pools)
+func fill(u *rpc.Update, v *View) {
+	u.Networks = slices.Collect(maps.Values(v.Networks))
+	u.Subnets = slices.Collect(maps.Values(v.Subnets))
+	u.Ports = slices.Collect(maps.Values(v.Ports))
+	u.Routers = slices.Collect(maps.Values(v.Routers))
+	u.FloatingIPs = slices.Collect(maps.Values(v.FloatingIPs))
+	u.PortForwardings = slices.Collect(maps.Values(v.Forwardings))
+	u.ConntrackHelpers = slices.Collect(maps.Values(v.Helpers))
+	u.SubnetPools = slices.Collect(maps.Values(v.Pools))
+	gone := func(list *[]string, has func(string) bool) { *list = slices.DeleteFunc(*list, has) }
+	gone(&u.Deleted.FloatingIPs, func(id string) bool { return v.FloatingIPs[id] != nil })
+	gone(&u.Deleted.PortForwardings, func(id string) bool { return v.Forwardings[id] != nil })
+	gone(&u.Deleted.ConntrackHelpers, func(id string) bool { return v.Helpers[id] != nil })
+	gone(&u.Deleted.Routers, func(id string) bool { return v.Routers[id] != nil })
+	gone(&u.Deleted.Ports, func(id string) bool { return v.Ports[id] != nil })
+}
+
+// forget names what there is; fill takes those out that stay.
+func forget(u *rpc.Update, v *View) {
+	u.Deleted.FloatingIPs = slices.Collect(maps.Keys(v.FloatingIPs))
+	u.Deleted.PortForwardings = slices.Collect(maps.Keys(v.Forwardings))
+	u.Deleted.ConntrackHelpers = slices.Collect(maps.Keys(v.Helpers))
+	u.Deleted.Routers = slices.Collect(maps.Keys(v.Routers))
+	u.Deleted.Ports = slices.Collect(maps.Keys(v.Ports))
 }
 
 // begin tells everything, as a snapshot does.
@@ -188,9 +235,9 @@ func (h *host) begin() { h.t.Helper(); h.send(func(*View) {}, true, h.view) }
 func (h *host) change(f func(*View)) { h.t.Helper(); h.send(f, false, h.view) }
 
 func (h *host) problem() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return fmt.Sprint(h.problems)
+	h.con.mu.Lock()
+	defer h.con.mu.Unlock()
+	return fmt.Sprint(h.con.problems)
 }
 
 // guest makes a namespace with an internal port of br-int in it.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
+	"github.com/lepton-sdn/lepton/rpc"
 )
 
 // Limits of the work.
@@ -38,13 +38,14 @@ type Database interface {
 	Watch() *ovsdb.Watcher
 }
 
-// Update changes what the host knows of its routers.
-type Update struct {
-	// Full begins with an empty View: afterwards it is complete.
-	Full bool
-	// Change brings the View up to date and gives the routers that may be
-	// concerned; with Full all are.
-	Change func(*View) []string
+// Controller is the loop's end of the connection to the controllers
+// (*feed.Consumer).
+type Controller interface {
+	Updates() <-chan rpc.Update
+	Ack(revision int64)
+	ReportObjects(statuses ...model.ObjectStatus)
+	SetProblems(problems []model.Problem)
+	SetDevices(n int, inSync bool)
 }
 
 // Config says what the loop works with.
@@ -61,10 +62,8 @@ type Config struct {
 	RunDir          string // for the files of the routers' programs
 	DB              Database
 	Children        *child.Supervisor
-	Updates         <-chan Update
-	// Problems is told what cannot be realised, when that changes.
-	Problems func([]model.Problem)
-	Log      *zap.Logger
+	Controller      Controller
+	Log             *zap.Logger
 }
 
 // Loop owns the routers of the host. Use New, then Run.
@@ -74,14 +73,16 @@ type Loop struct {
 
 	view *View
 	// full says that view is complete; before, nothing is removed.
-	full    bool
-	swept   bool // what is left of routers that are gone has been looked for
-	routers map[string]*router
-	links   map[string]string // link → router
-	results chan result
-	busy    int
-	workers sync.WaitGroup
-	told    []model.Problem
+	full     bool
+	revision int64 // of the records
+	acked    int64
+	swept    bool // what is left of routers that are gone has been looked for
+	routers  map[string]*router
+	links    map[string]string // link → router
+	results  chan result
+	busy     int
+	workers  sync.WaitGroup
+	told     []model.Problem
 }
 
 // router is what the loop knows of one router.
@@ -99,6 +100,8 @@ type router struct {
 	problem  string
 	since    time.Time
 	announce []announcement
+	// reported is what the controller was told, by kind and id.
+	reported map[string]model.ObjectStatus
 }
 
 // announcement is an address to be announced on a link, so many times already.
@@ -111,9 +114,6 @@ type announcement struct {
 
 // New makes a loop that has done nothing yet.
 func New(cfg Config) *Loop {
-	if cfg.Problems == nil {
-		cfg.Problems = func([]model.Problem) {}
-	}
 	return &Loop{
 		cfg: cfg, log: cfg.Log, view: NewView(), routers: map[string]*router{}, links: map[string]string{},
 		results: make(chan result, maxBusy),
@@ -129,7 +129,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer watch.Close()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	updates := l.cfg.Updates
+	updates := l.cfg.Controller.Updates()
 	for {
 		select {
 		case <-ctx.Done():
@@ -139,7 +139,7 @@ func (l *Loop) Run(ctx context.Context) error {
 				updates = nil
 				continue
 			}
-			l.take(u)
+			l.take(&u)
 		case <-watch.Changes():
 			l.takeDatabase(watch.TakeDirty())
 		case r := <-l.results:
@@ -151,21 +151,14 @@ func (l *Loop) Run(ctx context.Context) error {
 }
 
 // take brings the records and what follows from them up to date.
-func (l *Loop) take(u Update) {
-	touched := map[string]bool{}
+func (l *Loop) take(u *rpc.Update) {
+	touched := l.view.apply(u)
+	l.revision = u.Revision
 	if u.Full {
-		l.view = NewView()
-	}
-	for _, id := range u.Change(l.view) {
-		touched[id] = true
-	}
-	if u.Full {
-		l.full = true
-		for id := range l.routers {
+		l.full, l.acked = true, 0
+		for id, r := range l.routers {
 			touched[id] = true
-		}
-		for id := range l.view.Routers {
-			touched[id] = true
+			r.reported = nil // a controller that is new to us is told everything
 		}
 	}
 	if !l.full {
@@ -193,7 +186,9 @@ func (l *Loop) describe(id string) {
 		n := Desired(in)
 		want = &n
 	}
-	if r.known && reflect.DeepEqual(r.want, want) {
+	if r.known && !r.busy && want != nil && r.want.same(want) {
+		r.want = want // revisions may be new
+		l.report(r, nil)
 		return
 	}
 	maps.DeleteFunc(l.links, func(_, owner string) bool { return owner == id })
@@ -253,7 +248,25 @@ func (l *Loop) step(ctx context.Context) time.Time {
 		}
 	}
 	l.tell()
+	l.acknowledge()
 	return next
+}
+
+// acknowledge tells the controller how far the host has followed. Routers that
+// cannot be realised do not hold it up: they are reported as such.
+func (l *Loop) acknowledge() {
+	settled, n := l.swept, 0
+	for _, r := range l.routers {
+		settled = settled && !r.busy && !r.again && (r.known || r.problem != "")
+		if r.want != nil {
+			n++
+		}
+	}
+	l.cfg.Controller.SetDevices(n, settled)
+	if settled && l.acked != l.revision {
+		l.acked = l.revision
+		l.cfg.Controller.Ack(l.acked)
+	}
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -298,6 +311,7 @@ func (l *Loop) onResult(res result) {
 		r.due, r.light = now.Add(delay), false
 		r.fail(l.log, res.err.Error())
 	case r.want == nil && !r.again:
+		l.cfg.Controller.ReportObjects(model.ObjectStatus{Kind: model.ObjectRouter, ID: r.id, State: model.ObjectGone})
 		delete(l.routers, r.id)
 		return
 	default:
@@ -305,8 +319,37 @@ func (l *Loop) onResult(res result) {
 		r.due = now.Add(auditEvery/2 + rand.N(auditEvery))
 		r.fail(l.log, "")
 	}
+	l.report(r, res.err)
 	if r.again {
-		r.due, r.known = now, r.known && res.err == nil
+		r.due, r.known, r.again = now, r.known && res.err == nil, false
+	}
+}
+
+// report tells the controller what became of the router and its floating
+// addresses, as far as that is news.
+func (l *Loop) report(r *router, err error) {
+	if r.want == nil || r.again {
+		return
+	}
+	state, text := model.ObjectActive, ""
+	if err != nil {
+		state, text = model.ObjectError, err.Error()
+	}
+	statuses := []model.ObjectStatus{{Kind: model.ObjectRouter, ID: r.id, Revision: r.want.Revision, State: state, Error: text}}
+	for _, f := range r.want.Floating {
+		statuses = append(statuses, model.ObjectStatus{Kind: model.ObjectFloatingIP, ID: f.ID, Revision: f.Revision, State: state, Error: text})
+	}
+	told := map[string]model.ObjectStatus{}
+	var news []model.ObjectStatus
+	for _, s := range statuses {
+		told[s.Key()] = s
+		if r.reported[s.Key()] != s {
+			news = append(news, s)
+		}
+	}
+	r.reported = told
+	if len(news) > 0 {
+		l.cfg.Controller.ReportObjects(news...)
 	}
 }
 
@@ -337,6 +380,6 @@ func (l *Loop) tell() {
 	}
 	if !slices.Equal(found, l.told) {
 		l.told = found
-		l.cfg.Problems(slices.Clone(found))
+		l.cfg.Controller.SetProblems(slices.Clone(found))
 	}
 }

@@ -91,6 +91,10 @@ func TestARouterTranslatesAsTheReferenceDoes(t *testing.T) {
 	c.seenAs(c.h1, "203.0.113.134:80", "203.0.113.147")    // hairpin within a network
 	c.seenAs(c.h2, "203.0.113.134:80", "203.0.113.134")    // itself
 	c.refused(c.outside, "203.0.113.147:80")
+	c.await("reports", func() bool {
+		return c.con.state(model.ObjectRouter, c.id) == model.ObjectActive && c.con.state(model.ObjectFloatingIP, floatingID) == model.ObjectActive
+	})
+	c.await("an acknowledgement", func() bool { c.con.mu.Lock(); defer c.con.mu.Unlock(); return c.con.acked == c.con.revision })
 
 	// The other guest gets the floating address; connections by the old way end.
 	held, _, err := dial(c.outside, "203.0.113.134:80")
