@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
@@ -84,6 +85,16 @@ func (c *collection[S, V]) serveTag(ctx context.Context, rq *request, id, tag st
 	return response{}, errMethod
 }
 
+// mayTag asks the rule about tags; without one of its own, it is that of updates.
+func (c *collection[S, V]) mayTag(rq *request, t identity.Target) (what string, ok bool) {
+	what = "update_" + c.plural + "_tags"
+	rule := c.rights.Action(what)
+	if rule == nil {
+		rule, what = c.rights.Update, "update_"+c.member
+	}
+	return what, policy.May(rule, rq.who, t)
+}
+
 func (c *collection[S, V]) tagsOf(ctx context.Context, rq *request, id string) (tags []string, err error) {
 	err = c.api.read(ctx, func(r records.Reader) error {
 		v, err := c.seen(r, rq.who, id)
@@ -101,8 +112,8 @@ func (c *collection[S, V]) changeTags(ctx context.Context, rq *request, id strin
 		if err != nil {
 			return err
 		}
-		if !policy.May(c.rights.Update, rq.who, c.target(u.Peek(), v)) {
-			return forbidden("update_" + c.member)
+		if what, ok := c.mayTag(rq, c.target(u.Peek(), v)); !ok {
+			return forbidden(what)
 		}
 		before := c.meta(v).Tags
 		after, err := change(before)

@@ -8,11 +8,13 @@ func sharing() []Resource {
 	trunk := owned("trunk")
 	trunk.Actions = []Action{{"add_subports", member}, {"remove_subports", member}, {"get_subports", reader}}
 	topology := Resource{Name: "auto_allocated_topology", Get: reader, Delete: member}
+	qos := Resource{Name: "policy", Get: anyOf(reader, identity.Shared), Create: admin, Update: admin, Delete: admin}
+	qos.Actions = []Action{{"update_policies_tags", member}}
 	all := []Resource{
 		owned("rbac_policy", written("target_tenant", oneProject)),
 		trunk,
 		topology,
-		{Name: "policy", Get: anyOf(reader, identity.Shared), Create: admin, Update: admin, Delete: admin},
+		qos,
 		{Name: "rule_type", Get: everyone},
 	}
 	for _, rule := range []string{
