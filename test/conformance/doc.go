@@ -12,6 +12,7 @@
 // network API tests and those of Neutron's own plugin for tempest. tempest is
 // told the extensions that the controller lists, and so decides which tests
 // apply. The report names each test that failed, each that was skipped with
-// tempest's reason, and each that is known to fail with ours. The command
-// succeeds when no other test failed.
+// tempest's reason, and each that is known to fail with ours. Tests that
+// fail beside others run again alone. The command succeeds when no other test
+// failed.
 package main

@@ -16,6 +16,7 @@ import (
 type report struct {
 	passed                 []string
 	failed, skipped, known []outcome
+	alone                  []string // failed beside others, passed alone
 }
 
 // with is the report of both runs.
@@ -23,7 +24,41 @@ func (r report) with(other report) report {
 	return report{
 		slices.Concat(r.passed, other.passed), slices.Concat(r.failed, other.failed),
 		slices.Concat(r.skipped, other.skipped), slices.Concat(r.known, other.known),
+		slices.Concat(r.alone, other.alone),
 	}
+}
+
+// failedClasses gives the classes of the tests that failed.
+func (r report) failedClasses() []string {
+	classes := map[string]bool{}
+	for _, o := range r.failed {
+		class := o.test[:max(0, strings.LastIndexByte(o.test, '.'))]
+		if _, of, isSetUp := strings.Cut(o.test, " ("); isSetUp {
+			class = strings.TrimSuffix(of, ")")
+		}
+		classes[class] = true
+	}
+	return slices.Sorted(maps.Keys(classes))
+}
+
+// settled is the report after the classes of the tests that failed ran again:
+// those that do not fail any more are told apart.
+func (r report) settled(again report) report {
+	var failed []outcome
+	for _, o := range r.failed {
+		class := report{failed: []outcome{o}}.failedClasses()[0]
+		ran := func(test string) bool {
+			return test == o.test || strings.HasPrefix(test, class+".") && strings.Contains(o.test, " (")
+		}
+		fails := func(f outcome) bool { return f.test == o.test }
+		if slices.ContainsFunc(again.passed, ran) && !slices.ContainsFunc(again.failed, fails) {
+			r.alone = append(r.alone, o.test)
+			continue
+		}
+		failed = append(failed, o)
+	}
+	r.failed = failed
+	return r
 }
 
 // outcome is a test, or a class of tests, with why it did not pass, in a line.
@@ -103,11 +138,14 @@ func cause(text string) string {
 func (r report) print(w io.Writer, took time.Duration) {
 	printByReason(w, "skipped", r.skipped)
 	printByReason(w, "known to fail", r.known)
+	for _, test := range r.alone {
+		fmt.Fprintf(w, "passed alone, but not beside others: %s\n", test)
+	}
 	for _, o := range r.failed {
 		fmt.Fprintf(w, "FAILED %s: %s\n", o.test, o.reason)
 	}
 	fmt.Fprintf(w, "%d passed, %d failed, %d known to fail, %d skipped, in %s\n",
-		len(r.passed), len(r.failed), len(r.known), len(r.skipped), took.Round(time.Second))
+		len(r.passed)+len(r.alone), len(r.failed), len(r.known), len(r.skipped), took.Round(time.Second))
 }
 
 func printByReason(w io.Writer, what string, list []outcome) {

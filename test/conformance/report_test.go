@@ -66,6 +66,18 @@ func TestKnownFailuresAreToldApart(t *testing.T) {
 	}
 }
 
+func TestWhatPassesAloneIsToldApart(t *testing.T) {
+	r := report{failed: []outcome{{"m.A.one", "x"}, {"m.A.two", "y"}, {"setUpClass (m.B)", "z"}, {"setUpClass (m.C)", "z"}}}
+	if diff := cmp.Diff([]string{"m.A", "m.B", "m.C"}, r.failedClasses()); diff != "" {
+		t.Error(diff)
+	}
+	got := r.settled(report{passed: []string{"m.A.one", "m.A.three", "m.B.four"}, failed: []outcome{{"m.A.two", "y"}, {"setUpClass (m.C)", "z"}}})
+	want := report{alone: []string{"m.A.one", "setUpClass (m.B)"}, failed: []outcome{{"m.A.two", "y"}, {"setUpClass (m.C)", "z"}}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(report{}, outcome{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestResultsThatCannotBeReadAreAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.xml")
 	if _, err := readResults(path); err == nil {

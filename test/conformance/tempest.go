@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // tempest runs the tests. That some of them fail is part of the report, not an
@@ -32,16 +33,39 @@ func (c *cloud) tempest(ctx context.Context, o options) (report, error) {
 		return report{}, err
 	}
 	tests := &children{dir: workspace, env: append(c.children.env, "PYTHONPATH="+site)}
+	first, err := c.runTests(ctx, tests, o.tests, o.workers)
+	if err != nil {
+		return report{}, err
+	}
+	first = first.excused(known)
+	classes := first.failedClasses()
+	if len(classes) == 0 || len(classes) > mostAgain {
+		return first, nil
+	}
+	// The tests share a cloud, and some take another one's object for their own.
+	fmt.Println("running again, alone:", strings.Join(classes, " "))
+	again, err := c.runTests(ctx, tests, "^("+strings.Join(classes, "|")+`)\.`, 1)
+	if err != nil {
+		return report{}, err
+	}
+	return first.settled(again), nil
+}
+
+// mostAgain is how many classes of tests may be run again.
+const mostAgain = 10
+
+// runTests runs the tests that match.
+func (c *cloud) runTests(ctx context.Context, tests *children, regex string, workers int) (report, error) {
 	ran := tests.do(ctx, "run", "/usr/bin/tempest", "run", "--config-file", filepath.Join(c.Dir, "tempest.conf"),
-		"--regex", o.tests, "--concurrency", strconv.Itoa(o.workers))
+		"--regex", regex, "--concurrency", strconv.Itoa(workers))
 	var failed *exec.ExitError
 	if ran != nil && (!errors.As(ran, &failed) || ctx.Err() != nil) {
 		return report{}, errors.Join(ran, ctx.Err())
 	}
 	// JUnit's XML can be read with the standard library. The filter fails when a
 	// test did, so what counts is that it wrote results.
-	err = tests.do(ctx, "convert", "/bin/sh", "-c", "/usr/bin/stestr last --subunit | /usr/bin/subunit2junitxml -o results.xml")
-	r, unread := readResults(filepath.Join(workspace, "results.xml"))
+	err := tests.do(ctx, "convert", "/bin/sh", "-c", "/usr/bin/stestr last --subunit | /usr/bin/subunit2junitxml -o results.xml")
+	r, unread := readResults(filepath.Join(tests.dir, "results.xml"))
 	if unread != nil {
 		return report{}, fmt.Errorf("%w\ntempest:\n%s", errors.Join(unread, err), tests.tail("run"))
 	}
