@@ -12,7 +12,6 @@ import (
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 // migrating is a guest's port on hv1 that may go to hv2.
@@ -180,7 +179,7 @@ func TestOnlyAdministratorsBindPorts(t *testing.T) {
 }
 
 func TestOfTwoActivationsOneWins(t *testing.T) {
-	store := mem.New()
+	store := sharedStore(t)
 	m := newMigrating(t, newCloudOn(t, store))
 	m.agent("hv4")
 	two := newCloudOn(t, store)

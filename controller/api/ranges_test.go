@@ -8,7 +8,6 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/model"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 func (c *cloud) ids(body string) map[string]any {
@@ -170,7 +169,7 @@ func TestRefusalsAboutRangesLeaveNoTrace(t *testing.T) {
 }
 
 func TestRangesThatOverlapExcludeEachOther(t *testing.T) {
-	store := mem.New()
+	store := sharedStore(t)
 	clouds := []*cloud{newCloudOn(t, store, small), newCloudOn(t, store, small)}
 	for round := range 10 {
 		var wg sync.WaitGroup
@@ -195,7 +194,7 @@ func TestRangesThatOverlapExcludeEachOther(t *testing.T) {
 }
 
 func TestARangeAndANetworkOfItExcludeEachOther(t *testing.T) {
-	store := mem.New()
+	store := sharedStore(t)
 	only := func(p *plugin.Config, _ *Config) { p.VXLAN.VNIRanges = nil }
 	one, two := newCloudOn(t, store, only), newCloudOn(t, store, only)
 	for round := range 10 {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/model"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 // racks is a cloud of two racks, each with its own physical network and host.
@@ -270,7 +269,7 @@ func TestAPlainNetworkBecomesARoutedOne(t *testing.T) {
 }
 
 func TestASegmentAndItsFirstSubnetExcludeEachOther(t *testing.T) {
-	store := mem.New()
+	store := sharedStore(t)
 	one, two := newCloudOn(t, store), newCloudOn(t, store)
 	for round := range 10 {
 		n := id(one.network(`{}`))

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 // admitted gives the rules of a group, "ingress IPv4 tcp 22-22 10.0.0.0/8" for
@@ -164,7 +162,7 @@ func TestTemplatesAreForAdministratorsToChange(t *testing.T) {
 }
 
 func TestATemplateIsDeletedOnce(t *testing.T) {
-	store := mem.New()
+	store := sharedStore(t)
 	one, two := newCloudOn(t, store), newCloudOn(t, store)
 	for _, v := range one.list("default-security-group-rules", "default_security_group_rules") {
 		var wg sync.WaitGroup

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
-	"github.com/lepton-sdn/lepton/store/mem"
 )
 
 const topologyPath = "/v2.0/auto-allocated-topology/"
@@ -141,7 +140,7 @@ func TestATopologyThatCannotBeMadeLeavesNoTrace(t *testing.T) {
 }
 
 func TestOneTopologyIsMadeForManyRequests(t *testing.T) {
-	store := mem.New()
+	store := sharedStore(t)
 	clouds := []*cloud{newCloudOn(t, store), newCloudOn(t, store)}
 	clouds[0].provide()
 	for round := range 5 {
