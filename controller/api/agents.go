@@ -24,7 +24,7 @@ type (
 // change and forget them.
 func newAgents(a *API) endpoint {
 	p := a.config.Plugin
-	return (&collection[agentSpec, agentView]{
+	return agentEndpoint{(&collection[agentSpec, agentView]{
 		api: a, member: "agent", plural: "agents", path: "agents", kind: "Agent", title: "Agent",
 		attrs:  agentAttrs(),
 		id:     func(v *agentView) string { return v.ID },
@@ -37,7 +37,7 @@ func newAgents(a *API) endpoint {
 		},
 		remove:     func(_ plugin.Call, u *records.Update, id string) error { return p.DeleteAgent(u, id) },
 		specTarget: func(records.Reader, *agentSpec) identity.Target { return identity.Target{} },
-	}).governed()
+	}).governed()}
 }
 
 func agentAttrs() []attr[agentSpec, agentView] {

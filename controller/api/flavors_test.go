@@ -56,7 +56,7 @@ func TestFlavorsOfRouters(t *testing.T) {
 		"a router of none":             {"POST routers", `{"router": {"flavor_id": "$none"}}`, 404, "FlavorNotFound"},
 		"a router of another service":  {"POST routers", `{"router": {"flavor_id": "$other"}}`, 400, "InvalidServiceType"},
 		"a router of a bare flavor":    {"POST routers", `{"router": {"flavor_id": "$bare"}}`, 404, "FlavorServiceProfileBindingNotFound"},
-		"a router that is distributed": {"POST routers", `{"router": {"flavor_id": "$flavor", "distributed": true}}`, 400, "BadRequest"},
+		"a router that is distributed": {"POST routers", `{"router": {"flavor_id": "$flavor", "distributed": true}}`, 409, "RouterKindNotRealised"},
 	})
 	s.do(200, "GET flavors/$flavor/service_profiles/$profile", "")
 	s.do(200, "PUT flavors/$flavor", `{"flavor": {"enabled": false, "name": "off"}}`)

@@ -27,7 +27,7 @@ func newNetworks(a *API) endpoint {
 		}
 		return views(records.NetworksByProject.Get(r, v), view(r))
 	}
-	return (&collection[networkSpec, networkView]{
+	return networkEndpoint{(&collection[networkSpec, networkView]{
 		api: a, member: "network", plural: "networks", path: "networks", kind: "Network", title: "Network", bulk: true,
 		attrs:  networkAttrs(),
 		id:     func(v *networkView) string { return v.ID },
@@ -69,7 +69,7 @@ func newNetworks(a *API) endpoint {
 		specTarget: func(r records.Reader, s *networkSpec) identity.Target {
 			return plugin.NetworkTarget(r, &s.Network)
 		},
-	}).governed()
+	}).governed()}
 }
 
 func networkAttrs() []attr[networkSpec, networkView] {

@@ -137,7 +137,7 @@ func notAvailable(kind string) check {
 	return func(v any) (any, error) {
 		b, err := boolean(v)
 		if err == nil && b == true {
-			return nil, plugin.BadRequest("BadRequest", "Bad router request: there are no %s routers.", kind)
+			return nil, plugin.Conflict("RouterKindNotRealised", "Routers that are %s cannot be realised yet.", kind)
 		}
 		return b, err
 	}
@@ -221,6 +221,8 @@ type routerAction func(c plugin.Call, u *records.Update, id string) (object, err
 
 func (e routerEndpoint) serve(ctx context.Context, rq *request, rest []string) (response, error) {
 	switch {
+	case len(rest) == 2 && rest[1] == l3Agents:
+		return serveAgentsOf(ctx, rq, e.collection, rest, e.api.config.Plugin.AgentsOfRouter)
 	case len(rest) > 1 && rest[1] == "conntrack_helpers":
 		return e.serveHelpers(ctx, rq, rest[0], rest[2:])
 	case len(rest) != 2 || e.rights.Action(rest[1]) == nil:
