@@ -115,6 +115,7 @@ func TestTheAPIOnAThreeNodeCluster(t *testing.T) {
 		{"many clients: records", TestConcurrentChangesKeepTheRecordsConsistent},
 		{"many clients: automatic subnets", TestAPortMadeTogetherWithAnAutomaticSubnetHasAnAddressInIt},
 		{"many clients: quotas", TestManyRequestsThroughTwoControllersDoNotExceedAQuota},
+		{"many clients: quotas at every moment", TestAQuotaHoldsAtEveryMoment},
 		{"many clients: prefixes", TestManyClientsOfTwoControllersNeverGetTheSamePrefix},
 		{"many clients: policies", TestAPolicyIsNotTakenBackWhileItsObjectIsTakenIntoUse},
 		{"many clients: routers", TestConcurrentChangesOfRoutersKeepThemConsistent},
