@@ -93,6 +93,10 @@ func (j *job) realise(ctx context.Context) error {
 	if refused != nil && !onlyHelpers(refused) {
 		return refused
 	}
+	errs := []error{refused}
+	if changed || j.sweep {
+		errs = append(errs, j.connections())
+	}
 	done, err := links.Apply(name, j.want.Links)
 	j.res.changes += len(done)
 	for _, c := range done {
@@ -100,12 +104,7 @@ func (j *job) realise(ctx context.Context) error {
 			j.res.appeared = append(j.res.appeared, *c.Address)
 		}
 	}
-	errs := []error{refused, err}
-	if changed || j.sweep {
-		errs = append(errs, j.connections())
-	}
-	errs = append(errs, j.advertise(ctx))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, err, j.advertise(ctx))...)
 }
 
 // namespace makes the router's namespace if it is not there.

@@ -1,0 +1,172 @@
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lepton-sdn/lepton/lab"
+)
+
+// outsideAddress is what plays the internet.
+const outsideAddress = "203.0.113.200"
+
+// external makes an external flat network of both IP versions, with a machine
+// on it that has no port security.
+func (c *Cloud) external() (Network, Guest) {
+	c.Helper()
+	attrs := provider("flat", "physnet1", 0)
+	attrs["router:external"] = true
+	n := c.Network(attrs)
+	c.Subnet(n, "203.0.113.0/24")
+	c.Subnet(n, "2001:db8:1::/64")
+	p := c.Port(n, Attributes{"name": "outside", "port_security_enabled": false, "fixed_ips": []Attributes{
+		{"ip_address": outsideAddress}, {"ip_address": "2001:db8:1::200"},
+	}})
+	return n, c.Plug("hv2", "outside", p)
+}
+
+// open is a port that security groups do not filter.
+func (c *Cloud) open(host, name string, n Network) Guest {
+	c.Helper()
+	return c.Plug(host, name, c.Port(n, Attributes{"name": name, "port_security_enabled": false}))
+}
+
+func TestRoutersCarryTenantsOutAndGuestsAreReachedOnFloatingIPs(t *testing.T) {
+	c := Start(t, "three-node")
+	ext, outside := c.external()
+	out4, out6 := outside.IP(4), outside.IP(6)
+
+	blue, green := c.Network(nil), c.Network(nil)
+	blue4, blue6 := c.Subnet(blue, "10.10.0.0/24"), c.Subnet(blue, "fd00:10::/64")
+	green4 := c.Subnet(green, "10.20.0.0/24")
+	a, b := c.open("hv1", "a", blue), c.open("hv2", "b", blue)
+	d := c.open("hv2", "d", green)
+	r := c.Router(&ext, blue4, blue6, green4)
+	fip := c.FloatingIP(ext, &a.Port)
+	for _, g := range []Guest{a, b, d, outside} {
+		c.Serve(g, 80)
+	}
+	gw4 := r.External(4)
+	// The outside knows the way back to addresses that nobody translates.
+	c.Exec("outside", "ip", "-6", "route", "add", "fd00:10::/64", "via", r.External(6).String())
+
+	t.Run("out by the gateway", func(t *testing.T) { c.in(t).SeenAs(b, out4, 80, gw4) })
+	t.Run("out by a floating address", func(t *testing.T) { c.in(t).SeenAs(a, out4, 80, fip.Address) })
+	t.Run("in by a floating address", func(t *testing.T) { c.in(t).SeenAs(outside, fip.Address, 80, out4) })
+	t.Run("between networks", func(t *testing.T) { c.in(t).SeenAs(b, d.IP(4), 80, b.IP(4)) })
+	t.Run("to a floating address from within", func(t *testing.T) { c.in(t).SeenAs(d, fip.Address, 80, gw4) })
+	t.Run("to its own floating address", func(t *testing.T) { c.in(t).SeenAs(a, fip.Address, 80, fip.Address) })
+	t.Run("IPv6 is not translated", func(t *testing.T) {
+		c.in(t).SeenAs(a, out6, 80, a.IP(6))
+		c.in(t).SeenAs(outside, a.IP(6), 80, out6)
+	})
+	t.Run("a forwarded port", func(t *testing.T) {
+		c := c.in(t)
+		shared := c.FloatingIP(ext, nil)
+		c.Must(c.Lab.API().Call(t.Context(), "POST", "/v2.0/floatingips/"+shared.ID+"/port_forwardings", map[string]any{
+			"port_forwarding": Attributes{
+				"protocol": "tcp", "external_port": 8080, "internal_port": 80,
+				"internal_ip_address": d.IP(4).String(), "internal_port_id": d.Port.ID,
+			},
+		}, nil))
+		c.SeenAs(outside, shared.Address, 8080, out4)
+		c.Refused(outside, shared.Address, 80)
+	})
+	t.Run("an agent that restarts loses no packet and no connection", func(t *testing.T) { c.in(t).restartUnderTraffic(outside, fip) })
+	t.Run("a floating address moves", func(t *testing.T) { c.in(t).moveFloating(outside, fip, b) })
+	t.Run("an interface goes, and the router", func(t *testing.T) { c.in(t).takeDown(r, blue4, blue6, green4) })
+}
+
+// restartUnderTraffic restarts the agent of the router's host, twice the hard
+// way, while a guest is pinged and a connection is open.
+func (c *Cloud) restartUnderTraffic(outside Guest, fip FloatingIP) {
+	c.Helper()
+	conn, _, err := c.Dial(outside, fip.Address, 80)
+	c.Must(err)
+	defer conn.Close()
+	done := make(chan lab.PingResult)
+	go func() {
+		r, _ := outside.Ping(c.Context(), fip.Address, lab.Ping{Count: 300, Interval: 10 * time.Millisecond})
+		done <- r
+	}()
+	for range 2 {
+		c.Restart("net1", "agent", true)
+	}
+	if r := <-done; r.Lost() > 0 || r.Sent == 0 {
+		c.Errorf("across restarts of the agent: %s", r)
+	}
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	var word string
+	if _, err := fmt.Fprintln(conn, "alive"); err != nil {
+		c.Error(err)
+	} else if _, err := fmt.Fscan(conn, &word); err != nil || word != "alive" {
+		c.Errorf("the connection is gone: %q, %v", word, err)
+	}
+}
+
+// moveFloating gives the address to another guest while the first one uses it.
+func (c *Cloud) moveFloating(outside Guest, fip FloatingIP, to Guest) {
+	c.Helper()
+	old, _, err := c.Dial(outside, fip.Address, 80)
+	c.Must(err)
+	defer old.Close()
+	c.Update("floatingip", fip.ID, Attributes{"port_id": to.Port.ID})
+	began := time.Now()
+	c.SeenAs(to, netip.MustParseAddr(outsideAddress), 80, fip.Address)
+	if took := time.Since(began); took > time.Second {
+		c.Errorf("the address was %s on its way", took)
+	}
+	c.SeenAs(outside, fip.Address, 80, outside.IP(4))
+	// The connection to the guest that had it is over.
+	c.Eventually("the old connection to end", func() error {
+		_ = old.SetDeadline(time.Now().Add(300 * time.Millisecond))
+		var word string
+		_, _ = fmt.Fprintln(old, "anybody")
+		if n, _ := fmt.Fscan(old, &word); n != 0 {
+			return fmt.Errorf("the guest that had the address still answers: %q", word)
+		}
+		return nil
+	})
+}
+
+// takeDown deletes the router and demands that nothing of it stays.
+func (c *Cloud) takeDown(r Router, subnets ...Subnet) {
+	c.Helper()
+	c.DeleteFloatingIPs()
+	for _, s := range subnets {
+		c.RemoveInterface(r, s)
+	}
+	c.Delete("router", r.ID)
+	c.Eventually("the router to go", func() error {
+		if _, err := os.Stat("/run/netns/qrouter-" + r.ID); err == nil {
+			return fmt.Errorf("namespace qrouter-%s is there", r.ID)
+		}
+		if ports := c.Exec("net1", "ovs-vsctl", "list-ports", "br-int"); strings.Contains(ports, "qr-") || strings.Contains(ports, "qg-") {
+			return fmt.Errorf("br-int has %s", ports)
+		}
+		return nil
+	})
+}
+
+func TestRoutersOfTheSameAddressesDoNotMeet(t *testing.T) {
+	c := Start(t, "three-node")
+	ext, outside := c.external()
+	c.Serve(outside, 80)
+	for i := range 2 {
+		n := c.Network(nil)
+		s := c.Subnet(n, "10.0.0.0/24")
+		g := c.Plug(fmt.Sprintf("hv%d", i+1), fmt.Sprintf("g%d", i), c.Port(n, Attributes{
+			"port_security_enabled": false, "fixed_ips": []Attributes{{"ip_address": "10.0.0.9"}},
+		}))
+		c.Serve(g, 80)
+		r := c.Router(&ext, s)
+		c.SeenAs(g, outside.IP(4), 80, r.External(4))
+		fip := c.FloatingIP(ext, &g.Port)
+		c.SeenAs(outside, fip.Address, 80, outside.IP(4))
+		c.SeenAs(g, outside.IP(4), 80, fip.Address)
+	}
+}
