@@ -17,6 +17,11 @@ func Chapters() []Chapter {
 		{"floating addresses", floatingSteps},
 		{"sharing", sharingSteps},
 		{"quality of service", qosSteps},
+		{"trunks", trunkSteps},
+		{"flavors", flavorSteps},
+		{"logging", loggingSteps},
+		{"metering", meterSteps},
+		{"local addresses", localIPSteps},
 		{"what is in use stays", inUseSteps},
 		{"everything can be deleted", deleteSteps},
 	}

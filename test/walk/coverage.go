@@ -16,18 +16,10 @@ var notWalked = map[string]string{
 	"firewall group":                  "the firewall of routers is a service of its own",
 	"sfc":                             "service function chains are a service of their own",
 	"vpn":                             "VPNs are a service of their own",
-	"local ip":                        "the extension local_ip is not served",
 	"network rbac set":                "names a project, which needs Keystone",
 	"network agent add":               "the extensions dhcp_agent_scheduler and l3_agent_scheduler are not served yet",
 	"network agent remove":            "the extensions dhcp_agent_scheduler and l3_agent_scheduler are not served yet",
 	"network auto allocated topology": "asks Keystone for the project",
-	"network flavor":                  "the extension flavors is not served yet",
-	"network log":                     "the extension logging is not served yet",
-	"network loggable resources":      "the extension logging is not served yet",
-	"network meter":                   "the extension metering is not served yet",
-	"network service provider":        "the extension service-type is not served yet",
-	"network subport":                 "the extension trunk is not served yet",
-	"network trunk":                   "the extension trunk is not served yet",
 }
 
 // clientCommands reads what the installed client can do for networking.
