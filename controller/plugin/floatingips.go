@@ -23,13 +23,16 @@ type FloatingIPSpec struct {
 // FloatingIPView is a floating address as the API shows it.
 type FloatingIPView struct {
 	*model.FloatingIP
+	Status      string    // shadows the record's
 	Port        *PortView // nil while it stands for none
 	Forwardings []*model.PortForwarding
 }
 
 // ViewFloatingIP gives a floating address as the API shows it.
 func (p *Plugin) ViewFloatingIP(r records.Reader, f *model.FloatingIP) *FloatingIPView {
-	v := &FloatingIPView{FloatingIP: f, Forwardings: slices.Collect(records.ForwardingsByFloatingIP.Get(r, f.ID))}
+	v := &FloatingIPView{
+		FloatingIP: f, Status: floatingStatus(r, f), Forwardings: slices.Collect(records.ForwardingsByFloatingIP.Get(r, f.ID)),
+	}
 	if port, ok := records.Ports.Get(r, f.PortID); ok {
 		v.Port = p.ViewPort(r, port)
 	}
@@ -283,5 +286,6 @@ func (p *Plugin) DeleteFloatingIP(u *records.Update, id string) error {
 		return err
 	}
 	records.FloatingIPs.Delete(u, id)
+	forgetStates(u, model.ObjectFloatingIP, id)
 	return p.removePort(u, f.FloatingPortID)
 }

@@ -206,5 +206,6 @@ func (p *Plugin) DeleteNetwork(u *records.Update, id string) error {
 	}
 	records.DHCPBindings.Delete(u, id)
 	records.Networks.Delete(u, id)
+	forgetStates(u, model.ObjectDHCP, id)
 	return nil
 }

@@ -306,6 +306,7 @@ func (p *Plugin) removePort(u *records.Update, id string) error {
 		return err
 	}
 	records.PortStatuses.Delete(u, id)
+	forgetStates(u, model.ObjectDHCPPort, id)
 	records.Ports.Delete(u, id)
 	return nil
 }

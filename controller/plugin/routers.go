@@ -128,5 +128,6 @@ func (p *Plugin) DeleteRouter(u *records.Update, id string) error {
 	u.RequireNoClaims(interfacePrefix(id))
 	records.RouterBindings.Delete(u, id)
 	records.Routers.Delete(u, id)
+	forgetStates(u, model.ObjectRouter, id)
 	return nil
 }

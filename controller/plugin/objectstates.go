@@ -1,0 +1,38 @@
+package plugin
+
+import (
+	"slices"
+
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// floatingStatus is a floating address's status: what the host that has its router
+// made of the address as it is now. One that an agent has not yet realised, or
+// that is not in use, is DOWN.
+func floatingStatus(r records.Reader, f *model.FloatingIP) string {
+	binding, ok := records.RouterBindings.Get(r, f.RouterID)
+	if !ok {
+		return statusDown
+	}
+	status := statusDown
+	for s := range records.ObjectStatusesByObject.Get(r, records.ObjectKey(model.ObjectFloatingIP, f.ID)) {
+		if !binding.On(s.Host) || s.Revision < f.Revision {
+			continue
+		}
+		switch s.State {
+		case model.ObjectActive:
+			return statusActive
+		case model.ObjectError:
+			status = statusError
+		}
+	}
+	return status
+}
+
+// forgetStates removes what hosts said of an object that is deleted.
+func forgetStates(u *records.Update, kind model.ObjectKind, id string) {
+	for _, s := range slices.Collect(records.ObjectStatusesByObject.Get(u.Peek(), records.ObjectKey(kind, id))) {
+		records.ObjectStatuses.Delete(u, s.Key())
+	}
+}
