@@ -13,7 +13,9 @@ const (
 	// ObjectFloatingIP is a floating address in its router: ACTIVE when it
 	// translates.
 	ObjectFloatingIP ObjectKind = "floatingip"
-	// ObjectDHCP is a network's DHCP server: the id is the network's.
+	// ObjectDHCP is a network's DHCP server: the id is the network's. From the time
+	// that it is ACTIVE ports wait for it, so a host reports the ports that its
+	// server has first.
 	ObjectDHCP ObjectKind = "dhcp"
 	// ObjectDHCPPort is a port as far as its network's DHCP server is concerned:
 	// ACTIVE when the server answers it.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lepton-sdn/lepton/controller/provision"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -53,10 +54,8 @@ func current(r records.Reader, port string) *model.ServerNotice {
 	if !ok || server(p) == "" {
 		return nil
 	}
-	n := &model.ServerNotice{PortID: port, ServerID: server(p), Revision: p.Revision, State: model.PortDown}
-	if s, ok := records.PortStatuses.Get(r, port); ok && s.Host == p.Host {
-		n.State, n.Since = s.State, s.Since
-	}
+	n := &model.ServerNotice{PortID: port, ServerID: server(p), Revision: p.Revision}
+	n.State, n.Since = provision.State(r, p)
 	for f := range records.FloatingIPsByPort.Get(r, port) {
 		n.Floating = append(n.Floating, f.FloatingIP.String()+" "+f.FixedIP.String())
 	}

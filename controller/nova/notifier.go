@@ -88,6 +88,12 @@ func (n *Notifier) apply(b records.Batch) {
 			}
 		} else if _, _, ok := records.PortStatuses.Change(c); ok {
 			n.waiting[c.ID] = true
+		} else if before, after, ok := records.ObjectStatuses.Change(c); ok {
+			for _, s := range []*model.ObjectStatus{before, after} {
+				if s != nil && s.Kind == model.ObjectDHCPPort {
+					n.waiting[s.ID] = true
+				}
+			}
 		} else if before, after, ok := records.FloatingIPs.Change(c); ok {
 			for _, f := range []*model.FloatingIP{before, after} {
 				if f != nil && f.PortID != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/controller/provision"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -57,19 +58,14 @@ const (
 	statusError  = "ERROR"
 )
 
-// ViewPort gives a port as the API shows it: ACTIVE once the host that it is
-// bound to has reported it so, and until the host has reported otherwise, for
-// as long does the port carry traffic.
+// ViewPort gives a port as the API shows it: ACTIVE once it is in service, and
+// until its host has reported otherwise, for as long does the port carry traffic.
 func (p *Plugin) ViewPort(r records.Reader, port *model.Port) *PortView {
 	v := &PortView{Port: port, Status: statusDown, DNSDomain: p.config.DNSDomain, Trunk: trunkDetails(r, port.ID)}
 	if n, ok := records.Networks.Get(r, port.NetworkID); ok {
 		v.NetworkProjectID, v.NetworkQoSPolicyID = n.ProjectID, n.QoSPolicyID
 	}
-	status, ok := records.PortStatuses.Get(r, port.ID)
-	if !ok || status.Host != port.Host {
-		return v
-	}
-	switch status.State {
+	switch state, _ := provision.State(r, port); state {
 	case model.PortActive:
 		v.Status = statusActive
 	case model.PortError:
