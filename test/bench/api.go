@@ -45,16 +45,6 @@ func (b *bench) network(ctx context.Context, name, cidr4, cidr6 string) (network
 	return n.Network, nil
 }
 
-func portBody(net network, host string) map[string]any {
-	p := map[string]any{
-		"network_id": net.ID, "project_id": project, "device_owner": "compute:nova", "device_id": "bench",
-	}
-	if host != "" {
-		p["binding:host_id"] = host
-	}
-	return map[string]any{"port": p}
-}
-
 // ports makes n ports on the host, with one client for each of at most eight.
 func (b *bench) ports(ctx context.Context, net network, host string, n int) ([]port, error) {
 	out := make([]port, n)
@@ -66,9 +56,23 @@ func (b *bench) ports(ctx context.Context, net network, host string, n int) ([]p
 type creation struct {
 	net     network
 	host    string
+	group   string // "" for the project's default group
 	n       int
 	clients int
 	out     []port // when not nil, the ports
+}
+
+func (c creation) body() map[string]any {
+	p := map[string]any{
+		"network_id": c.net.ID, "project_id": project, "device_owner": "compute:nova", "device_id": "bench",
+	}
+	if c.host != "" {
+		p["binding:host_id"] = c.host
+	}
+	if c.group != "" {
+		p["security_groups"] = []string{c.group}
+	}
+	return map[string]any{"port": p}
 }
 
 // create makes ports over the API and gives how long each call took.
@@ -81,7 +85,7 @@ func (b *bench) create(ctx context.Context, c creation) ([]time.Duration, error)
 			for i := w; i < c.n; i += c.clients {
 				var answer struct{ Port port }
 				began := time.Now()
-				if err := b.lab.API().Call(ctx, "POST", "/v2.0/ports", portBody(c.net, c.host), &answer); err != nil {
+				if err := b.lab.API().Call(ctx, "POST", "/v2.0/ports", c.body(), &answer); err != nil {
 					errs[w] = err
 					return
 				}

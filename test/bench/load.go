@@ -189,7 +189,7 @@ func requests() []request {
 		list("list ?network_id= (500 ports)", false, func(p stored) string { return "?network_id=" + p.Network }),
 		list("list ?limit=100&marker=", true, func(p stored) string { return "?limit=100&marker=" + p.ID }),
 		{name: "create", send: func(ctx context.Context, s *server) error {
-			return s.api.Call(ctx, "POST", "/v2.0/ports", portBody(network{ID: s.networks[rand.IntN(len(s.networks))]}, ""), nil)
+			return s.api.Call(ctx, "POST", "/v2.0/ports", creation{net: network{ID: s.networks[rand.IntN(len(s.networks))]}}.body(), nil)
 		}},
 		{name: fmt.Sprintf("create, %d in bulk", loadBulk), send: func(ctx context.Context, s *server) error {
 			return s.api.Call(ctx, "POST", "/v2.0/ports", s.bulk(s.networks[rand.IntN(len(s.networks))], 1<<20, loadBulk), nil)

@@ -119,7 +119,10 @@ func (b *bench) inLab(ctx context.Context, bin string, sizes []int) error {
 	if err := b.unlimited(ctx); err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{b.compile, b.onePort, b.createRate}
+	steps := []func(context.Context) error{
+		b.compile, b.compileGroups, b.onePort, b.packetRate, b.createRate,
+		func(ctx context.Context) error { return b.ruleForMany(ctx, 500, 5000) },
+	}
 	for _, n := range sizes {
 		steps = append(steps, func(ctx context.Context) error { return b.manyPorts(ctx, n) })
 	}
@@ -154,6 +157,6 @@ func ms(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d.Micros
 
 // unlimited lifts the quotas of the project that the figures use.
 func (b *bench) unlimited(ctx context.Context) error {
-	body := map[string]any{"quota": map[string]int{"port": -1, "network": -1, "subnet": -1}}
+	body := map[string]any{"quota": map[string]int{"port": -1, "network": -1, "subnet": -1, "security_group": -1, "security_group_rule": -1}}
 	return b.lab.API().Call(ctx, "PUT", "/v2.0/quotas/"+project, body, nil)
 }
