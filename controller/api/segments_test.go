@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
 
@@ -332,4 +333,30 @@ func TestOnlyAdministratorsKnowOfSegments(t *testing.T) {
 	if status != 403 {
 		t.Errorf("a member's subnet on a segment: %d %v", status, out)
 	}
+}
+
+func TestAGatewayOfARoutedNetworkGetsAddressesWhereItsRouterIs(t *testing.T) {
+	v := newRouted(t)
+	v.agent("hv2", func(a *model.Agent) {
+		a.Roles, a.BridgeMappings = []string{"l2", "l3"}, map[string]string{"physnet2": "br-phys"}
+	})
+	v.must(200, "PUT", "/v2.0/networks/"+v.network, `{"network": {"router:external": true}}`)
+	router := id(v.create("routers", "router", `{"external_gateway_info": {"network_id": "`+v.network+`"}}`))
+	gateway := func() map[string]any { return v.list("ports?device_id="+router, "ports")[0] }
+	if p := gateway(); p["ip_allocation"] != "deferred" || p["binding:host_id"] != "" {
+		t.Errorf("before the router is anywhere: %v", p)
+	}
+	v.update(func(u *records.Update) error {
+		_, err := v.plugin.PlaceRouter(u, router, plugin.Scheduling{Dead: func(*model.Agent) bool { return false }})
+		return err
+	})
+	p := gateway()
+	if got := addresses(p); len(got) != 1 || !strings.HasPrefix(got[0], "10.0.1.") || p["binding:host_id"] != "hv2" || p["binding:vif_type"] != "ovs" {
+		t.Errorf("on the second rack: %v", p)
+	}
+	r := v.must(200, "GET", "/v2.0/routers/"+router, nil)
+	if info := r["external_gateway_info"].(map[string]any); len(info["external_fixed_ips"].([]any)) != 1 {
+		t.Errorf("router %v", r)
+	}
+	checkAddresses(t, v.cloud)
 }

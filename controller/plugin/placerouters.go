@@ -43,6 +43,7 @@ func (p *Plugin) applyRouter(u *records.Update, plan routerPlan) {
 		records.RouterBindings.Put(u, plan.binding)
 	}
 	for _, port := range plan.ports {
+		p.giveDeferred(u, port)
 		p.touch(&port.Meta)
 		records.Ports.Put(u, port)
 	}

@@ -144,6 +144,24 @@ func (p *Plugin) readdress(c Call, u *records.Update, before *model.Port, s *Por
 	return checkHostFits(u, port, port.Host)
 }
 
+// giveDeferred gives a port of a router that waited for its host the addresses
+// that it can have there. Where it can have none it goes on waiting.
+func (p *Plugin) giveDeferred(u *records.Update, port *model.Port) {
+	if port.Host == "" || port.IPAllocation != allocationDeferred || len(port.FixedIPs) > 0 {
+		return
+	}
+	given := *port
+	if p.giveDefaultAddresses(u, &given) == nil && reclaim(u, port.ID, portClaims(port), portClaims(&given)) == nil {
+		*port = given
+		return
+	}
+	for _, f := range given.FixedIPs {
+		if owner, ok := u.Claimed(addressKey(f.SubnetID, f.IP)); ok && owner == port.ID {
+			u.Release(addressKey(f.SubnetID, f.IP))
+		}
+	}
+}
+
 // checkHostFits refuses a host where a port's addresses do not work.
 func checkHostFits(u *records.Update, port *model.Port, host string) error {
 	moved := *port

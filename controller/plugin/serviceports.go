@@ -40,7 +40,9 @@ func (p *Plugin) makeServicePort(u *records.Update, s servicePortSpec) (*model.P
 	if err := p.addressServicePort(u, s, port); err != nil {
 		return nil, err
 	}
-	if router(s.owner) {
+	// A port whose addresses depend on its host gets both when its router is
+	// placed again.
+	if router(s.owner) && port.IPAllocation != allocationDeferred {
 		port.Host = routerHost(u, s.device)
 	}
 	p.bind(u, s.network, port)
