@@ -170,3 +170,77 @@ func TestRoutersOfTheSameAddressesDoNotMeet(t *testing.T) {
 		c.SeenAs(g, outside.IP(4), 80, fip.Address)
 	}
 }
+
+// twoGateways is two network nodes and a compute node.
+const twoGateways = `
+physical_networks: [{name: physnet1}]
+hosts:
+  - { name: net1, roles: [controller, network] }
+  - { name: net2, roles: [network] }
+  - { name: hv2, roles: [compute] }
+`
+
+func TestARouterMovesToAnotherHostWithItsFloatingIPs(t *testing.T) {
+	c := Start(t, twoGateways)
+	ext, outside := c.external()
+	n := c.Network(nil)
+	s := c.Subnet(n, "10.0.0.0/24")
+	g := c.open("hv2", "g", n)
+	r := c.Router(&ext, s)
+	fip := c.FloatingIP(ext, &g.Port)
+	c.Serve(g, 80)
+	c.Serve(outside, 80)
+	c.SeenAs(outside, fip.Address, 80, outside.IP(4))
+	agents := c.l3Agents()
+	var from, to string
+	for host, id := range agents {
+		var has struct{ Routers []Router }
+		c.Must(c.Lab.API().Call(t.Context(), "GET", "/v2.0/agents/"+id+"/l3-routers", nil, &has))
+		if len(has.Routers) == 1 {
+			from = host
+		} else {
+			to = host
+		}
+	}
+	if from == "" || to == "" {
+		t.Fatalf("of %v, %q has the router and %q not", agents, from, to)
+	}
+	const interval = 20 * time.Millisecond
+	done := make(chan lab.PingResult)
+	go func() {
+		r, _ := outside.Ping(c.Context(), fip.Address, lab.Ping{Count: 150, Interval: interval})
+		done <- r
+	}()
+	c.Must(c.Lab.API().Call(t.Context(), "DELETE", "/v2.0/agents/"+agents[from]+"/l3-routers/"+r.ID, nil, nil))
+	c.Must(c.Lab.API().Call(t.Context(), "POST", "/v2.0/agents/"+agents[to]+"/l3-routers", map[string]any{"router_id": r.ID}, nil))
+	if r := <-done; r.Sent < 100 || time.Duration(r.Lost())*interval > time.Second {
+		t.Errorf("more than a second lost on the way: %s", r)
+	} else {
+		t.Logf("%d of %d pings lost on the way, one every %s", r.Lost(), r.Sent, interval)
+	}
+	c.SeenAs(outside, fip.Address, 80, outside.IP(4))
+	c.Eventually("the first host to let go", func() error {
+		if ports := c.Exec(from, "ovs-vsctl", "list-ports", "br-int"); strings.Contains(ports, "qr-") {
+			return fmt.Errorf("br-int has %s", ports)
+		}
+		return nil
+	})
+	c.SeenAs(g, outside.IP(4), 80, fip.Address)
+}
+
+// l3Agents gives the ids of the L3 agents, by host.
+func (c *Cloud) l3Agents() map[string]string {
+	c.Helper()
+	var answer struct {
+		Agents []struct {
+			ID   string `json:"id"`
+			Host string `json:"host"`
+		}
+	}
+	c.Must(c.Lab.API().Call(c.Context(), "GET", "/v2.0/agents?binary=neutron-l3-agent", nil, &answer))
+	out := map[string]string{}
+	for _, a := range answer.Agents {
+		out[a.Host] = a.ID
+	}
+	return out
+}
