@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/agents"
@@ -25,7 +26,8 @@ var hosts = []struct {
 }
 
 // startHosts joins the hosts' agents. They speak to the controller as every
-// agent does, but have no switch, and so nothing is plugged anywhere.
+// agent does, but have no switch: only the ports that an agent makes by itself
+// are ever wired, no guest's.
 func (c *cloud) startHosts(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	c.stopHosts = cancel
@@ -46,11 +48,23 @@ func (c *cloud) startHosts(ctx context.Context) error {
 		s.SetDevices(0, true)
 		go func() {
 			for u := range s.Updates() {
+				s.Report(wired(&u, h.name)...)
 				s.Ack(u.Revision)
 			}
 		}()
 	}
 	return c.awaitHosts(ctx)
+}
+
+// wired reports the host's ports of routers and DHCP as wired.
+func wired(u *session.Update, host string) []model.PortStatus {
+	var all []model.PortStatus
+	for _, p := range u.Ports {
+		if p.Host == host && strings.HasPrefix(p.DeviceOwner, "network:") {
+			all = append(all, model.PortStatus{PortID: p.ID, State: model.PortActive, Revision: p.Revision})
+		}
+	}
+	return all
 }
 
 // awaitHosts waits until the API shows all agents alive.

@@ -13,11 +13,11 @@ var inUseSteps = []Step{
 
 var deleteSteps = []Step{
 	{Command: "port delete one p2 p3 auto"},
-	{Command: "port list -f json", Shows: []Attributes{}},
 	{Command: "subnet delete s4new s6"},
 	{Command: "subnet list --network azure -f json", Shows: []Attributes{}},
 	{Command: "network delete azure green white tenant"},
 	{Command: "network list -f json", Shows: []Attributes{}},
+	{Command: "port list -f json", Shows: []Attributes{}},
 	{Command: "subnet list -f json", Shows: []Attributes{}},
 	{Command: "security group delete www"},
 	{Command: "security group list -f json", Shows: []Attributes{{"Name": "default"}}},

@@ -36,7 +36,7 @@ var routerSteps = []Step{
 		Shows:   Attributes{"name": "edge", "status": "ACTIVE"},
 	},
 	{Command: "router set edge --external-gateway inner", Refused: "400"},
-	{Command: "port list --device-owner network:router_gateway --fixed-ip ip-address=203.0.113.60 -f json", Shows: []Attributes{{"Status": "DOWN"}}},
+	{Command: "port list --device-owner network:router_gateway --fixed-ip ip-address=203.0.113.60 -f json", Shows: []Attributes{{"Name": ""}}},
 	{Command: "router set edge --route destination=192.0.2.0/24,gateway=10.30.0.9 --name border --description wall"},
 	{Command: "router add route border --route destination=198.51.100.0/24,gateway=10.31.0.9"},
 	{

@@ -21,6 +21,8 @@ func TestAStepSeesWhatIsWrong(t *testing.T) {
 		"an attribute that is not there":            {Step{Shows: Attributes{"mtu": 1450, "shared": nil}}, answer{shown: object}, false},
 		"rows in another order":                     {Step{Shows: []Attributes{{"name": "b"}, {"name": "a"}}}, answer{shown: rows}, true},
 		"a row too many":                            {Step{Shows: []Attributes{{"name": "a"}}}, answer{shown: rows}, false},
+		"a row too many where others may be":        {Step{Shows: []Attributes{{"name": "a"}}, Among: true}, answer{shown: rows}, true},
+		"a row that is not there among others":      {Step{Shows: []Attributes{{"name": "c"}}, Among: true}, answer{shown: rows}, false},
 		"no rows":                                   {Step{Shows: []Attributes{}}, answer{shown: []any{}}, true},
 		"a row that is not there":                   {Step{Shows: []Attributes{{"name": "a"}, {"name": "c"}}}, answer{shown: rows}, false},
 		"an object instead of rows":                 {Step{Shows: []Attributes{}}, answer{shown: object}, false},
