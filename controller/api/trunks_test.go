@@ -24,7 +24,8 @@ func newTrunkSite(t testing.TB) *site {
 	s.made("vlan", "networks", "network", `{"provider:network_type": "vlan", "provider:physical_network": "physnet1", "provider:segmentation_id": 150, "mtu": 1400}`)
 	s.made("large", "networks", "network", `{"provider:network_type": "flat", "provider:physical_network": "physnet1"}`)
 	s.made("subs", "networks", "network", `{}`)
-	for name, network := range map[string]string{"parent": "net", "parent2": "net", "sub1": "subs", "sub2": "subs", "vsub": "vlan", "big": "large"} {
+	s.guest("parent", "10.0.0.77")
+	for name, network := range map[string]string{"parent2": "net", "sub1": "subs", "sub2": "subs", "vsub": "vlan", "big": "large"} {
 		s.made(name, "ports", "port", `{"network_id": "$`+network+`"}`)
 	}
 	s.made("bound", "ports", "port", `{"network_id": "$net", "binding:host_id": "hv1"}`)
@@ -102,6 +103,7 @@ func (s *site) answer(status int, request, body string) map[string]any {
 func TestRefusalsAboutTrunks(t *testing.T) {
 	s := newTrunkSite(t)
 	s.made("trunk", "trunks", "trunk", `{"port_id": "$parent", "sub_ports": [{"port_id": "$sub1", "segmentation_type": "vlan", "segmentation_id": 7}]}`)
+	s.names["served"] = s.attach("twin")["port_id"].(string)
 	s.made("down", "trunks", "trunk", `{"port_id": "$parent2", "admin_state_up": false}`)
 	with := func(port, members string) string {
 		return `{"sub_ports": [{"port_id": "` + port + `"` + members + `}]}`
@@ -136,6 +138,9 @@ func TestRefusalsAboutTrunks(t *testing.T) {
 		"a parent":                {add, with("$parent2", eight), 409, "ParentPortInUse"},
 		"its own parent":          {add, with("$parent", eight), 409, "ParentPortInUse"},
 		"one in use":              {add, with("$nova", eight), 409, "PortInUse"},
+		"a router's port":         {"POST trunks", trunkBody(`"port_id": "$served"`), 409, "ParentPortInUse"},
+		"a parent for a router":   {"PUT routers/$router/add_router_interface", `{"port_id": "$parent"}`, 409, "PortInUse"},
+		"a sub port for DHCP":     {"PUT ports/$sub1", `{"port": {"device_owner": "network:dhcp"}}`, 409, "PortInUse"},
 		"one on a host":           {add, with("$bound", eight), 409, "PortInUse"},
 		"one that is too large":   {add, with("$big", eight), 409, "SubPortMtuGreaterThanTrunkPortMtu"},
 		"good and bad":            {add, `{"sub_ports": [{"port_id": "$sub2"` + eight + `}, {"port_id": "$none", "segmentation_type": "vlan", "segmentation_id": 9}]}`, 404, "PortNotFound"},

@@ -152,6 +152,9 @@ func (p *Plugin) addPortInterface(c Call, u *records.Update, router *model.Route
 	case len(port.FixedIPs) == 0:
 		return nil, badRouter("Router port must have at least one fixed IP")
 	}
+	if err := keepFromService(u, id); err != nil {
+		return nil, err
+	}
 	subnets := subnetsOf(u, port.FixedIPs)
 	v4 := 0
 	for _, s := range subnets {

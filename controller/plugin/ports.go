@@ -209,6 +209,11 @@ func (p *Plugin) UpdatePort(c Call, u *records.Update, before *model.Port, s *Po
 	if err := bindTrunked(u, before, port.Host); err != nil {
 		return err
 	}
+	if trusted(port.DeviceOwner) && !trusted(before.DeviceOwner) {
+		if err := keepFromService(u, port.ID); err != nil {
+			return err
+		}
+	}
 	p.rebind(u, network, before, port)
 	p.followHost(u, network, before, port)
 	if CheckBindings(port) != nil {

@@ -52,8 +52,11 @@ func (p *Plugin) CreateTrunk(c Call, u *records.Update, s *TrunkSpec) (string, e
 	if err != nil {
 		return "", err
 	}
-	if hasHost(parent) {
+	switch {
+	case hasHost(parent):
 		return "", Conflict("ParentPortInUse", "Port %s is bound to host %s and is not eligible for use as a parent port: hosts do not wire trunks yet.", parent.ID, parent.Host)
+	case trusted(parent.DeviceOwner):
+		return "", Conflict("ParentPortInUse", "Port %s is of %s and is not eligible for use as a parent port.", parent.ID, parent.DeviceOwner)
 	}
 	if err := p.takeQuota(u, &trunk.Meta, QuotaTrunk); err != nil {
 		return "", err
@@ -184,6 +187,15 @@ func bindTrunked(u *records.Update, port *model.Port, host string) error {
 	}
 	return Conflict("PortInUseAsSubPort",
 		"Port %s cannot be bound to host %s: it is a subport of trunk %s, and hosts do not wire sub ports yet.", port.ID, host, trunk.ID)
+}
+
+// keepFromService refuses to make a port of a trunk one of a router or of DHCP:
+// those are bound to hosts by the service itself, which hosts could not wire.
+func keepFromService(u *records.Update, port string) error {
+	if trunk, ok := trunkOf(u, port); ok {
+		return Conflict("PortInUse", "Port %s is part of trunk %s and cannot serve a router or DHCP: hosts do not wire trunks yet.", port, trunk.ID)
+	}
+	return nil
 }
 
 // TrunkDetails is what a parent port shows of its trunk.
