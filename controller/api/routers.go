@@ -125,6 +125,10 @@ func routerAttrs() []attr[routerSpec, routerView] {
 			get: func(*routerView) any { return false },
 		},
 		{
+			name: "enable_ndp_proxy", create: true, update: true, check: nullable(noNDPProxy), filter: byBool,
+			get: func(*routerView) any { return false },
+		},
+		{
 			name: "flavor_id", create: true, check: nullable(text(36)), sort: true,
 			set: func(s *routerSpec, v any) { s.FlavorID, _ = v.(string) },
 			get: func(v *routerView) any { return orNull(v.FlavorID) },

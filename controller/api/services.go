@@ -10,6 +10,7 @@ func serviceEndpoints(a *API) map[string]endpoint {
 		"flavors":           newFlavors(a),
 		"service_profiles":  newProfiles(a),
 		"service-providers": providers{policy.Of("service_provider")},
+		"ndp_proxies":       newNDPProxies(a),
 		"trunks":            newTrunks(a),
 		"metering":          newMetering(a),
 		"local_ips":         newLocalIPs(a),

@@ -83,6 +83,6 @@ func serviceTables() map[string]map[string]flags {
 	return map[string]map[string]flags{
 		"qos/policies": flagsOf(qosPolicyAttrs()), "trunks": flagsOf(trunkAttrs()), "log/logs": flagsOf(logAttrs()),
 		"flavors": flagsOf(flavorAttrs()), "metering/metering-labels": flagsOf(labelAttrs()), "metering/metering-label-rules": flagsOf(meteringRuleAttrs()),
-		"local_ips": flagsOf(localIPAttrs()),
+		"local_ips": flagsOf(localIPAttrs()), "ndp_proxies": flagsOf(ndpAttrs()),
 	}
 }
