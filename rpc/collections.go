@@ -118,6 +118,27 @@ var collections = []collector{
 		func(p *pb.Update) *[]*pb.DHCPBinding { return &p.DhcpBindings }, func(p *pb.Update) *[]string { return &p.DeletedDhcpBindings },
 		(*pb.DHCPBinding).GetNetworkId, encodeDHCPBinding, decodeDHCPBinding,
 	},
+	&kind[model.Log, *pb.Log]{
+		KindLog,
+		func(l *model.Log) string { return l.ID },
+		func(u *Update) *[]*model.Log { return &u.Logs }, func(r *Refs) *[]string { return &r.Logs },
+		func(p *pb.Update) *[]*pb.Log { return &p.Logs }, func(p *pb.Update) *[]string { return &p.DeletedLogs },
+		(*pb.Log).GetId, encodeLog, decodeLog,
+	},
+	&kind[model.Trunk, *pb.Trunk]{
+		KindTrunk,
+		func(t *model.Trunk) string { return t.ID },
+		func(u *Update) *[]*model.Trunk { return &u.Trunks }, func(r *Refs) *[]string { return &r.Trunks },
+		func(p *pb.Update) *[]*pb.Trunk { return &p.Trunks }, func(p *pb.Update) *[]string { return &p.DeletedTrunks },
+		(*pb.Trunk).GetId, encodeTrunk, decodeTrunk,
+	},
+	&kind[model.QoSPolicy, *pb.QoSPolicy]{
+		KindQoSPolicy,
+		func(p *model.QoSPolicy) string { return p.ID },
+		func(u *Update) *[]*model.QoSPolicy { return &u.QoSPolicies }, func(r *Refs) *[]string { return &r.QoSPolicies },
+		func(p *pb.Update) *[]*pb.QoSPolicy { return &p.QosPolicies }, func(p *pb.Update) *[]string { return &p.DeletedQosPolicies },
+		(*pb.QoSPolicy).GetId, encodeQoSPolicy, decodeQoSPolicy,
+	},
 }
 
 // collector is a kind of record as far as its type does not matter.

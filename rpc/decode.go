@@ -45,7 +45,7 @@ func decodeNetwork(m *pb.Network) (*model.Network, error) {
 		Meta:         decodeMeta(m),
 		AdminStateUp: m.GetAdminStateUp(), Shared: m.GetShared(), External: m.GetExternal(),
 		PortSecurityEnabled: m.GetPortSecurityEnabled(), MTU: int(m.GetMtu()),
-		Segment: seg, DNSDomain: m.GetDnsDomain(),
+		Segment: seg, DNSDomain: m.GetDnsDomain(), QoSPolicyID: m.GetQosPolicyId(),
 	}, nil
 }
 
@@ -172,6 +172,7 @@ func decodePort(m *pb.Port) (*model.Port, error) {
 		Host: m.GetHost(), VNICType: m.GetVnicType(), VIFType: m.GetVifType(),
 		PortSecurityEnabled: m.GetPortSecurityEnabled(), SecurityGroups: m.GetSecurityGroups(),
 		DNSName: m.GetDnsName(), DNSDomain: m.GetDnsDomain(), PropagateUplink: m.GetPropagateUplinkStatus(),
+		QoSPolicyID: m.GetQosPolicyId(),
 	}
 	if err := decodePortAddresses(p, m); err != nil {
 		return nil, err

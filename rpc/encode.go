@@ -74,7 +74,7 @@ func encodeNetwork(n *model.Network) (*pb.Network, error) {
 		Segment: &pb.Segment{
 			Type: string(n.Segment.Type), PhysicalNetwork: n.Segment.PhysicalNetwork, Id: n.Segment.ID,
 		},
-		DnsDomain: n.DNSDomain,
+		DnsDomain: n.DNSDomain, QosPolicyId: n.QoSPolicyID,
 	}, nil
 }
 
@@ -109,6 +109,7 @@ func encodePort(p *model.Port) (*pb.Port, error) {
 		VnicType: p.VNICType, VifType: p.VIFType,
 		PortSecurityEnabled: p.PortSecurityEnabled, SecurityGroups: p.SecurityGroups,
 		DnsName: p.DNSName, DnsDomain: p.DNSDomain, PropagateUplinkStatus: p.PropagateUplink,
+		QosPolicyId: p.QoSPolicyID,
 	}
 	for _, f := range p.FixedIPs {
 		m.FixedIps = append(m.FixedIps, &pb.FixedIP{SubnetId: f.SubnetID, Ip: f.IP.AsSlice()})

@@ -102,6 +102,24 @@ func drawRouters(t *rapid.T, u *Update) {
 	}
 }
 
+func drawExtras(t *rapid.T, u *Update) {
+	for range rapid.IntRange(0, 2).Draw(t, "extras") {
+		u.Logs = append(u.Logs, &model.Log{
+			Meta: metas.Draw(t, "log"), ResourceType: model.LogSecurityGroup, Enabled: true,
+			Event:      rapid.SampledFrom([]string{model.LogAll, model.LogAccept, model.LogDrop}).Draw(t, "event"),
+			ResourceID: ids.Draw(t, "resource"), TargetID: words.Draw(t, "target"),
+		})
+		u.Trunks = append(u.Trunks, &model.Trunk{
+			Meta: metas.Draw(t, "trunk"), PortID: ids.Draw(t, "parent"), AdminStateUp: rapid.Bool().Draw(t, "up"),
+			SubPorts: []model.SubPort{{PortID: ids.Draw(t, "sub port"), SegmentationType: "vlan", SegmentationID: rapid.IntRange(1, 4094).Draw(t, "vlan")}},
+		})
+		u.QoSPolicies = append(u.QoSPolicies, &model.QoSPolicy{Meta: metas.Draw(t, "policy"), Rules: []model.QoSRule{{
+			ID: ids.Draw(t, "rule"), Type: model.BandwidthLimit, Direction: "egress",
+			Value: rapid.IntRange(0, 1<<31-1).Draw(t, "value"), Burst: rapid.IntRange(0, 9).Draw(t, "burst"),
+		}}})
+	}
+}
+
 func TestHostileGroupsAreRejectedByField(t *testing.T) {
 	prefix := func(bits uint32, b ...byte) *pb.Prefix { return &pb.Prefix{Address: b, Bits: bits} }
 	rule := func(f func(*pb.SecurityGroupRule)) *pb.Update {
@@ -190,6 +208,12 @@ func TestHostileRoutersAreRejectedByField(t *testing.T) {
 		{"a forwarding to nowhere", forwarding(func(m *pb.PortForwarding) { m.InternalIp = nil }), "internal_ip"},
 		{"a helper with an option", helper(func(m *pb.ConntrackHelper) { m.Helper = "ftp -j ACCEPT" }), "helper"},
 		{"a helper on port 65536", helper(func(m *pb.ConntrackHelper) { m.Port = 65536 }), "port"},
+		{"a log of nothing known", &pb.Update{Logs: []*pb.Log{{Id: "l", ResourceType: "moon", Event: "ALL"}}}, "resource_type"},
+		{"a log of no event", &pb.Update{Logs: []*pb.Log{{Id: "l", ResourceType: "security_group"}}}, "event"},
+		{"a trunk without parent", &pb.Update{Trunks: []*pb.Trunk{{Id: "t"}}}, "port_id"},
+		{"a sub port on VLAN 4095", &pb.Update{Trunks: []*pb.Trunk{{Id: "t", PortId: "p", SubPorts: []*pb.SubPort{{PortId: "s", SegmentationType: "vlan", SegmentationId: 4095}}}}}, "sub_ports"},
+		{"a QoS rule without id", &pb.Update{QosPolicies: []*pb.QoSPolicy{{Id: "q", Rules: []*pb.QoSRule{{}}}}}, "rules: id"},
+		{"a QoS rule of 2^32-1", &pb.Update{QosPolicies: []*pb.QoSPolicy{{Id: "q", Rules: []*pb.QoSRule{{Id: "r", Value: 1<<32 - 1}}}}}, "rules"},
 		{"a pool of IPv5", &pb.Update{SubnetPools: []*pb.SubnetPool{{Id: "p", IpVersion: 5}}}, "ip_version"},
 	}
 	for _, tt := range tests {

@@ -14,7 +14,7 @@ func encodeRouter(r *model.Router) (*pb.Router, error) {
 		AdminStateUp: r.AdminStateUp, Routes: encodeRoutes(r.Routes),
 	}
 	if g := r.Gateway; g != nil {
-		m.Gateway = &pb.RouterGateway{NetworkId: g.NetworkID, PortId: g.PortID, EnableSnat: g.EnableSNAT}
+		m.Gateway = &pb.RouterGateway{NetworkId: g.NetworkID, PortId: g.PortID, EnableSnat: g.EnableSNAT, QosPolicyId: g.QoSPolicyID}
 	}
 	return m, nil
 }
@@ -32,7 +32,9 @@ func decodeRouter(m *pb.Router) (*model.Router, error) {
 		if err := checkIDs(field{"gateway: network_id", g.GetNetworkId()}, field{"gateway: port_id", g.GetPortId()}); err != nil {
 			return nil, err
 		}
-		r.Gateway = &model.RouterGateway{NetworkID: g.GetNetworkId(), PortID: g.GetPortId(), EnableSNAT: g.GetEnableSnat()}
+		r.Gateway = &model.RouterGateway{
+			NetworkID: g.GetNetworkId(), PortID: g.GetPortId(), EnableSNAT: g.GetEnableSnat(), QoSPolicyID: g.GetQosPolicyId(),
+		}
 	}
 	return r, nil
 }
@@ -78,6 +80,7 @@ func encodeFloatingIP(f *model.FloatingIP) (*pb.FloatingIP, error) {
 		Id: f.ID, ProjectId: f.ProjectID, Name: f.Name, Revision: f.Revision,
 		FloatingNetworkId: f.FloatingNetworkID, FloatingIp: f.FloatingIP.AsSlice(), FloatingPortId: f.FloatingPortID,
 		PortId: f.PortID, FixedIp: f.FixedIP.AsSlice(), SubnetId: f.SubnetID, RouterId: f.RouterID,
+		QosPolicyId: f.QoSPolicyID,
 	}, nil
 }
 
@@ -100,7 +103,7 @@ func decodeFloatingIP(m *pb.FloatingIP) (*model.FloatingIP, error) {
 	return &model.FloatingIP{
 		Meta: decodeMeta(m), FloatingNetworkID: m.GetFloatingNetworkId(), FloatingIP: floating,
 		FloatingPortID: m.GetFloatingPortId(), PortID: m.GetPortId(), FixedIP: fixed, SubnetID: m.GetSubnetId(),
-		RouterID: m.GetRouterId(),
+		RouterID: m.GetRouterId(), QoSPolicyID: m.GetQosPolicyId(),
 	}, nil
 }
 

@@ -39,6 +39,9 @@ type Refs struct {
 	ConntrackHelpers []string `json:"conntrack_helpers,omitempty"`
 	SubnetPools      []string `json:"subnet_pools,omitempty"`
 	DHCPBindings     []string `json:"dhcp_bindings,omitempty"`
+	Logs             []string `json:"logs,omitempty"`
+	Trunks           []string `json:"trunks,omitempty"`
+	QoSPolicies      []string `json:"qos_policies,omitempty"`
 }
 
 // Len is the number of records named.
@@ -97,6 +100,14 @@ type Update struct {
 	// DHCPBindings are the networks that this host serves with DHCP, and tell of
 	// this host alone.
 	DHCPBindings []*model.DHCPBinding
+
+	// Logs are the enabled ones about the host's own ports or their groups, and
+	// Trunks those whose parent is an own port. QoSPolicies are those that own
+	// ports, networks of own ports, and routers here with their floating
+	// addresses name.
+	Logs        []*model.Log
+	Trunks      []*model.Trunk
+	QoSPolicies []*model.QoSPolicy
 
 	// Deleted names what no longer concerns the host: deleted, or out of its
 	// sight. It may name a record that the host never had.
@@ -185,6 +196,9 @@ const (
 	KindConntrackHelper Kind = "conntrack helper"
 	KindSubnetPool      Kind = "subnet pool"
 	KindDHCPBinding     Kind = "dhcp binding"
+	KindLog             Kind = "log"
+	KindTrunk           Kind = "trunk"
+	KindQoSPolicy       Kind = "qos policy"
 )
 
 // MemberID is the id of a port's membership in a group, as deletions name it.

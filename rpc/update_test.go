@@ -119,7 +119,7 @@ var (
 			AdminStateUp: rapid.Bool().Draw(t, "up"), DeviceID: words.Draw(t, "device"), DeviceOwner: words.Draw(t, "owner"),
 			Host: words.Draw(t, "host"), VNICType: words.Draw(t, "vnic"), VIFType: words.Draw(t, "vif"),
 			PortSecurityEnabled: rapid.Bool().Draw(t, "security"), SecurityGroups: rapid.SliceOf(ids).Draw(t, "groups"),
-			DNSName: words.Draw(t, "dns name"), DNSDomain: words.Draw(t, "dns domain"), PropagateUplink: rapid.Bool().Draw(t, "uplink"),
+			QoSPolicyID: words.Draw(t, "qos"), DNSName: words.Draw(t, "dns name"), DNSDomain: words.Draw(t, "dns domain"), PropagateUplink: rapid.Bool().Draw(t, "uplink"),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "addresses") {
 			p.FixedIPs = append(p.FixedIPs, model.FixedIP{SubnetID: ids.Draw(t, "subnet"), IP: addresses.Draw(t, "ip")})
@@ -150,6 +150,7 @@ var (
 		}
 		drawGroups(t, u)
 		drawRouters(t, u)
+		drawExtras(t, u)
 		for _, c := range collections {
 			*c.deleted(&u.Deleted) = rapid.SliceOf(ids).Draw(t, "gone "+string(c.kind()))
 		}

@@ -100,7 +100,7 @@ func (x Refusal_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refusal_Reason.Descriptor instead.
 func (Refusal_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{37, 0}
+	return file_lepton_proto_rawDescGZIP(), []int{42, 0}
 }
 
 // AgentMessage is what an agent sends. The first one of a stream is a Hello,
@@ -1035,7 +1035,13 @@ type Update struct {
 	DeletedConntrackHelpers []string `protobuf:"bytes,31,rep,name=deleted_conntrack_helpers,json=deletedConntrackHelpers,proto3" json:"deleted_conntrack_helpers,omitempty"`
 	DeletedSubnetPools      []string `protobuf:"bytes,32,rep,name=deleted_subnet_pools,json=deletedSubnetPools,proto3" json:"deleted_subnet_pools,omitempty"`
 	// Ids of networks.
-	DeletedDhcpBindings []string `protobuf:"bytes,33,rep,name=deleted_dhcp_bindings,json=deletedDhcpBindings,proto3" json:"deleted_dhcp_bindings,omitempty"`
+	DeletedDhcpBindings []string     `protobuf:"bytes,33,rep,name=deleted_dhcp_bindings,json=deletedDhcpBindings,proto3" json:"deleted_dhcp_bindings,omitempty"`
+	Logs                []*Log       `protobuf:"bytes,34,rep,name=logs,proto3" json:"logs,omitempty"`
+	Trunks              []*Trunk     `protobuf:"bytes,35,rep,name=trunks,proto3" json:"trunks,omitempty"`
+	QosPolicies         []*QoSPolicy `protobuf:"bytes,36,rep,name=qos_policies,json=qosPolicies,proto3" json:"qos_policies,omitempty"`
+	DeletedLogs         []string     `protobuf:"bytes,37,rep,name=deleted_logs,json=deletedLogs,proto3" json:"deleted_logs,omitempty"`
+	DeletedTrunks       []string     `protobuf:"bytes,38,rep,name=deleted_trunks,json=deletedTrunks,proto3" json:"deleted_trunks,omitempty"`
+	DeletedQosPolicies  []string     `protobuf:"bytes,39,rep,name=deleted_qos_policies,json=deletedQosPolicies,proto3" json:"deleted_qos_policies,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1301,6 +1307,48 @@ func (x *Update) GetDeletedDhcpBindings() []string {
 	return nil
 }
 
+func (x *Update) GetLogs() []*Log {
+	if x != nil {
+		return x.Logs
+	}
+	return nil
+}
+
+func (x *Update) GetTrunks() []*Trunk {
+	if x != nil {
+		return x.Trunks
+	}
+	return nil
+}
+
+func (x *Update) GetQosPolicies() []*QoSPolicy {
+	if x != nil {
+		return x.QosPolicies
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedLogs() []string {
+	if x != nil {
+		return x.DeletedLogs
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedTrunks() []string {
+	if x != nil {
+		return x.DeletedTrunks
+	}
+	return nil
+}
+
+func (x *Update) GetDeletedQosPolicies() []string {
+	if x != nil {
+		return x.DeletedQosPolicies
+	}
+	return nil
+}
+
 type Prefix struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Address       []byte                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
@@ -1366,6 +1414,7 @@ type Network struct {
 	Mtu                 uint32                 `protobuf:"varint,9,opt,name=mtu,proto3" json:"mtu,omitempty"`
 	Segment             *Segment               `protobuf:"bytes,10,opt,name=segment,proto3" json:"segment,omitempty"`
 	DnsDomain           string                 `protobuf:"bytes,11,opt,name=dns_domain,json=dnsDomain,proto3" json:"dns_domain,omitempty"`
+	QosPolicyId         string                 `protobuf:"bytes,12,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1473,6 +1522,13 @@ func (x *Network) GetSegment() *Segment {
 func (x *Network) GetDnsDomain() string {
 	if x != nil {
 		return x.DnsDomain
+	}
+	return ""
+}
+
+func (x *Network) GetQosPolicyId() string {
+	if x != nil {
+		return x.QosPolicyId
 	}
 	return ""
 }
@@ -1769,6 +1825,7 @@ type Port struct {
 	PropagateUplinkStatus bool                   `protobuf:"varint,20,opt,name=propagate_uplink_status,json=propagateUplinkStatus,proto3" json:"propagate_uplink_status,omitempty"`
 	// binding:profile as a JSON object, empty when there is none.
 	ProfileJson   []byte `protobuf:"bytes,21,opt,name=profile_json,json=profileJson,proto3" json:"profile_json,omitempty"`
+	QosPolicyId   string `protobuf:"bytes,22,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1948,6 +2005,13 @@ func (x *Port) GetProfileJson() []byte {
 		return x.ProfileJson
 	}
 	return nil
+}
+
+func (x *Port) GetQosPolicyId() string {
+	if x != nil {
+		return x.QosPolicyId
+	}
+	return ""
 }
 
 type FixedIP struct {
@@ -2636,6 +2700,7 @@ type RouterGateway struct {
 	NetworkId     string                 `protobuf:"bytes,1,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
 	PortId        string                 `protobuf:"bytes,2,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
 	EnableSnat    bool                   `protobuf:"varint,3,opt,name=enable_snat,json=enableSnat,proto3" json:"enable_snat,omitempty"`
+	QosPolicyId   string                 `protobuf:"bytes,4,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2689,6 +2754,13 @@ func (x *RouterGateway) GetEnableSnat() bool {
 		return x.EnableSnat
 	}
 	return false
+}
+
+func (x *RouterGateway) GetQosPolicyId() string {
+	if x != nil {
+		return x.QosPolicyId
+	}
+	return ""
 }
 
 // RouterBinding says that the host has the router.
@@ -2819,6 +2891,7 @@ type FloatingIP struct {
 	FixedIp           []byte                 `protobuf:"bytes,9,opt,name=fixed_ip,json=fixedIp,proto3" json:"fixed_ip,omitempty"`
 	SubnetId          string                 `protobuf:"bytes,10,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
 	RouterId          string                 `protobuf:"bytes,11,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	QosPolicyId       string                 `protobuf:"bytes,12,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -2926,6 +2999,13 @@ func (x *FloatingIP) GetSubnetId() string {
 func (x *FloatingIP) GetRouterId() string {
 	if x != nil {
 		return x.RouterId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetQosPolicyId() string {
+	if x != nil {
+		return x.QosPolicyId
 	}
 	return ""
 }
@@ -3369,6 +3449,413 @@ func (x *DHCPHost) GetPortId() string {
 	return ""
 }
 
+// Log asks for what happens to packets to be written down. Only enabled ones
+// travel.
+type Log struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId    string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name         string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision     int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	ResourceType string                 `protobuf:"bytes,5,opt,name=resource_type,json=resourceType,proto3" json:"resource_type,omitempty"`
+	// "ALL", "ACCEPT" or "DROP".
+	Event         string `protobuf:"bytes,6,opt,name=event,proto3" json:"event,omitempty"`
+	ResourceId    string `protobuf:"bytes,7,opt,name=resource_id,json=resourceId,proto3" json:"resource_id,omitempty"`
+	TargetId      string `protobuf:"bytes,8,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Log) Reset() {
+	*x = Log{}
+	mi := &file_lepton_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Log) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Log) ProtoMessage() {}
+
+func (x *Log) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Log.ProtoReflect.Descriptor instead.
+func (*Log) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Log) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Log) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *Log) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Log) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Log) GetResourceType() string {
+	if x != nil {
+		return x.ResourceType
+	}
+	return ""
+}
+
+func (x *Log) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *Log) GetResourceId() string {
+	if x != nil {
+		return x.ResourceId
+	}
+	return ""
+}
+
+func (x *Log) GetTargetId() string {
+	if x != nil {
+		return x.TargetId
+	}
+	return ""
+}
+
+type Trunk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId     string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision      int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	PortId        string                 `protobuf:"bytes,5,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	AdminStateUp  bool                   `protobuf:"varint,6,opt,name=admin_state_up,json=adminStateUp,proto3" json:"admin_state_up,omitempty"`
+	SubPorts      []*SubPort             `protobuf:"bytes,7,rep,name=sub_ports,json=subPorts,proto3" json:"sub_ports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trunk) Reset() {
+	*x = Trunk{}
+	mi := &file_lepton_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trunk) ProtoMessage() {}
+
+func (x *Trunk) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trunk.ProtoReflect.Descriptor instead.
+func (*Trunk) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Trunk) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Trunk) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *Trunk) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Trunk) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Trunk) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *Trunk) GetAdminStateUp() bool {
+	if x != nil {
+		return x.AdminStateUp
+	}
+	return false
+}
+
+func (x *Trunk) GetSubPorts() []*SubPort {
+	if x != nil {
+		return x.SubPorts
+	}
+	return nil
+}
+
+type SubPort struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	PortId           string                 `protobuf:"bytes,1,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	SegmentationType string                 `protobuf:"bytes,2,opt,name=segmentation_type,json=segmentationType,proto3" json:"segmentation_type,omitempty"`
+	SegmentationId   uint32                 `protobuf:"varint,3,opt,name=segmentation_id,json=segmentationId,proto3" json:"segmentation_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SubPort) Reset() {
+	*x = SubPort{}
+	mi := &file_lepton_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubPort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubPort) ProtoMessage() {}
+
+func (x *SubPort) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubPort.ProtoReflect.Descriptor instead.
+func (*SubPort) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SubPort) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *SubPort) GetSegmentationType() string {
+	if x != nil {
+		return x.SegmentationType
+	}
+	return ""
+}
+
+func (x *SubPort) GetSegmentationId() uint32 {
+	if x != nil {
+		return x.SegmentationId
+	}
+	return 0
+}
+
+type QoSPolicy struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId     string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision      int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Rules         []*QoSRule             `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QoSPolicy) Reset() {
+	*x = QoSPolicy{}
+	mi := &file_lepton_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QoSPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QoSPolicy) ProtoMessage() {}
+
+func (x *QoSPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QoSPolicy.ProtoReflect.Descriptor instead.
+func (*QoSPolicy) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *QoSPolicy) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *QoSPolicy) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *QoSPolicy) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *QoSPolicy) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *QoSPolicy) GetRules() []*QoSRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+type QoSRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	Direction     string                 `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
+	Value         uint32                 `protobuf:"varint,4,opt,name=value,proto3" json:"value,omitempty"`
+	Burst         uint32                 `protobuf:"varint,5,opt,name=burst,proto3" json:"burst,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QoSRule) Reset() {
+	*x = QoSRule{}
+	mi := &file_lepton_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QoSRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QoSRule) ProtoMessage() {}
+
+func (x *QoSRule) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QoSRule.ProtoReflect.Descriptor instead.
+func (*QoSRule) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *QoSRule) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *QoSRule) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *QoSRule) GetDirection() string {
+	if x != nil {
+		return x.Direction
+	}
+	return ""
+}
+
+func (x *QoSRule) GetValue() uint32 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *QoSRule) GetBurst() uint32 {
+	if x != nil {
+		return x.Burst
+	}
+	return 0
+}
+
 // Refusal is the detail of the status with which a controller ends a stream
 // that it will not serve.
 type Refusal struct {
@@ -3381,7 +3868,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_lepton_proto_msgTypes[37]
+	mi := &file_lepton_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3393,7 +3880,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[37]
+	mi := &file_lepton_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3406,7 +3893,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{37}
+	return file_lepton_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Refusal) GetReason() Refusal_Reason {
@@ -3494,7 +3981,7 @@ const file_lepton_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x03 \x01(\tR\x05state\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xf7\r\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\x86\x10\n" +
 	"\x06Update\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1a\n" +
@@ -3529,10 +4016,16 @@ const file_lepton_proto_rawDesc = "" +
 	"\x18deleted_port_forwardings\x18\x1e \x03(\tR\x16deletedPortForwardings\x12:\n" +
 	"\x19deleted_conntrack_helpers\x18\x1f \x03(\tR\x17deletedConntrackHelpers\x120\n" +
 	"\x14deleted_subnet_pools\x18  \x03(\tR\x12deletedSubnetPools\x122\n" +
-	"\x15deleted_dhcp_bindings\x18! \x03(\tR\x13deletedDhcpBindings\"6\n" +
+	"\x15deleted_dhcp_bindings\x18! \x03(\tR\x13deletedDhcpBindings\x12&\n" +
+	"\x04logs\x18\" \x03(\v2\x12.lepton.rpc.v1.LogR\x04logs\x12,\n" +
+	"\x06trunks\x18# \x03(\v2\x14.lepton.rpc.v1.TrunkR\x06trunks\x12;\n" +
+	"\fqos_policies\x18$ \x03(\v2\x18.lepton.rpc.v1.QoSPolicyR\vqosPolicies\x12!\n" +
+	"\fdeleted_logs\x18% \x03(\tR\vdeletedLogs\x12%\n" +
+	"\x0edeleted_trunks\x18& \x03(\tR\rdeletedTrunks\x120\n" +
+	"\x14deleted_qos_policies\x18' \x03(\tR\x12deletedQosPolicies\"6\n" +
 	"\x06Prefix\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\fR\aaddress\x12\x12\n" +
-	"\x04bits\x18\x02 \x01(\rR\x04bits\"\xd9\x02\n" +
+	"\x04bits\x18\x02 \x01(\rR\x04bits\"\xfd\x02\n" +
 	"\aNetwork\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -3547,7 +4040,8 @@ const file_lepton_proto_rawDesc = "" +
 	"\asegment\x18\n" +
 	" \x01(\v2\x16.lepton.rpc.v1.SegmentR\asegment\x12\x1d\n" +
 	"\n" +
-	"dns_domain\x18\v \x01(\tR\tdnsDomain\"X\n" +
+	"dns_domain\x18\v \x01(\tR\tdnsDomain\x12\"\n" +
+	"\rqos_policy_id\x18\f \x01(\tR\vqosPolicyId\"X\n" +
 	"\aSegment\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12)\n" +
 	"\x10physical_network\x18\x02 \x01(\tR\x0fphysicalNetwork\x12\x0e\n" +
@@ -3578,7 +4072,7 @@ const file_lepton_proto_rawDesc = "" +
 	"segment_id\x18\x0f \x01(\tR\tsegmentId\"^\n" +
 	"\tHostRoute\x127\n" +
 	"\vdestination\x18\x01 \x01(\v2\x15.lepton.rpc.v1.PrefixR\vdestination\x12\x18\n" +
-	"\anexthop\x18\x02 \x01(\fR\anexthop\"\x82\x06\n" +
+	"\anexthop\x18\x02 \x01(\fR\anexthop\"\xa6\x06\n" +
 	"\x04Port\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -3604,7 +4098,8 @@ const file_lepton_proto_rawDesc = "" +
 	"\n" +
 	"dns_domain\x18\x13 \x01(\tR\tdnsDomain\x126\n" +
 	"\x17propagate_uplink_status\x18\x14 \x01(\bR\x15propagateUplinkStatus\x12!\n" +
-	"\fprofile_json\x18\x15 \x01(\fR\vprofileJson\"6\n" +
+	"\fprofile_json\x18\x15 \x01(\fR\vprofileJson\x12\"\n" +
+	"\rqos_policy_id\x18\x16 \x01(\tR\vqosPolicyId\"6\n" +
 	"\aFixedIP\x12\x1b\n" +
 	"\tsubnet_id\x18\x01 \x01(\tR\bsubnetId\x12\x0e\n" +
 	"\x02ip\x18\x02 \x01(\fR\x02ip\"F\n" +
@@ -3667,13 +4162,14 @@ const file_lepton_proto_rawDesc = "" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x12$\n" +
 	"\x0eadmin_state_up\x18\x05 \x01(\bR\fadminStateUp\x126\n" +
 	"\agateway\x18\x06 \x01(\v2\x1c.lepton.rpc.v1.RouterGatewayR\agateway\x120\n" +
-	"\x06routes\x18\a \x03(\v2\x18.lepton.rpc.v1.HostRouteR\x06routes\"h\n" +
+	"\x06routes\x18\a \x03(\v2\x18.lepton.rpc.v1.HostRouteR\x06routes\"\x8c\x01\n" +
 	"\rRouterGateway\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x17\n" +
 	"\aport_id\x18\x02 \x01(\tR\x06portId\x12\x1f\n" +
 	"\venable_snat\x18\x03 \x01(\bR\n" +
-	"enableSnat\"]\n" +
+	"enableSnat\x12\"\n" +
+	"\rqos_policy_id\x18\x04 \x01(\tR\vqosPolicyId\"]\n" +
 	"\rRouterBinding\x12\x1b\n" +
 	"\trouter_id\x18\x01 \x01(\tR\brouterId\x12/\n" +
 	"\x05hosts\x18\x02 \x03(\v2\x19.lepton.rpc.v1.RouterHostR\x05hosts\"T\n" +
@@ -3681,7 +4177,7 @@ const file_lepton_proto_rawDesc = "" +
 	"RouterHost\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1a\n" +
 	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x16\n" +
-	"\x06active\x18\x03 \x01(\bR\x06active\"\xd4\x02\n" +
+	"\x06active\x18\x03 \x01(\bR\x06active\"\xf8\x02\n" +
 	"\n" +
 	"FloatingIP\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
@@ -3697,7 +4193,8 @@ const file_lepton_proto_rawDesc = "" +
 	"\bfixed_ip\x18\t \x01(\fR\afixedIp\x12\x1b\n" +
 	"\tsubnet_id\x18\n" +
 	" \x01(\tR\bsubnetId\x12\x1b\n" +
-	"\trouter_id\x18\v \x01(\tR\brouterId\"\xcd\x03\n" +
+	"\trouter_id\x18\v \x01(\tR\brouterId\x12\"\n" +
+	"\rqos_policy_id\x18\f \x01(\tR\vqosPolicyId\"\xcd\x03\n" +
 	"\x0ePortForwarding\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -3742,7 +4239,44 @@ const file_lepton_proto_rawDesc = "" +
 	"\x05hosts\x18\x02 \x03(\v2\x17.lepton.rpc.v1.DHCPHostR\x05hosts\"7\n" +
 	"\bDHCPHost\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x17\n" +
-	"\aport_id\x18\x02 \x01(\tR\x06portId\"\x8a\x02\n" +
+	"\aport_id\x18\x02 \x01(\tR\x06portId\"\xdd\x01\n" +
+	"\x03Log\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12#\n" +
+	"\rresource_type\x18\x05 \x01(\tR\fresourceType\x12\x14\n" +
+	"\x05event\x18\x06 \x01(\tR\x05event\x12\x1f\n" +
+	"\vresource_id\x18\a \x01(\tR\n" +
+	"resourceId\x12\x1b\n" +
+	"\ttarget_id\x18\b \x01(\tR\btargetId\"\xda\x01\n" +
+	"\x05Trunk\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x17\n" +
+	"\aport_id\x18\x05 \x01(\tR\x06portId\x12$\n" +
+	"\x0eadmin_state_up\x18\x06 \x01(\bR\fadminStateUp\x123\n" +
+	"\tsub_ports\x18\a \x03(\v2\x16.lepton.rpc.v1.SubPortR\bsubPorts\"x\n" +
+	"\aSubPort\x12\x17\n" +
+	"\aport_id\x18\x01 \x01(\tR\x06portId\x12+\n" +
+	"\x11segmentation_type\x18\x02 \x01(\tR\x10segmentationType\x12'\n" +
+	"\x0fsegmentation_id\x18\x03 \x01(\rR\x0esegmentationId\"\x98\x01\n" +
+	"\tQoSPolicy\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12,\n" +
+	"\x05rules\x18\x05 \x03(\v2\x16.lepton.rpc.v1.QoSRuleR\x05rules\"w\n" +
+	"\aQoSRule\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1c\n" +
+	"\tdirection\x18\x03 \x01(\tR\tdirection\x12\x14\n" +
+	"\x05value\x18\x04 \x01(\rR\x05value\x12\x14\n" +
+	"\x05burst\x18\x05 \x01(\rR\x05burst\"\x8a\x02\n" +
 	"\aRefusal\x125\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1d.lepton.rpc.v1.Refusal.ReasonR\x06reason\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\"\xb3\x01\n" +
@@ -3771,7 +4305,7 @@ func file_lepton_proto_rawDescGZIP() []byte {
 }
 
 var file_lepton_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_lepton_proto_goTypes = []any{
 	(Refusal_Reason)(0),       // 0: lepton.rpc.v1.Refusal.Reason
 	(*AgentMessage)(nil),      // 1: lepton.rpc.v1.AgentMessage
@@ -3811,8 +4345,13 @@ var file_lepton_proto_goTypes = []any{
 	(*SubnetPool)(nil),        // 35: lepton.rpc.v1.SubnetPool
 	(*DHCPBinding)(nil),       // 36: lepton.rpc.v1.DHCPBinding
 	(*DHCPHost)(nil),          // 37: lepton.rpc.v1.DHCPHost
-	(*Refusal)(nil),           // 38: lepton.rpc.v1.Refusal
-	nil,                       // 39: lepton.rpc.v1.Hello.BridgeMappingsEntry
+	(*Log)(nil),               // 38: lepton.rpc.v1.Log
+	(*Trunk)(nil),             // 39: lepton.rpc.v1.Trunk
+	(*SubPort)(nil),           // 40: lepton.rpc.v1.SubPort
+	(*QoSPolicy)(nil),         // 41: lepton.rpc.v1.QoSPolicy
+	(*QoSRule)(nil),           // 42: lepton.rpc.v1.QoSRule
+	(*Refusal)(nil),           // 43: lepton.rpc.v1.Refusal
+	nil,                       // 44: lepton.rpc.v1.Hello.BridgeMappingsEntry
 }
 var file_lepton_proto_depIdxs = []int32{
 	3,  // 0: lepton.rpc.v1.AgentMessage.hello:type_name -> lepton.rpc.v1.Hello
@@ -3822,7 +4361,7 @@ var file_lepton_proto_depIdxs = []int32{
 	4,  // 4: lepton.rpc.v1.ControllerMessage.welcome:type_name -> lepton.rpc.v1.Welcome
 	13, // 5: lepton.rpc.v1.ControllerMessage.update:type_name -> lepton.rpc.v1.Update
 	10, // 6: lepton.rpc.v1.ControllerMessage.report_ack:type_name -> lepton.rpc.v1.ReportAck
-	39, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
+	44, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
 	5,  // 8: lepton.rpc.v1.Welcome.settings:type_name -> lepton.rpc.v1.Settings
 	7,  // 9: lepton.rpc.v1.Heartbeat.problems:type_name -> lepton.rpc.v1.Problem
 	11, // 10: lepton.rpc.v1.Report.statuses:type_name -> lepton.rpc.v1.PortStatus
@@ -3842,29 +4381,34 @@ var file_lepton_proto_depIdxs = []int32{
 	34, // 24: lepton.rpc.v1.Update.conntrack_helpers:type_name -> lepton.rpc.v1.ConntrackHelper
 	35, // 25: lepton.rpc.v1.Update.subnet_pools:type_name -> lepton.rpc.v1.SubnetPool
 	36, // 26: lepton.rpc.v1.Update.dhcp_bindings:type_name -> lepton.rpc.v1.DHCPBinding
-	16, // 27: lepton.rpc.v1.Network.segment:type_name -> lepton.rpc.v1.Segment
-	14, // 28: lepton.rpc.v1.Subnet.cidr:type_name -> lepton.rpc.v1.Prefix
-	18, // 29: lepton.rpc.v1.Subnet.host_routes:type_name -> lepton.rpc.v1.HostRoute
-	14, // 30: lepton.rpc.v1.HostRoute.destination:type_name -> lepton.rpc.v1.Prefix
-	20, // 31: lepton.rpc.v1.Port.fixed_ips:type_name -> lepton.rpc.v1.FixedIP
-	21, // 32: lepton.rpc.v1.Port.allowed_address_pairs:type_name -> lepton.rpc.v1.AddressPair
-	22, // 33: lepton.rpc.v1.Port.extra_dhcp_opts:type_name -> lepton.rpc.v1.DHCPOption
-	14, // 34: lepton.rpc.v1.AddressPair.ip:type_name -> lepton.rpc.v1.Prefix
-	14, // 35: lepton.rpc.v1.SecurityGroupRule.remote_ip_prefix:type_name -> lepton.rpc.v1.Prefix
-	14, // 36: lepton.rpc.v1.GroupMember.addresses:type_name -> lepton.rpc.v1.Prefix
-	14, // 37: lepton.rpc.v1.AddressGroup.addresses:type_name -> lepton.rpc.v1.Prefix
-	29, // 38: lepton.rpc.v1.Router.gateway:type_name -> lepton.rpc.v1.RouterGateway
-	18, // 39: lepton.rpc.v1.Router.routes:type_name -> lepton.rpc.v1.HostRoute
-	31, // 40: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
-	37, // 41: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
-	0,  // 42: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
-	1,  // 43: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
-	2,  // 44: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
-	44, // [44:45] is the sub-list for method output_type
-	43, // [43:44] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	38, // 27: lepton.rpc.v1.Update.logs:type_name -> lepton.rpc.v1.Log
+	39, // 28: lepton.rpc.v1.Update.trunks:type_name -> lepton.rpc.v1.Trunk
+	41, // 29: lepton.rpc.v1.Update.qos_policies:type_name -> lepton.rpc.v1.QoSPolicy
+	16, // 30: lepton.rpc.v1.Network.segment:type_name -> lepton.rpc.v1.Segment
+	14, // 31: lepton.rpc.v1.Subnet.cidr:type_name -> lepton.rpc.v1.Prefix
+	18, // 32: lepton.rpc.v1.Subnet.host_routes:type_name -> lepton.rpc.v1.HostRoute
+	14, // 33: lepton.rpc.v1.HostRoute.destination:type_name -> lepton.rpc.v1.Prefix
+	20, // 34: lepton.rpc.v1.Port.fixed_ips:type_name -> lepton.rpc.v1.FixedIP
+	21, // 35: lepton.rpc.v1.Port.allowed_address_pairs:type_name -> lepton.rpc.v1.AddressPair
+	22, // 36: lepton.rpc.v1.Port.extra_dhcp_opts:type_name -> lepton.rpc.v1.DHCPOption
+	14, // 37: lepton.rpc.v1.AddressPair.ip:type_name -> lepton.rpc.v1.Prefix
+	14, // 38: lepton.rpc.v1.SecurityGroupRule.remote_ip_prefix:type_name -> lepton.rpc.v1.Prefix
+	14, // 39: lepton.rpc.v1.GroupMember.addresses:type_name -> lepton.rpc.v1.Prefix
+	14, // 40: lepton.rpc.v1.AddressGroup.addresses:type_name -> lepton.rpc.v1.Prefix
+	29, // 41: lepton.rpc.v1.Router.gateway:type_name -> lepton.rpc.v1.RouterGateway
+	18, // 42: lepton.rpc.v1.Router.routes:type_name -> lepton.rpc.v1.HostRoute
+	31, // 43: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
+	37, // 44: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
+	40, // 45: lepton.rpc.v1.Trunk.sub_ports:type_name -> lepton.rpc.v1.SubPort
+	42, // 46: lepton.rpc.v1.QoSPolicy.rules:type_name -> lepton.rpc.v1.QoSRule
+	0,  // 47: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
+	1,  // 48: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
+	2,  // 49: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
+	49, // [49:50] is the sub-list for method output_type
+	48, // [48:49] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_lepton_proto_init() }
@@ -3890,7 +4434,7 @@ func file_lepton_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lepton_proto_rawDesc), len(file_lepton_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   39,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

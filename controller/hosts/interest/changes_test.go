@@ -44,11 +44,15 @@ func (m *machine) changeRule(t *rapid.T) {
 	change(m, t, m.world.setRule, id, r)
 }
 
+func aPolicy(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"", "extra1", "extra2", "extra3"}).Draw(t, "qos")
+}
+
 func (m *machine) changeRouter(t *rapid.T) {
 	id := pick(t, "router", 3)
 	r := &model.Router{Meta: model.Meta{ID: id, Revision: m.revision}}
 	if rapid.Bool().Draw(t, "gateway") {
-		r.Gateway = &model.RouterGateway{NetworkID: pick(t, "net", 4)}
+		r.Gateway = &model.RouterGateway{NetworkID: pick(t, "net", 4), QoSPolicyID: aPolicy(t)}
 	}
 	change(m, t, m.world.setRouter, id, r)
 }
@@ -58,7 +62,7 @@ func (m *machine) changePartOfRouter(t *rapid.T) {
 	meta := model.Meta{ID: pick(t, "part", 3), Revision: m.revision}
 	switch rapid.IntRange(0, 2).Draw(t, "what") {
 	case 0:
-		change(m, t, m.world.setFloatingIP, meta.ID, &model.FloatingIP{Meta: meta, RouterID: of})
+		change(m, t, m.world.setFloatingIP, meta.ID, &model.FloatingIP{Meta: meta, RouterID: of, QoSPolicyID: aPolicy(t)})
 	case 1:
 		change(m, t, m.world.setForwarding, meta.ID, &model.PortForwarding{Meta: meta, RouterID: of})
 	default:
@@ -81,6 +85,26 @@ func (m *machine) changeBinding(t *rapid.T) {
 		b.Hosts = append(b.Hosts, model.RouterHost{Host: h, Active: rapid.Bool().Draw(t, "active")})
 	}
 	change(m, t, m.world.setRouterHosts, b.RouterID, b)
+}
+
+func (m *machine) changeExtra(t *rapid.T) {
+	maybe := func(what string, n int) string {
+		if rapid.Bool().Draw(t, "no "+what) {
+			return ""
+		}
+		return pick(t, what, n)
+	}
+	meta := model.Meta{ID: pick(t, "extra", 3), Revision: m.revision}
+	switch rapid.IntRange(0, 2).Draw(t, "what") {
+	case 0:
+		change(m, t, m.world.setLog, meta.ID, &model.Log{
+			Meta: meta, ResourceID: maybe("group", 3), TargetID: maybe("port", 8), Enabled: rapid.IntRange(0, 3).Draw(t, "enabled") > 0,
+		})
+	case 1:
+		change(m, t, m.world.setTrunk, meta.ID, &model.Trunk{Meta: meta, PortID: pick(t, "port", 8)})
+	default:
+		change(m, t, m.world.setPolicy, meta.ID, &model.QoSPolicy{Meta: meta})
+	}
 }
 
 func (m *machine) changePool(t *rapid.T) {

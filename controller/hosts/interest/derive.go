@@ -53,6 +53,7 @@ func derive(rec any) (d derived) {
 	switch r := rec.(type) {
 	case *model.Network:
 		d.item(rpc.KindNetwork, r.ID, r, topicID{wiring, r.ID}, topicID{routing, r.ID})
+		d.imply(topicID{wiring, r.ID}, topicID{qos, r.QoSPolicyID})
 	case *model.Subnet:
 		d.item(rpc.KindSubnet, r.ID, r, topicID{wiring, r.NetworkID}, topicID{routing, r.NetworkID})
 		d.imply(topicID{routing, r.NetworkID}, topicID{pool, r.SubnetPoolID})
@@ -83,6 +84,7 @@ func (d *derived) routers(rec any) {
 		d.item(rpc.KindRouter, r.ID, r, of)
 		if r.Gateway != nil {
 			d.imply(of, topicID{routing, r.Gateway.NetworkID})
+			d.imply(of, topicID{qos, r.Gateway.QoSPolicyID})
 		}
 	case *model.RouterBinding:
 		of := topicID{router, r.RouterID}
@@ -92,7 +94,9 @@ func (d *derived) routers(rec any) {
 		}
 	case *model.FloatingIP:
 		if r.RouterID != "" {
-			d.item(rpc.KindFloatingIP, r.ID, r, topicID{router, r.RouterID})
+			of := topicID{router, r.RouterID}
+			d.item(rpc.KindFloatingIP, r.ID, r, of)
+			d.imply(of, topicID{qos, r.QoSPolicyID})
 		}
 	case *model.PortForwarding:
 		if r.RouterID != "" {
@@ -107,6 +111,28 @@ func (d *derived) routers(rec any) {
 		for _, h := range r.Hosts {
 			d.needs(h.Host, of)
 		}
+	default:
+		d.extras(rec)
+	}
+}
+
+// extras is derive for logs, trunks and QoS policies.
+func (d *derived) extras(rec any) {
+	switch r := rec.(type) {
+	case *model.Log:
+		switch {
+		case !r.Enabled:
+		case r.TargetID != "":
+			d.item(rpc.KindLog, r.ID, r, topicID{atPort, r.TargetID})
+		case r.ResourceID != "":
+			d.item(rpc.KindLog, r.ID, r, topicID{group, r.ResourceID})
+		default:
+			d.item(rpc.KindLog, r.ID, r, topicID{anyPort, "all"})
+		}
+	case *model.Trunk:
+		d.item(rpc.KindTrunk, r.ID, r, topicID{atPort, r.PortID})
+	case *model.QoSPolicy:
+		d.item(rpc.KindQoSPolicy, r.ID, r, topicID{qos, r.ID})
 	}
 }
 
@@ -116,6 +142,11 @@ func (d *derived) port(p *model.Port) {
 		on := topicID{wiring, p.NetworkID}
 		in = append(in, on)
 		d.needs(host, on)
+		d.needs(host, topicID{atPort, p.ID})
+		d.needs(host, topicID{anyPort, "all"})
+		if p.QoSPolicyID != "" {
+			d.needs(host, topicID{qos, p.QoSPolicyID})
+		}
 		for _, g := range p.SecurityGroups {
 			d.needs(host, topicID{group, g})
 		}

@@ -10,7 +10,8 @@
 //     groups that these rules name as remote, and the address groups;
 //   - the routers that are on it: with their interfaces, floating addresses,
 //     forwardings and helpers, and the networks and subnets that they are on;
-//   - the networks that it serves with DHCP: with their subnets and every port.
+//   - the networks that it serves with DHCP: with their subnets and every port;
+//   - the logs, trunks and QoS policies of all these.
 //
 // What belongs together is a topic. A record of the store comes to items of
 // topics (a port is an item of its network and a member of each of its groups)

@@ -50,7 +50,7 @@ func (m *machine) changeNetwork(t *rapid.T) {
 	if rapid.IntRange(0, 2).Draw(t, "split") == 0 {
 		n.SetSegments(rapid.SliceOfN(rapid.Custom(aSegment), 1, 3).Draw(t, "segments"))
 	}
-	n.Revision = m.revision
+	n.Revision, n.QoSPolicyID = m.revision, aPolicy(t)
 	m.batch = append(m.batch, m.world.setNetwork(id, n))
 }
 
@@ -100,7 +100,7 @@ func (m *machine) changePort(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "of router") == 0 {
 		p.DeviceOwner, p.DeviceID = "network:router_interface", pick(t, "router", 3)
 	}
-	p.Revision = m.revision
+	p.Revision, p.QoSPolicyID = m.revision, aPolicy(t)
 	p.AdminStateUp = rapid.Bool().Draw(t, "up")
 	m.batch = append(m.batch, m.world.setPort(id, p))
 }
@@ -199,7 +199,7 @@ func (m *machine) tell(t *rapid.T) {
 func (m *machine) changes() []func(*rapid.T) {
 	return []func(*rapid.T){
 		m.changeNetwork, m.changeSubnet, m.changePort, m.changePort, m.changePort, m.changeAgent, m.changeGroup,
-		m.changeRule, m.changeRouter, m.changePartOfRouter, m.changeBinding, m.changePool,
+		m.changeRule, m.changeRouter, m.changePartOfRouter, m.changeBinding, m.changePool, m.changeExtra,
 	}
 }
 

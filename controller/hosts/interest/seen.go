@@ -79,7 +79,7 @@ func elsewhere(p *model.Port) *model.Port {
 	q.Host = BoundHost(p)
 	q.VIFDetails, q.BindingProfile, q.Bindings, q.SecurityGroups = nil, nil, nil, nil
 	q.NUMAAffinityPolicy, q.DeviceProfile, q.DataPlaneStatus = "", "", ""
-	q.IPAllocation, q.PropagateUplink = "", false
+	q.IPAllocation, q.PropagateUplink, q.QoSPolicyID = "", false, ""
 	return &q
 }
 

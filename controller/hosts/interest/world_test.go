@@ -26,6 +26,9 @@ type world struct {
 	helpers     map[string]*model.ConntrackHelper
 	pools       map[string]*model.SubnetPool
 	dhcpHosts   map[string]*model.DHCPBinding
+	logs        map[string]*model.Log
+	trunks      map[string]*model.Trunk
+	policies    map[string]*model.QoSPolicy
 }
 
 func newWorld() *world {
@@ -37,6 +40,7 @@ func newWorld() *world {
 		routerHosts: map[string]*model.RouterBinding{}, floating: map[string]*model.FloatingIP{},
 		forwardings: map[string]*model.PortForwarding{}, helpers: map[string]*model.ConntrackHelper{},
 		pools: map[string]*model.SubnetPool{}, dhcpHosts: map[string]*model.DHCPBinding{},
+		logs: map[string]*model.Log{}, trunks: map[string]*model.Trunk{}, policies: map[string]*model.QoSPolicy{},
 	}
 }
 
@@ -110,6 +114,18 @@ func (w *world) setDHCPHosts(id string, b *model.DHCPBinding) records.Change {
 	return set(w.dhcpHosts, records.DHCPBindings.Name(), id, b)
 }
 
+func (w *world) setLog(id string, l *model.Log) records.Change {
+	return set(w.logs, records.Logs.Name(), id, l)
+}
+
+func (w *world) setTrunk(id string, t *model.Trunk) records.Change {
+	return set(w.trunks, records.Trunks.Name(), id, t)
+}
+
+func (w *world) setPolicy(id string, p *model.QoSPolicy) records.Change {
+	return set(w.policies, records.QoSPolicies.Name(), id, p)
+}
+
 // everything is the full batch of the world.
 func (w *world) everything(revision int64) records.Batch {
 	b := records.Batch{Revision: revision, Full: true}
@@ -127,6 +143,9 @@ func (w *world) everything(revision int64) records.Batch {
 	addAll(&b, records.ConntrackHelpers.Name(), w.helpers)
 	addAll(&b, records.SubnetPools.Name(), w.pools)
 	addAll(&b, records.DHCPBindings.Name(), w.dhcpHosts)
+	addAll(&b, records.Logs.Name(), w.logs)
+	addAll(&b, records.Trunks.Name(), w.trunks)
+	addAll(&b, records.QoSPolicies.Name(), w.policies)
 	return b
 }
 
@@ -182,6 +201,7 @@ func (w *world) interestOf(host string) known {
 		}
 	}
 	w.groupsOf(k, host)
+	w.extrasOf(k, host)
 	return k
 }
 
@@ -270,6 +290,49 @@ func (w *world) groupsOf(k known, host string) {
 				}
 				w.membersOf(k, r.RemoteGroupID)
 			}
+		}
+	}
+}
+
+func (w *world) extrasOf(k known, host string) {
+	policy := func(id string) {
+		if p := w.policies[id]; p != nil {
+			k.add(rpc.KindQoSPolicy, id, p)
+		}
+	}
+	own, groups := map[string]bool{}, map[string]bool{}
+	for id, p := range w.ports {
+		if BoundHost(p) != host {
+			continue
+		}
+		own[id] = true
+		for _, g := range p.SecurityGroups {
+			groups[g] = true
+		}
+		policy(p.QoSPolicyID)
+		if n := w.networks[p.NetworkID]; n != nil {
+			policy(n.QoSPolicyID)
+		}
+	}
+	for _, rec := range maps.Clone(k) {
+		switch r := rec.(type) {
+		case *model.Router:
+			if r.Gateway != nil {
+				policy(r.Gateway.QoSPolicyID)
+			}
+		case *model.FloatingIP:
+			policy(r.QoSPolicyID)
+		}
+	}
+	for id, t := range w.trunks {
+		if own[t.PortID] {
+			k.add(rpc.KindTrunk, id, t)
+		}
+	}
+	for id, l := range w.logs {
+		if l.Enabled && (own[l.TargetID] || l.TargetID == "" && groups[l.ResourceID] ||
+			l.TargetID == "" && l.ResourceID == "" && len(own) > 0) {
+			k.add(rpc.KindLog, id, l)
 		}
 	}
 }
