@@ -133,6 +133,19 @@ func TestANetworkIsMadeOfSeveralSegments(t *testing.T) {
 	}
 }
 
+func TestANewSegmentBindsThePortsThatWaitedForIt(t *testing.T) {
+	c := racks(t)
+	n := id(c.network(`{"provider:network_type": "vlan", "provider:physical_network": "physnet1", "provider:segmentation_id": 150}`))
+	p := c.port(n, `, "binding:host_id": "hv2"`)
+	if p["binding:vif_type"] != "binding_failed" {
+		t.Fatalf("a port out of reach: %v", p)
+	}
+	c.segment(`{"network_id": "` + n + `", "network_type": "vlan", "physical_network": "physnet2"}`)
+	if got := c.must(200, "GET", "/v2.0/ports/"+id(p), nil); got["binding:vif_type"] != "ovs" {
+		t.Errorf("with a segment that its host reaches: %v", got)
+	}
+}
+
 func TestAPortOfARoutedNetworkGetsAddressesWhereItsHostIs(t *testing.T) {
 	v := newRouted(t)
 	subnet := func(i int) string { return id(v.subnets[i]) }

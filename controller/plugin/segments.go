@@ -73,7 +73,29 @@ func (p *Plugin) CreateSegment(_ Call, u *records.Update, s *NetworkSegmentSpec)
 	n.SetSegments(append(slices.Clone(n.AllSegments()), object))
 	p.touch(&n.Meta)
 	records.Networks.Put(u, &n)
+	p.bindFailed(u, &n)
 	return object.ID, nil
+}
+
+// maxRebound is how many ports are bound again together with another change.
+const maxRebound = 100
+
+// bindFailed binds the ports of a network again whose binding has failed, for
+// when their hosts may be on a segment now.
+func (p *Plugin) bindFailed(u *records.Update, n *model.Network) {
+	done := 0
+	for port := range records.PortsByNetwork.Get(u.Peek(), n.ID) {
+		if port.VIFType != VIFBindingFailed || done == maxRebound {
+			continue
+		}
+		changed := *port
+		if p.bind(u, n, &changed); !bound(&changed) {
+			continue
+		}
+		done++
+		p.touch(&changed.Meta)
+		records.Ports.Put(u, &changed)
+	}
 }
 
 // UpdateSegment changes what a segment is called: all of a segment that may
