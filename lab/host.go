@@ -46,6 +46,10 @@ func (l *Lab) Place(name string) (*Place, error) {
 	return &Place{g.Name, g.Namespace, env}, nil
 }
 
+// Inside runs f on a thread in the place's network namespace. The sockets that f
+// opens itself belong there for good.
+func (p *Place) Inside(f func() error) error { return inside(p.Namespace, f) }
+
 // Listen opens a TCP address of the place, for a service that a test or a tool
 // plays there.
 func (p *Place) Listen(address string) (net.Listener, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/lepton-sdn/lepton/lab"
 )
@@ -55,6 +56,10 @@ type Guest struct {
 // IP gives the guest's address of the family, 4 or 6.
 func (g Guest) IP(family int) netip.Addr { return g.Guest.IP(family) }
 
+// collection is the path of a kind of object, whose name has underscores: the
+// API's paths have hyphens.
+func collection(kind string) string { return "/v2.0/" + strings.ReplaceAll(kind, "_", "-") + "s" }
+
 // create makes an object of a kind and reads the answer into out.
 func (c *Cloud) create(kind string, attrs Attributes, out any) {
 	c.Helper()
@@ -62,7 +67,7 @@ func (c *Cloud) create(kind string, attrs Attributes, out any) {
 		attrs = Attributes{}
 	}
 	var answer map[string]json.RawMessage
-	c.Must(c.Lab.API().Call(c.Context(), "POST", "/v2.0/"+kind+"s", map[string]any{kind: attrs}, &answer))
+	c.Must(c.Lab.API().Call(c.Context(), "POST", collection(kind), map[string]any{kind: attrs}, &answer))
 	c.Must(json.Unmarshal(answer[kind], out))
 }
 
@@ -102,13 +107,13 @@ func (c *Cloud) Port(n Network, more Attributes) Port {
 // Update changes an object: kind is port, network … .
 func (c *Cloud) Update(kind, id string, attrs Attributes) {
 	c.Helper()
-	c.Must(c.Lab.API().Call(c.Context(), "PUT", "/v2.0/"+kind+"s/"+id, map[string]any{kind: attrs}, nil))
+	c.Must(c.Lab.API().Call(c.Context(), "PUT", collection(kind)+"/"+id, map[string]any{kind: attrs}, nil))
 }
 
 // Delete deletes an object: kind is port, network … .
 func (c *Cloud) Delete(kind, id string) {
 	c.Helper()
-	c.Must(c.Lab.API().Call(c.Context(), "DELETE", "/v2.0/"+kind+"s/"+id, nil, nil))
+	c.Must(c.Lab.API().Call(c.Context(), "DELETE", collection(kind)+"/"+id, nil, nil))
 }
 
 // ShowPort reads a port.
