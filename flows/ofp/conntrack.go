@@ -21,27 +21,23 @@ const (
 )
 
 // Connections names connections of the switch's connection tracker: those of a
-// zone of which one end has the address, or, with the zero Addr, all of the
-// zone. Address is an end of the packet that began the connection.
+// zone of which one end has the address, as far as they are TCP, UDP or SCTP,
+// or, with the zero Addr, all of the zone. Address is an end of the packet that
+// began the connection.
 type Connections struct {
 	Zone    uint16
 	Address netip.Addr
 }
 
-// protocols are those whose connections are flushed by address; 0 is all of them.
-// Open vSwitch 3.1 ends with an assertion when it flushes an ICMPv6 connection by
-// address: those are left to time out, after half a minute of silence.
-func (c Connections) protocols() []byte {
-	if c.Address.Is4() {
-		return []byte{0}
-	}
-	return []byte{6, 17, 132} // TCP, UDP, SCTP
-}
+// protocols are those of which connections with an address are flushed: TCP, UDP
+// and SCTP. They are named because a flush that meets an ICMPv6 connection kills
+// Open vSwitch 3.1. What is left expires within a minute or so.
+var protocols = []uint8{6, 17, 132}
 
 // messages gives the number of messages that flush c.
 func (c Connections) messages() int {
 	if c.Address.IsValid() {
-		return 2 * len(c.protocols())
+		return 2 * len(protocols)
 	}
 	return 1
 }
@@ -55,20 +51,27 @@ func (c Connections) append(b []byte, xid uint32) []byte {
 		setLength(b, start, 2)
 		return b
 	}
-	for _, protocol := range c.protocols() {
+	for _, protocol := range protocols {
 		for _, end := range []uint16{ctSource, ctDestination} {
-			start := len(b)
-			b = appendNicira(b, xid, ctFlush)
-			b = append(append(b, protocol), make([]byte, 7)...)
-			address := c.Address.As16()
-			b = u32(u16(u16(b, ctOriginal), 8+24), 0)
-			b = append(u16(u16(b, end), 4+16), address[:]...)
-			b = u32(b, 0) // to 8 bytes
-			b = u16(u16(u16(u16(b, ctZone), 8), c.Zone), 0)
-			setLength(b, start, 2)
+			b = c.appendFlush(b, xid, protocol, end)
 			xid++
 		}
 	}
+	return b
+}
+
+// appendFlush adds the message that flushes the connections of a protocol of
+// which one end of the first packet has the address.
+func (c Connections) appendFlush(b []byte, xid uint32, protocol uint8, end uint16) []byte {
+	start := len(b)
+	b = appendNicira(b, xid, ctFlush)
+	b = append(b, protocol, 0, 0, 0, 0, 0, 0, 0)
+	address := c.Address.As16()
+	b = u32(u16(u16(b, ctOriginal), 8+24), 0)
+	b = append(u16(u16(b, end), 4+16), address[:]...)
+	b = u32(b, 0) // to 8 bytes
+	b = u16(u16(u16(u16(b, ctZone), 8), c.Zone), 0)
+	setLength(b, start, 2)
 	return b
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -14,8 +13,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
 
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/test/ovstest"
@@ -526,118 +523,4 @@ func TestAnIdleConnectionToASwitchStaysGood(t *testing.T) {
 		t.Errorf("the connection ended: %v", c.Err())
 	case <-time.After(1500 * time.Millisecond):
 	}
-}
-
-// TestConnectionsAreFlushedByZoneAndByAddress lets a switch remember connections
-// and forget some of them.
-func TestConnectionsAreFlushedByZoneAndByAddress(t *testing.T) {
-	s := startBridge(t)
-	c := dial(t, s, "br0")
-	remember := func(zone uint16, src, dst string) {
-		t.Helper()
-		err := c.PacketOut(deadline(t), PacketOut{
-			InPort: flows.PortLocal, Data: datagram(t, src, dst),
-			Actions: []flows.Action{flows.CT{Commit: true, Table: flows.NoTable, Zone: zone}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	known := func() (list []string) {
-		for line := range strings.Lines(s.Appctl("dpctl/dump-conntrack")) {
-			var src string
-			if _, rest, ok := strings.Cut(line, "orig=(src="); ok {
-				src, _, _ = strings.Cut(rest, ",")
-			}
-			_, zone, _ := strings.Cut(strings.TrimSpace(line), "zone=")
-			if src != "" {
-				list = append(list, src+" in "+zone)
-			}
-		}
-		slices.Sort(list)
-		return list
-	}
-	remember(5, "10.0.0.1", "10.0.0.2")
-	remember(5, "10.0.0.2", "10.0.0.3")
-	remember(5, "10.0.0.4", "10.0.0.5")
-	remember(6, "10.0.0.1", "10.0.0.2")
-	remember(5, "2001:db8::1", "2001:db8::2")
-	remember(5, "2001:db8::3", "2001:db8::1")
-	remember(5, "2001:db8::4", "2001:db8::5")
-	ping := PacketOut{
-		InPort: flows.PortLocal, Data: echo6(t, "2001:db8::1", "2001:db8::9"),
-		Actions: []flows.Action{flows.CT{Commit: true, Table: flows.NoTable, Zone: 8}},
-	}
-	if err := c.PacketOut(deadline(t), ping); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Barrier(deadline(t)); err != nil {
-		t.Fatal(err)
-	}
-	if got := known(); len(got) != 8 {
-		t.Fatalf("the switch remembers %q, want eight connections", got)
-	}
-	for _, test := range []struct {
-		flush []Connections
-		left  []string
-	}{
-		{nil, []string{"10.0.0.1 in 5", "10.0.0.1 in 6", "10.0.0.2 in 5", "10.0.0.4 in 5", "2001:db8::1 in 5", "2001:db8::1 in 8", "2001:db8::3 in 5", "2001:db8::4 in 5"}},
-		// A switch that is asked to forget this one by its address is no more.
-		{
-			[]Connections{{Zone: 8, Address: netip.MustParseAddr("2001:db8::1")}, {Zone: 5, Address: netip.MustParseAddr("10.0.0.1")}},
-			[]string{"10.0.0.1 in 6", "10.0.0.2 in 5", "10.0.0.4 in 5", "2001:db8::1 in 5", "2001:db8::1 in 8", "2001:db8::3 in 5", "2001:db8::4 in 5"},
-		},
-		{[]Connections{{Zone: 8}}, []string{"10.0.0.1 in 6", "10.0.0.2 in 5", "10.0.0.4 in 5", "2001:db8::1 in 5", "2001:db8::3 in 5", "2001:db8::4 in 5"}},
-		{
-			[]Connections{{Zone: 5, Address: netip.MustParseAddr("10.0.0.2")}, {Zone: 5, Address: netip.MustParseAddr("2001:db8::1")}},
-			[]string{"10.0.0.1 in 6", "10.0.0.4 in 5", "2001:db8::4 in 5"},
-		},
-		{[]Connections{{Zone: 5}}, []string{"10.0.0.1 in 6"}},
-		{[]Connections{{Zone: 7}, {Zone: 6}}, nil},
-	} {
-		if err := c.FlushConnections(deadline(t), test.flush); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(test.left, known()); diff != "" {
-			t.Errorf("after %v (-want +got):\n%s", test.flush, diff)
-		}
-	}
-}
-
-// echo6 makes an Ethernet frame with an ICMPv6 echo request.
-func echo6(t testing.TB, src, dst string) []byte {
-	t.Helper()
-	eth := &layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeIPv6}
-	ip := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolICMPv6, SrcIP: net.ParseIP(src), DstIP: net.ParseIP(dst)}
-	icmp := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(layers.ICMPv6TypeEchoRequest, 0)}
-	if err := icmp.SetNetworkLayerForChecksum(ip); err != nil {
-		t.Fatal(err)
-	}
-	b := gopacket.NewSerializeBuffer()
-	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
-	if err := gopacket.SerializeLayers(b, opts, eth, ip, icmp, &layers.ICMPv6Echo{Identifier: 5, SeqNumber: 1}); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// datagram makes an Ethernet frame with a UDP datagram.
-func datagram(t testing.TB, src, dst string) []byte {
-	t.Helper()
-	from, to := net.ParseIP(src), net.ParseIP(dst)
-	udp := &layers.UDP{SrcPort: 1000, DstPort: 53}
-	eth := &layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeIPv4}
-	var ip gopacket.SerializableLayer = &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: from, DstIP: to}
-	if from.To4() == nil {
-		eth.EthernetType = layers.EthernetTypeIPv6
-		ip = &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP, SrcIP: from, DstIP: to}
-	}
-	if err := udp.SetNetworkLayerForChecksum(ip.(gopacket.NetworkLayer)); err != nil {
-		t.Fatal(err)
-	}
-	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, eth, ip, udp); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
 }
