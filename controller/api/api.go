@@ -59,6 +59,7 @@ type API struct {
 	door      chan struct{} // requests whose sender is being established
 	large     chan struct{} // requests with large bodies
 	zip       compressor
+	bodies    bodyPool
 }
 
 // endpoint serves the paths below one first element of /v2.0/.
@@ -124,6 +125,8 @@ type request struct {
 type response struct {
 	status int
 	body   []byte
+	// pooled says that the body's memory is from API.bodies and goes back there.
+	pooled bool
 }
 
 // ServeHTTP answers a request. Every answer below /v2.0 has a fresh

@@ -167,7 +167,11 @@ func (c *collection[S, V]) hidden(r records.Reader, who identity.Identity, v *V)
 // object gives what the identity may see of an object: all attributes, or those
 // of the query's fields.
 func (c *collection[S, V]) object(r records.Reader, rq *request, v *V) object {
-	o := make(object, 0, len(c.attrs))
+	return c.members(make(object, 0, len(c.attrs)), r, rq, v)
+}
+
+// members appends the members of an object; see object.
+func (c *collection[S, V]) members(o object, r records.Reader, rq *request, v *V) object {
 	for i := range c.attrs {
 		a := &c.attrs[i]
 		get := a.reader(rq.who)

@@ -63,7 +63,7 @@ func (c *collection[S, V]) serveList(ctx context.Context, rq *request) (response
 		body = c.listBody(r, rq, rows)
 		return nil
 	})
-	return response{status: http.StatusOK, body: body}, err
+	return response{status: http.StatusOK, body: body, pooled: true}, err
 }
 
 // nextPage gives a page in the order of ids without looking at what is before
@@ -99,13 +99,16 @@ func (c *collection[S, V]) hinted(q *query) bool {
 }
 
 func (c *collection[S, V]) listBody(r records.Reader, rq *request, rows []*V) []byte {
-	b := append([]byte(`{"`), c.plural...)
+	b := append(c.api.bodies.get(), `{"`...)
+	b = append(b, c.plural...)
 	b = append(b, `": [`...)
+	o := make(object, 0, len(c.attrs))
 	for i, v := range rows {
 		if i > 0 {
 			b = append(b, ',', ' ')
 		}
-		b = appendObject(b, c.object(r, rq, v))
+		o = c.members(o[:0], r, rq, v)
+		b = appendObject(b, o)
 	}
 	b = append(b, ']')
 	var ids [2]string

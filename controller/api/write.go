@@ -30,6 +30,30 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, res response) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(res.status)
 	_, _ = w.Write(body) // the client may be gone
+	if res.pooled {
+		a.bodies.put(res.body)
+	}
+}
+
+// bodyPool keeps the memory of answers that lists are written into: they are
+// large, and garbage that large makes the collector look through all records
+// again and again.
+type bodyPool struct{ pool sync.Pool }
+
+// maxKept is the largest body whose memory is kept.
+const maxKept = 4 << 20
+
+func (p *bodyPool) get() []byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
+func (p *bodyPool) put(b []byte) {
+	if cap(b) <= maxKept {
+		p.pool.Put(&b)
+	}
 }
 
 // takesGzip reads Accept-Encoding (RFC 9110, section 12.5.3): a coding of

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -214,7 +215,7 @@ func (s *server) get(ctx context.Context, path string) error {
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: status %d", path, res.StatusCode)
+		return fmt.Errorf("GET %s: %w", path, &lab.StatusError{Status: res.StatusCode})
 	}
 	return nil
 }
@@ -223,10 +224,15 @@ func (s *server) get(ctx context.Context, path string) error {
 type measured struct {
 	rate     float64
 	p50, p99 time.Duration
+	refused  int64 // 503: too much at once
 }
 
 func (m measured) String() string {
-	return fmt.Sprintf("%.0f/s, p50 %.1f ms, p99 %.1f ms", m.rate, m.p50.Seconds()*1000, m.p99.Seconds()*1000)
+	text := fmt.Sprintf("%.0f/s, p50 %.1f ms, p99 %.1f ms", m.rate, m.p50.Seconds()*1000, m.p99.Seconds()*1000)
+	if m.refused > 0 {
+		text += fmt.Sprintf(", %d refused", m.refused)
+	}
+	return text
 }
 
 // load sends requests of one kind from so many clients for a while.
@@ -234,6 +240,7 @@ func (s *server) load(ctx context.Context, r request, clients int, long time.Dur
 	var all []time.Duration
 	var mu sync.Mutex
 	var failed atomic.Pointer[error]
+	var refused atomic.Int64
 	var wg sync.WaitGroup
 	began := time.Now()
 	for range clients {
@@ -241,7 +248,12 @@ func (s *server) load(ctx context.Context, r request, clients int, long time.Dur
 			var took []time.Duration
 			for time.Since(began) < long && failed.Load() == nil {
 				from := time.Now()
-				if err := r.send(ctx, s); err != nil {
+				err := r.send(ctx, s)
+				if busy := (*lab.StatusError)(nil); errors.As(err, &busy) && busy.Status == http.StatusServiceUnavailable {
+					refused.Add(1)
+					continue
+				}
+				if err != nil {
 					failed.Store(&err)
 					return
 				}
@@ -256,9 +268,12 @@ func (s *server) load(ctx context.Context, r request, clients int, long time.Dur
 	if err := failed.Load(); err != nil {
 		return measured{}, fmt.Errorf("%s: %w", r.name, *err)
 	}
+	if len(all) == 0 {
+		return measured{}, fmt.Errorf("%s: all %d requests were refused", r.name, refused.Load())
+	}
 	rate := float64(len(all)) / time.Since(began).Seconds()
 	slices.Sort(all)
-	return measured{rate: rate, p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
+	return measured{rate, all[len(all)/2], all[len(all)*99/100], refused.Load()}, nil
 }
 
 // underLoad measures a controller with different numbers of ports.
