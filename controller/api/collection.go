@@ -29,6 +29,9 @@ type collection[S, V any] struct {
 	find  func(r records.Reader, id string) (*V, bool)
 	all   func(r records.Reader) iter.Seq[*V]
 	hints []hint[V]
+	// exact, if set, finds the objects that a query with certain filters can match;
+	// nil for other queries.
+	exact func(r records.Reader, q *query) iter.Seq[*V]
 	// narrow leaves, of the values of a filter that has a hint, those that suffice
 	// to find all; by attribute.
 	narrow map[string]func(values []string) []string

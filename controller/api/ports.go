@@ -52,6 +52,7 @@ func newPorts(a *API) endpoint {
 		after: func(r records.Reader, id string) iter.Seq[*portView] {
 			return views(records.Ports.After(r, id), func(port *model.Port) *portView { return p.ViewPort(r, port) })
 		},
+		exact:  portsAt(p),
 		hints:  portHints(p),
 		narrow: map[string]func([]string) []string{"fixed_ips": mostExact},
 		fresh: func(rq *request) *portSpec {
@@ -79,6 +80,35 @@ func newPorts(a *API) endpoint {
 
 // portHints are the filters on ports that an index answers, the most selective
 // first.
+// portsAt finds ports by network and address, as Nova and metadata services ask:
+// the addresses that tenants choose are the same on many networks.
+func portsAt(p *plugin.Plugin) func(records.Reader, *query) iter.Seq[*portView] {
+	return func(r records.Reader, q *query) iter.Seq[*portView] {
+		var addresses []netip.Addr
+		for _, value := range mostExact(q.filters["fixed_ips"]) {
+			key, text, _ := strings.Cut(value, "=")
+			a, err := netip.ParseAddr(text)
+			if key != "ip_address" || err != nil {
+				return nil
+			}
+			addresses = append(addresses, a)
+		}
+		networks := q.filters["network_id"]
+		if len(addresses) == 0 || len(networks) == 0 {
+			return nil
+		}
+		return distinct(func(v *portView) string { return v.ID }, networks, func(network string) iter.Seq[*portView] {
+			return func(yield func(*portView) bool) {
+				for _, a := range addresses {
+					if port, ok := plugin.PortAt(r, network, a); ok && !yield(p.ViewPort(r, port)) {
+						return
+					}
+				}
+			}
+		})
+	}
+}
+
 func portHints(p *plugin.Plugin) []hint[portView] {
 	of := func(x *records.Index[model.Port]) func(records.Reader, string) iter.Seq[*portView] {
 		return func(r records.Reader, value string) iter.Seq[*portView] {

@@ -180,6 +180,11 @@ func (c *collection[S, V]) candidates(r records.Reader, q *query) iter.Seq[*V] {
 			}
 		})
 	}
+	if c.exact != nil {
+		if found := c.exact(r, q); found != nil {
+			return found
+		}
+	}
 	for _, h := range c.hints {
 		if values, ok := q.filters[h.attribute]; ok {
 			if narrow := c.narrow[h.attribute]; narrow != nil {

@@ -74,6 +74,17 @@ func (p *Plugin) ViewPort(r records.Reader, port *model.Port) *PortView {
 	return v
 }
 
+// PortAt gives the port of a network that has an address, by the keys that make
+// addresses unique: however many networks use the same addresses.
+func PortAt(r records.Reader, network string, a netip.Addr) (*model.Port, bool) {
+	for s := range records.SubnetsByNetwork.Get(r, network) {
+		if id, ok := r.Claimed(addressKey(s.ID, a)); ok {
+			return records.Ports.Get(r, id)
+		}
+	}
+	return nil, false
+}
+
 // PortTarget is a port as rules about rights see it.
 func PortTarget(v *PortView) identity.Target {
 	return identity.Target{ProjectID: v.ProjectID, NetworkProjectID: v.NetworkProjectID}
