@@ -77,6 +77,10 @@ type Loop struct {
 	revision int64 // of the records
 	acked    int64
 	swept    bool // what is left of routers that are gone has been looked for
+	// prepared is closed when the ports of the first records were made; ready says
+	// that this was seen.
+	prepared <-chan struct{}
+	ready    bool
 	routers  map[string]*router
 	links    map[string]string // link → router
 	results  chan result
@@ -131,7 +135,12 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer timer.Stop()
 	updates := l.cfg.Controller.Updates()
 	for {
+		prepared := l.prepared
+		if l.ready {
+			prepared = nil
+		}
 		select {
+		case <-prepared:
 		case <-ctx.Done():
 			return nil
 		case u, ok := <-updates:
@@ -235,6 +244,9 @@ func (l *Loop) step(ctx context.Context) time.Time {
 		return next
 	}
 	l.sweep(ctx)
+	if l.ready = l.ready || l.prepare(ctx); !l.ready {
+		return next
+	}
 	for _, id := range slices.Sorted(maps.Keys(l.routers)) {
 		r := l.routers[id]
 		if !r.busy && !r.due.After(now) && l.busy < maxBusy {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -127,16 +129,10 @@ func (j *job) names() []string {
 // ports brings the router's ports on the integration bridge to what is desired
 // and their links into the namespace. It reports whether a link was moved.
 func (j *job) ports(ctx context.Context) (moved bool, err error) {
-	var ops []ovsdb.Op
+	ops := j.want.ports(j.cfg.Bridge)
 	desired := map[string]bool{}
 	for _, p := range j.want.Ports {
 		desired[p.Name] = true
-		ops = append(ops, ovsdb.EnsurePort{
-			Bridge: j.cfg.Bridge, Name: p.Name, Type: "internal", MTURequest: p.MTU,
-			ExternalIDs: map[string]string{
-				"iface-id": p.ID, "attached-mac": p.MAC.String(), "iface-status": "active", routerKey: j.id,
-			},
-		})
 	}
 	ops = append(ops, j.surplus(desired)...)
 	if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
@@ -150,6 +146,20 @@ func (j *job) ports(ctx context.Context) (moved bool, err error) {
 		moved = moved || did
 	}
 	return moved, nil
+}
+
+// ports are the router's ports as the database should have them.
+func (n *Namespace) ports(bridge string) []ovsdb.Op {
+	var ops []ovsdb.Op
+	for _, p := range n.Ports {
+		ops = append(ops, ovsdb.EnsurePort{
+			Bridge: bridge, Name: p.Name, Type: "internal", MTURequest: p.MTU,
+			ExternalIDs: map[string]string{
+				"iface-id": p.ID, "attached-mac": p.MAC.String(), "iface-status": "active", routerKey: n.RouterID,
+			},
+		})
+	}
+	return ops
 }
 
 // surplus gives the deletion of the router's ports that are not desired.
@@ -242,7 +252,8 @@ func (j *job) connections() error {
 	if len(j.want.NAT.Networks) == 0 {
 		return nil
 	}
-	n, err := conntrack.Delete(j.ns, func(e conntrack.Entry) bool { return !j.want.NAT.Justifies(e) })
+	// Nothing of IPv6 is translated.
+	n, err := conntrack.Delete(j.ns, conntrack.IPv4, func(e conntrack.Entry) bool { return !j.want.NAT.Justifies(e) })
 	j.res.changes += n
 	return err
 }
@@ -315,6 +326,37 @@ func (j *job) remove(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// prepare makes the ports of all routers at once, when the first records have
+// come: Open vSwitch takes as long for two hundred ports in one transaction as
+// for a few. It reports whether that is done. Should it be refused, because of
+// one router, each router still makes its own.
+func (l *Loop) prepare(ctx context.Context) bool {
+	if l.prepared == nil {
+		done := make(chan struct{})
+		l.prepared = done
+		var ops []ovsdb.Op
+		for _, id := range slices.Sorted(maps.Keys(l.routers)) {
+			if r := l.routers[id]; r.want != nil {
+				ops = append(ops, r.want.ports(l.cfg.Bridge)...)
+			}
+		}
+		l.workers.Go(func() {
+			defer close(done)
+			ctx, cancel := context.WithTimeout(ctx, jobTimeout)
+			defer cancel()
+			if err := l.cfg.DB.Commit(ctx, ops...); err != nil {
+				l.log.Warn("ports of all routers not made at once", zap.Error(err))
+			}
+		})
+	}
+	select {
+	case <-l.prepared:
+		return true
+	default:
+		return false
+	}
 }
 
 // sweep looks once for what is left of routers that went while no agent ran.

@@ -3,9 +3,14 @@
 package conntrack
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -49,19 +54,44 @@ func List(namespace string) ([]Entry, error) {
 	return out, nil
 }
 
-// Delete takes out the entries that match says, of both families, and gives
-// how many they were.
-func Delete(namespace string, match func(Entry) bool) (int, error) {
-	n := uint(0)
-	err := netns.WithNetfilter(namespace, func(h *netlink.Handle) error {
-		for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
-			deleted, err := h.ConntrackDeleteFilters(netlink.ConntrackTable, family, filter(match))
-			n += deleted
-			if err != nil {
-				return err
-			}
+// Count gives how many entries of all families the namespace has.
+func Count(namespace string) (n int, err error) {
+	err = netns.Do(namespace, func() error {
+		b, err := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_count")
+		if errors.Is(err, fs.ErrNotExist) { // nothing is tracked on this machine
+			return nil
 		}
-		return nil
+		if err == nil {
+			n, err = strconv.Atoi(strings.TrimSpace(string(b)))
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count conntrack entries of %s: %w", namespace, err)
+	}
+	return n, nil
+}
+
+// Family is the IP version of entries.
+type Family int
+
+// The families.
+const (
+	IPv4 Family = unix.AF_INET
+	IPv6 Family = unix.AF_INET6
+)
+
+// Delete takes out the entries of a family that match says, and gives how many
+// they were. The kernel walks through the table of the whole machine for it,
+// some tens of milliseconds, unless the namespace has no entry at all.
+func Delete(namespace string, f Family, match func(Entry) bool) (int, error) {
+	if n, err := Count(namespace); err == nil && n == 0 {
+		return 0, nil
+	}
+	n := uint(0)
+	err := netns.WithNetfilter(namespace, func(h *netlink.Handle) (err error) {
+		n, err = h.ConntrackDeleteFilters(netlink.ConntrackTable, netlink.InetFamily(f), filter(match))
+		return err
 	})
 	if err != nil {
 		return int(n), fmt.Errorf("delete conntrack entries of %s: %w", namespace, err)

@@ -17,12 +17,15 @@ func TestEntriesAreListedAndDeletedByWhatTheyAre(t *testing.T) {
 	} {
 		linuxtest.Run(t, ns, append([]string{"conntrack", "-I", "-t", "600"}, args...)...)
 	}
+	if n, err := conntrack.Count(ns); err != nil || n != 3 {
+		t.Fatalf("counted %d, %v", n, err)
+	}
 	all, err := conntrack.List(ns)
 	if err != nil || len(all) != 3 {
 		t.Fatalf("listed %+v, %v", all, err)
 	}
 	floating := netip.MustParseAddr("203.0.113.9")
-	n, err := conntrack.Delete(ns, func(e conntrack.Entry) bool { return e.Reply.Dst == floating })
+	n, err := conntrack.Delete(ns, conntrack.IPv4, func(e conntrack.Entry) bool { return e.Reply.Dst == floating })
 	if err != nil || n != 1 {
 		t.Fatalf("deleted %d, %v", n, err)
 	}
@@ -34,7 +37,7 @@ func TestEntriesAreListedAndDeletedByWhatTheyAre(t *testing.T) {
 			t.Errorf("left %+v", e)
 		}
 	}
-	if n, err = conntrack.Delete(ns, func(e conntrack.Entry) bool { return e.Original.Src.Is6() }); err != nil || n != 1 {
+	if n, err = conntrack.Delete(ns, conntrack.IPv6, func(conntrack.Entry) bool { return true }); err != nil || n != 1 {
 		t.Fatalf("deleted %d of IPv6, %v", n, err)
 	}
 }
