@@ -22,7 +22,7 @@ func (c *cloud) administrator() []string {
 }
 
 // walk types all chapters of the stock client's walk as the administrator, then
-// those that only a cloud with Keystone has. They leave nothing behind.
+// those that only a whole cloud has. They leave nothing behind.
 func (c *cloud) walk(ctx context.Context) (report, error) {
 	var r report
 	project, err := tokens.Get(ctx, c.identity, c.identity.Token()).ExtractProject()
@@ -38,7 +38,7 @@ func (c *cloud) walk(ctx context.Context) (report, error) {
 		return r, err
 	}
 	defer session.Close()
-	for _, chapter := range append(walk.Chapters(), walk.ProjectChapters()...) {
+	for _, chapter := range append(walk.Chapters(), walk.CloudChapters()...) {
 		name := "openstack." + strings.ReplaceAll(chapter.Name, " ", "_")
 		wrong, err := session.Walk(chapter.Steps)
 		if err != nil {

@@ -11,13 +11,11 @@ import (
 // notWalked are the commands that no chapter types, by the words that they
 // begin with, and why.
 var notWalked = map[string]string{
-	"bgp":                  "dynamic routing is a service of its own",
-	"bgpvpn":               "VPNs are a service of their own",
-	"firewall group":       "the firewall of routers is a service of its own",
-	"sfc":                  "service function chains are a service of their own",
-	"vpn":                  "VPNs are a service of their own",
-	"network agent add":    "the extensions dhcp_agent_scheduler and l3_agent_scheduler are not served yet",
-	"network agent remove": "the extensions dhcp_agent_scheduler and l3_agent_scheduler are not served yet",
+	"bgp":            "dynamic routing is a service of its own",
+	"bgpvpn":         "VPNs are a service of their own",
+	"firewall group": "the firewall of routers is a service of its own",
+	"sfc":            "service function chains are a service of their own",
+	"vpn":            "VPNs are a service of their own",
 }
 
 // clientCommands reads what the installed client can do for networking.

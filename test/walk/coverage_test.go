@@ -14,7 +14,7 @@ func TestTheWalkHasEveryCommandThatTheClientHasForNetworking(t *testing.T) {
 		t.Fatalf("only %d commands found", len(commands))
 	}
 	typed := map[string]bool{}
-	for _, chapter := range append(Chapters(), ProjectChapters()...) {
+	for _, chapter := range append(Chapters(), CloudChapters()...) {
 		for _, s := range chapter.Steps {
 			longest := ""
 			for _, command := range commands {

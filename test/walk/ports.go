@@ -2,7 +2,7 @@ package walk
 
 var portSteps = []Step{
 	{
-		Command: "port create p1 --network azure --fixed-ip subnet=s4new,ip-address=10.1.0.55 --mac-address fa:16:3e:00:00:55 --host hv1" +
+		Command: "port create p1 --network azure --fixed-ip subnet=s4new,ip-address=10.1.0.155 --mac-address fa:16:3e:00:00:55 --host hv1" +
 			" --security-group www --allowed-address ip-address=10.1.0.77 --allowed-address ip-address=10.1.0.78,mac-address=fa:16:3e:00:00:78" +
 			" --dns-name mail --description one --device dev1 --device-owner compute:nova --tag pt -f json",
 		Shows: Attributes{
@@ -30,18 +30,18 @@ var portSteps = []Step{
 	{Command: "port list --network azure -f json", Shows: []Attributes{{"Name": "p1"}, {"Name": "p2"}, {"Name": "p3"}}, Among: true},
 	{Command: "port list --host hv1 -f json", Shows: []Attributes{{"Name": "p1"}}},
 	{Command: "port list --mac-address fa:16:3e:00:00:55 -f json", Shows: []Attributes{{"Name": "p1", "Status": "DOWN"}}},
-	{Command: "port list --fixed-ip ip-address=10.1.0.55 -f json", Shows: []Attributes{{"Name": "p1"}}},
+	{Command: "port list --fixed-ip ip-address=10.1.0.155 -f json", Shows: []Attributes{{"Name": "p1"}}},
 	{Command: "port list --fixed-ip subnet=s6 -f json", Shows: []Attributes{{"Name": "p3"}}, Among: true},
 	{Command: "port list --fixed-ip ip-substring=10.1.0. -f json", Shows: []Attributes{{"Name": "p1"}}, Among: true},
 	{Command: "port list --device-owner compute:nova -f json", Shows: []Attributes{{"Name": "p1"}}},
 	{Command: "port list --tags pt --long -f json", Shows: []Attributes{{"Name": "p1", "Device Owner": "compute:nova", "Tags": []string{"pt"}}}},
-	{Command: "port create odd --network azure --fixed-ip ip-address=10.1.0.55", Refused: "409: Client Error for url: $api/v2.0/ports, IP address 10.1.0.55 already allocated in subnet"},
+	{Command: "port create odd --network azure --fixed-ip ip-address=10.1.0.155", Refused: "409: Client Error for url: $api/v2.0/ports, IP address 10.1.0.155 already allocated in subnet"},
 	{Command: "port create odd --network azure --fixed-ip ip-address=192.0.2.1", Refused: "192.0.2.1"},
 	{Command: "port create odd --network azure --mac-address fa:16:3e:00:00:55", Refused: "fa:16:3e:00:00:55"},
 	{Command: "port create odd --network azure --mac-address fa:16", Refused: "'fa:16' is not a valid MAC address"},
 	{Command: "port create odd --network azure --disable-port-security --allowed-address ip-address=10.1.0.77", Refused: "409"},
 	{
-		Command: "port set p1 --name one --no-fixed-ip --fixed-ip subnet=s4new,ip-address=10.1.0.56 --no-allowed-address --allowed-address ip-address=10.1.0.79" +
+		Command: "port set p1 --name one --no-fixed-ip --fixed-ip subnet=s4new,ip-address=10.1.0.156 --no-allowed-address --allowed-address ip-address=10.1.0.79" +
 			" --host hv2 --disable --no-security-group --description two --dns-name web --tag nt",
 	},
 	{
@@ -52,7 +52,7 @@ var portSteps = []Step{
 			"allowed_address_pairs": []Attributes{{"ip_address": "10.1.0.79", "mac_address": "fa:16:3e:00:00:55"}},
 		},
 	},
-	{Command: "port list --fixed-ip ip-address=10.1.0.56 -f json", Shows: []Attributes{{"Name": "one"}}},
+	{Command: "port list --fixed-ip ip-address=10.1.0.156 -f json", Shows: []Attributes{{"Name": "one"}}},
 	{Command: "port set one --mac-address fa:16:3e:00:00:56", Refused: "port is already bound"},
 	{Command: "port unset one --host --allowed-address ip-address=10.1.0.79,mac-address=fa:16:3e:00:00:55 --tag nt"},
 	{Command: "port set one --mac-address fa:16:3e:00:00:56 --enable --security-group www --enable-port-security"},

@@ -1,9 +1,9 @@
 package walk
 
-// ProjectChapters are those that name projects, which the client looks up in
-// Keystone.
-func ProjectChapters() []Chapter {
-	return []Chapter{{"projects and quotas", projectSteps}}
+// CloudChapters are those that only a whole cloud has: they name projects, which
+// the client looks up in Keystone, and want agents for routers and DHCP on net1.
+func CloudChapters() []Chapter {
+	return []Chapter{{"projects and quotas", projectSteps}, {"schedulers", schedulerSteps}}
 }
 
 var projectSteps = []Step{

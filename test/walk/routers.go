@@ -6,8 +6,8 @@ var routerSteps = []Step{
 	{Command: "network create outer --external -f json", Shows: Attributes{"router:external": true}, Saves: "outer"},
 	{Command: "subnet create outside --network outer --subnet-range 203.0.113.0/24 --no-dhcp --allocation-pool start=203.0.113.50,end=203.0.113.99"},
 	{Command: "network create inner -f json", Saves: "inner"},
-	{Command: "subnet create inside --network inner --subnet-range 10.30.0.0/24 -f json", Saves: "inside"},
-	{Command: "subnet create beside --network inner --subnet-range 10.31.0.0/24"},
+	{Command: "subnet create inside --network inner --subnet-range 10.30.0.0/24 --allocation-pool start=10.30.0.100,end=10.30.0.199 -f json", Saves: "inside"},
+	{Command: "subnet create beside --network inner --subnet-range 10.31.0.0/24 --allocation-pool start=10.31.0.100,end=10.31.0.199"},
 	{Command: "port create guest --network inner --fixed-ip subnet=inside,ip-address=10.30.0.9 -f json", Saves: "guest"},
 	{
 		Command: "router create edge --description way --tag r1 -f json",
