@@ -121,3 +121,15 @@ func FuzzCauseIsOneShortLine(f *testing.F) {
 		}
 	})
 }
+
+func TestTheDocumentNamesWhatIsKnownToFail(t *testing.T) {
+	b, err := os.ReadFile("../../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for test, reason := range known {
+		if !strings.Contains(string(b), "`"+test+"`") || !strings.Contains(string(b), reason) {
+			t.Errorf("docs/conformance.md does not say that %s is known to fail: %s", test, reason)
+		}
+	}
+}
