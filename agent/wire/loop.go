@@ -160,6 +160,9 @@ func (l *Loop) Run(ctx context.Context) error {
 func (l *Loop) takeUpdate(u *rpc.Update) {
 	l.mirror.apply(u, l.touched)
 	l.rejected(u)
+	if u.Full { // this controller has not heard of any revision yet
+		l.acked = 0
+	}
 }
 
 // drain takes what is already waiting, so that a burst is compiled once.

@@ -101,6 +101,16 @@ func TestARestartOnAnUnchangedHostSendsNothing(t *testing.T) {
 	}
 }
 
+func TestAControllerThatComesBackHearsOfTheRevision(t *testing.T) {
+	h := newHost(t)
+	u, _, _ := oneNetwork()
+	h.cloud.updates <- u
+	h.settled(10)
+	h.cloud.Ack(0) // a new connection begins
+	h.cloud.updates <- u
+	eventually(t, "the revision again", func() bool { rev, _ := h.cloud.revision(); return rev == 10 })
+}
+
 func TestNothingIsDeletedBeforeTheSnapshot(t *testing.T) {
 	h := newHost(t)
 	u, here, _ := oneNetwork()
