@@ -119,19 +119,28 @@ func (l ledger) write(s State) error {
 }
 
 // hold takes the lab for a longer change: alone for up and down, shared for
-// changes of guests and programs. It does not wait, so that no command hangs
-// behind another; the lock ends with the program that holds it.
+// changes of guests and programs. It does not wait longer than a moment, so
+// that no command hangs behind another. The lock ends with the program that
+// holds it; one that was killed while it started another leaves the lock to
+// that one until it runs.
 func (l ledger) hold(alone bool) (release func(), err error) {
 	how := unix.LOCK_SH
 	if alone {
 		how = unix.LOCK_EX
 	}
-	release, err = lockFile(filepath.Join(l.dir, "lock"), how|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fail(ErrBusy, "another program is changing the lab in %s: try again when it has ended", l.dir)
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
+		release, err = lockFile(filepath.Join(l.dir, "lock"), how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return release, err
+		}
+		if time.Now().After(deadline) {
+			return nil, fail(ErrBusy, "another program is changing the lab in %s: try again when it has ended", l.dir)
+		}
 	}
-	return release, err
 }
+
+// lockPatience is how long a program waits for a lab that another one changes.
+const lockPatience = time.Second
 
 func lockFile(path string, how int) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o644)

@@ -154,7 +154,8 @@ func (l *Lab) vsctl(ctx context.Context, h HostPlan, args ...string) (string, er
 	argv := append([]string{"ovs-vsctl", "--db=unix:" + h.dbSocket(), "--timeout=30"}, args...)
 	out, err := l.command(ctx, argv...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("host %s: %s: %w: %s", h.Name, strings.Join(argv, " "), err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("host %s: %s: %w: %s; the end of ovs-vswitchd's log:\n%s", h.Name, strings.Join(argv, " "), err,
+			bytes.TrimSpace(out), tail(filepath.Join(h.ovsDir(), ovsVswitchd+".log"), 10))
 	}
 	return string(out), nil
 }
