@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/lepton-sdn/lepton/agent/config"
 	"github.com/lepton-sdn/lepton/agent/feed"
 	"github.com/lepton-sdn/lepton/agent/l3"
+	"github.com/lepton-sdn/lepton/agent/packetlog"
 	"github.com/lepton-sdn/lepton/agent/session"
 	"github.com/lepton-sdn/lepton/agent/switches"
 	"github.com/lepton-sdn/lepton/agent/wire"
@@ -80,6 +83,10 @@ func Run(ctx context.Context, o Options) error {
 	}
 
 	reg := telemetry.Registry()
+	packets, err := openPacketLog(cfg.NetworkLog, reg, o.Log)
+	if err != nil {
+		return err
+	}
 	sess := session.New(session.Config{
 		Addresses: cfg.Controller.All(), TLS: clientTLS, Hello: hello(o, instance), Log: o.Log,
 	})
@@ -93,6 +100,7 @@ func Run(ctx context.Context, o Options) error {
 		Controller:   updates.Consumer("wire"),
 		Dial:         hub.Dial,
 		Metrics:      wire.NewMetrics(reg),
+		Packets:      packets,
 		Log:          o.Log,
 	})
 	g, ctx := errgroup.WithContext(ctx)
@@ -117,12 +125,30 @@ func Run(ctx context.Context, o Options) error {
 		}
 		g.Go(func() error { return m.Run(ctx) })
 	}
+	g.Go(func() error { return packets.Run(ctx) })
 	g.Go(func() error { return hub.Run(ctx) })
 	g.Go(func() error { return sess.Run(ctx) })
 	g.Go(func() error { return updates.Run(ctx) })
 	g.Go(func() error { return loop.Run(ctx) })
 	o.Ready()
 	return g.Wait()
+}
+
+// openPacketLog prepares the writing of packets for the logs of the API. Lines
+// are appended, so that the file may be copied and truncated at any time.
+func openPacketLog(c config.NetworkLog, reg prometheus.Registerer, log *zap.Logger) (*packetlog.Log, error) {
+	out := log.Named("network_log")
+	if c.File != "" {
+		own := zap.NewProductionConfig()
+		own.OutputPaths, own.Sampling, own.DisableCaller = []string{c.File}, nil, true
+		own.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+		var err error
+		if out, err = own.Build(); err != nil {
+			return nil, fmt.Errorf("network_log.file: %w", err)
+		}
+		out = out.Named("network_log")
+	}
+	return packetlog.New(packetlog.Config{Rate: c.RateLimit, Burst: c.BurstLimit, Out: out, Registerer: reg}), nil
 }
 
 // namespaceOwner is the mark of the network namespaces that an agent makes:

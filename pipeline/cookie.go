@@ -46,6 +46,7 @@ const (
 	FeatureGroup             // a security group's remote groups
 	FeatureRule              // a security group rule
 	FeatureMember            // an address of a remote group; the object is the member port, or the address group
+	FeatureLog               // copies of a port's packets for logs
 	numFeatures
 )
 
@@ -53,7 +54,7 @@ func (f Feature) String() string {
 	names := [numFeatures]string{
 		"none", "base", "canary", "network", "provider", "tunnel", "port",
 		"identity", "delivery", "responder", "learned",
-		"filter", "group", "rule", "member",
+		"filter", "group", "rule", "member", "log",
 	}
 	if f < numFeatures {
 		return names[f]

@@ -114,6 +114,7 @@ type state struct {
 	learners
 	groups
 	tracked
+	logs
 }
 
 // subject is what a problem is about.
@@ -133,6 +134,7 @@ func newState(v *View) *state {
 		learners:  learners{byNetwork: map[string]learner{}, stale: map[uint64]bool{}},
 		groups:    newGroups(),
 		tracked:   newTracked(),
+		logs:      newLogs(),
 	}
 }
 
@@ -155,6 +157,9 @@ func everything(v *View) Dirty {
 	}
 	for id := range v.AddressGroups {
 		d.AddressGroups = append(d.AddressGroups, id)
+	}
+	for id := range v.Logs {
+		d.Logs = append(d.Logs, id)
 	}
 	for key := range v.Tunnels {
 		d.Tunnels = append(d.Tunnels, key)
@@ -187,6 +192,9 @@ func (s *state) look(v *View, d Dirty) {
 	}
 	for _, id := range d.Ports {
 		s.lookAtPort(v, id)
+	}
+	for _, id := range d.Logs {
+		s.lookAtLog(v, id)
 	}
 }
 

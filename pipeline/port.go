@@ -83,4 +83,5 @@ func (p *port) compile(e *emitter) {
 	}
 	e.integration(p.identity()...)
 	e.integration(p.filter(e.state)...)
+	e.integration(p.logged(e.logsOf(p))...)
 }

@@ -38,9 +38,13 @@ const (
 
 	// br-int 73 and 92, accept or ingress and accepted ingress.
 	prioJudgedCrossed = 130 // replies go back to the direction that they take
+	prioLoggedAccept  = 125 // new connections into ports with a log: a copy to the agent, then as 120 (table 92)
 	prioNewConnection = 120 // the connection is remembered (table 92)
 	prioJudged        = 110 // what a rule has admitted
 	prioNotByHeaders  = 100 // what no stateless rule has admitted goes to the connection tracker
+
+	// br-int 91 and 93, accepted egress and dropped.
+	prioLogged = 100 // ports with a log: a copy to the agent
 
 	// br-int 60, transient.
 	prioBridgeControl  = 110 // frames that end at the first bridge

@@ -62,6 +62,7 @@ type Dirty struct {
 	Groups        []string
 	Members       []MemberKey
 	AddressGroups []string
+	Logs          []string
 	Tunnels       []TunnelKey
 	// Physical are names of physical networks.
 	Physical []string

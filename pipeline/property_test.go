@@ -24,6 +24,7 @@ type world struct {
 func newWorld(t *rapid.T) *world {
 	w := &world{newCloud().View, t}
 	w.Networks, w.Ports, w.Remotes = map[string]Network{}, map[string]LocalPort{}, map[string]*model.Port{}
+	w.Logs = map[string]*model.Log{}
 	return w
 }
 
@@ -35,7 +36,7 @@ func (w *world) yes(label string) bool { return rapid.Bool().Draw(w.t, label) }
 
 // change changes one thing and says what.
 func (w *world) change() Dirty {
-	switch w.pick("what changes", 14) {
+	switch w.pick("what changes", 15) {
 	case 0:
 		return w.changeTunnel()
 	case 1:
@@ -48,6 +49,8 @@ func (w *world) change() Dirty {
 		return w.changeGroup()
 	case 7:
 		return w.changeMember()
+	case 8:
+		return w.changeLog()
 	}
 	return w.changePort()
 }
@@ -171,6 +174,16 @@ func (w *world) changeMember() Dirty {
 	return Dirty{Members: []MemberKey{key}}
 }
 
+func (w *world) changeLog() Dirty {
+	n := w.pick("log", 3)
+	l := (&cloud{w.View}).log(n, pickOf(w, "event", model.LogAll, model.LogAccept, model.LogDrop, "odd"),
+		pickOf(w, "resource", "", w.someGroup(), w.someGroup()), pickOf(w, "target", "", "", portID(w.pick("port", 8))))
+	if l.Enabled = w.yes("enabled"); w.pick("gone", 3) == 0 {
+		delete(w.Logs, l.ID)
+	}
+	return Dirty{Logs: []string{l.ID}}
+}
+
 func (w *world) changePort() Dirty {
 	n := w.pick("port", 8)
 	id := portID(n)
@@ -220,6 +233,7 @@ func (d Dirty) add(o Dirty) Dirty {
 		Tunnels: append(d.Tunnels, o.Tunnels...), Physical: append(d.Physical, o.Physical...),
 		Groups: append(d.Groups, o.Groups...), Members: append(d.Members, o.Members...),
 		AddressGroups: append(d.AddressGroups, o.AddressGroups...),
+		Logs:          append(d.Logs, o.Logs...),
 	}
 }
 

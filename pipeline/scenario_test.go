@@ -203,6 +203,16 @@ var scenarios = []scenario{
 		c.member(2, inGroups(c.port(1, 1, "10.10.0.11", "2001:db8::11"), 1, 2))
 		c.member(2, inGroups(c.remote(2, 1, "hv2", "10.10.0.12"), 2))
 	}},
+	{"logs", "A guest in group 1, of which everything is logged, and one in group 2, of which a log of its own has what is dropped.", func(c *cloud) {
+		c.network(1, flat("physnet1"))
+		c.group(1, "egress IPv4", "ingress IPv4 protocol=tcp ports=22-22")
+		c.group(2, "egress IPv4")
+		inGroups(c.port(1, 1, "198.51.100.11"), 1)
+		inGroups(c.port(2, 1, "198.51.100.12"), 2)
+		c.log(1, model.LogAll, groupID(1), "")
+		c.log(2, model.LogDrop, "", portID(2))
+		c.log(3, model.LogAll, groupID(1), portID(2)) // which is not in it
+	}},
 	{"stateless", "A guest in the stateless group 1, and one in it and in the stateful group 2.", func(c *cloud) {
 		c.network(1, tunnelled(model.VXLAN, 1948))
 		c.group(1, "egress IPv4 protocol=tcp ports=80-80", "ingress IPv4 protocol=icmp ports=0-", "ingress IPv4 protocol=udp ports=53-53 group=1").Stateful = false
@@ -359,6 +369,21 @@ func defaultRules(n int) []string {
 		"egress IPv4", "egress IPv6",
 		fmt.Sprintf("ingress IPv4 group=%d", n), fmt.Sprintf("ingress IPv6 group=%d", n),
 	}
+}
+
+func logID(n int) string { return fmt.Sprintf("10600000-%04x-4000-8000-000000000000", n) }
+
+// log adds log n about a group, a port, both or everything.
+func (c *cloud) log(n int, event, group, port string) *model.Log {
+	r := &model.Log{
+		Meta: model.Meta{ID: logID(n)}, ResourceType: model.LogSecurityGroup, Event: event,
+		ResourceID: group, TargetID: port, Enabled: true,
+	}
+	if c.Logs == nil {
+		c.Logs = map[string]*model.Log{}
+	}
+	c.Logs[r.ID] = r
+	return r
 }
 
 // admitAll puts the ports without a group into one that admits everything. A

@@ -57,7 +57,7 @@ var (
 	}
 	acceptedEgress = &table{
 		Integration, 91, "accepted_egress",
-		"Admitted on the way out of a port.",
+		"Admitted on the way out of a port. Where a log asks for it, the first packets of a connection are copied to the agent.",
 	}
 	transient = &table{
 		Integration, 60, "transient",
@@ -85,7 +85,7 @@ var (
 	}
 	dropped = &table{
 		Integration, 93, "dropped",
-		"What anti-spoofing and the security groups refused.",
+		"What anti-spoofing and the security groups refused. Where a log asks for it, a copy goes to the agent.",
 	}
 	output = &table{
 		Integration, 94, "output",

@@ -27,6 +27,9 @@ type View struct {
 	Members map[MemberKey]*model.GroupMember
 	// AddressGroups are those that rules of these groups name as remote, by id.
 	AddressGroups map[string]*model.AddressGroup
+	// Logs are the logs that may concern ports here, by id. Those that are not
+	// enabled count as if they were not there.
+	Logs map[string]*model.Log
 	// Tunnels are the tunnel ports of br-tun and their OpenFlow port numbers. A
 	// tunnel whose port has no number yet is left out.
 	Tunnels map[TunnelKey]uint32

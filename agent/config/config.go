@@ -27,6 +27,8 @@ type Config struct {
 	L2       L2       `yaml:"l2"`
 	Metrics  Metrics  `yaml:"metrics"`
 	Log      Log      `yaml:"log"`
+	// NetworkLog is about the packets that logs of the API ask for.
+	NetworkLog NetworkLog `yaml:"network_log"`
 	// AvailabilityZone is the zone that the agent reports.
 	AvailabilityZone string `yaml:"availability_zone"`
 }
@@ -102,6 +104,16 @@ type Metrics struct {
 	Listen string `yaml:"listen"`
 }
 
+// NetworkLog says where packets are logged, and how many.
+type NetworkLog struct {
+	// File takes the lines; empty: the agent's own log.
+	File string `yaml:"file"`
+	// RateLimit is packets a second, at least 100; BurstLimit is how many may
+	// come at once, at least 25.
+	RateLimit  int `yaml:"rate_limit"`
+	BurstLimit int `yaml:"burst_limit"`
+}
+
 // Log sets the level: debug, info, warn, error.
 type Log struct {
 	Level string `yaml:"level"`
@@ -129,6 +141,8 @@ func Default() *Config {
 		L2:      L2{ARPResponder: true},
 		Metrics: Metrics{Listen: "127.0.0.1:9699"},
 		Log:     Log{Level: "info"},
+
+		NetworkLog: NetworkLog{RateLimit: 100, BurstLimit: 25},
 	}
 }
 
@@ -179,7 +193,21 @@ func (c *Config) Validate() error {
 		e.Address("metrics.listen", c.Metrics.Listen)
 	}
 	e.LogLevel(c.Log.Level)
+	c.checkNetworkLog(&e)
 	return e.Err()
+}
+
+func (c *Config) checkNetworkLog(e *config.Errors) {
+	l := c.NetworkLog
+	if l.File != "" && !filepath.IsAbs(l.File) {
+		e.Add("network_log.file", "%q is not an absolute path", l.File)
+	}
+	if l.RateLimit < 100 {
+		e.Add("network_log.rate_limit", "%d is less than 100 packets a second", l.RateLimit)
+	}
+	if l.BurstLimit < 25 {
+		e.Add("network_log.burst_limit", "%d is less than 25 packets", l.BurstLimit)
+	}
 }
 
 func (c *Config) checkController(e *config.Errors) {

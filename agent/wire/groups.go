@@ -10,7 +10,7 @@ import (
 	"github.com/lepton-sdn/lepton/rpc"
 )
 
-// This file: security groups, their rules and members on the way from the
+// This file: security groups, their rules, members and logs on the way from the
 // records to the view.
 
 func (m *mirror) addGroups(u *rpc.Update, t *touched) {
@@ -29,6 +29,10 @@ func (m *mirror) addGroups(u *rpc.Update, t *touched) {
 	for _, g := range u.AddressGroups {
 		m.addresses[g.ID] = g
 		t.addresses[g.ID] = true
+	}
+	for _, r := range u.Logs {
+		m.logs[r.ID] = r
+		t.logs[r.ID] = true
 	}
 }
 
@@ -49,6 +53,10 @@ func (m *mirror) dropGroups(u *rpc.Update, t *touched) {
 		delete(m.addresses, id)
 		t.addresses[id] = true
 	}
+	for _, id := range u.Deleted.Logs {
+		delete(m.logs, id)
+		t.logs[id] = true
+	}
 }
 
 // replaceGroups notes that all of the old is in question.
@@ -65,6 +73,9 @@ func (m *mirror) replaceGroups(old *mirror, t *touched) {
 	for id := range old.addresses {
 		t.addresses[id] = true
 	}
+	for id := range old.logs {
+		t.logs[id] = true
+	}
 }
 
 func (m *mirror) keepOfGroups(old *mirror, r rpc.Rejected) {
@@ -79,6 +90,8 @@ func (m *mirror) keepOfGroups(old *mirror, r rpc.Rejected) {
 		keepOld(m.members, old.members, memberKey(r.ID))
 	case rpc.KindAddressGroup:
 		keepOld(m.addresses, old.addresses, r.ID)
+	case rpc.KindLog:
+		keepOld(m.logs, old.logs, r.ID)
 	}
 }
 
@@ -148,6 +161,21 @@ func (l *Loop) lookAtGroups(t *touched) {
 		if follow(l.view.AddressGroups, l.mirror.addresses, id) {
 			l.dirty.AddressGroups = append(l.dirty.AddressGroups, id)
 		}
+	}
+	l.lookAtLogs(t)
+}
+
+// lookAtLogs does the same for the logs.
+func (l *Loop) lookAtLogs(t *touched) {
+	changed := false
+	for id := range t.logs {
+		if follow(l.view.Logs, l.mirror.logs, id) {
+			l.dirty.Logs = append(l.dirty.Logs, id)
+			changed = true
+		}
+	}
+	if changed && l.cfg.Packets != nil {
+		l.cfg.Packets.SetLogs(l.view.Logs)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/pipeline"
@@ -37,6 +38,12 @@ type Controller interface {
 	SetDevices(n int, inSync bool)
 }
 
+// PacketLog writes down packets (*packetlog.Log). It never waits.
+type PacketLog interface {
+	SetLogs(logs map[string]*model.Log)
+	Take(p ofp.PacketIn)
+}
+
 // Config says what the loop works with.
 type Config struct {
 	Host string
@@ -48,7 +55,9 @@ type Config struct {
 	Controller   Controller
 	Dial         Dialer
 	Metrics      *Metrics
-	Log          *zap.Logger
+	// Packets takes what the integration bridge sends for logs; nil: nobody does.
+	Packets PacketLog
+	Log     *zap.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -114,6 +123,7 @@ func New(cfg Config) *Loop {
 		Groups:        map[string]pipeline.SecurityGroup{},
 		Members:       map[pipeline.MemberKey]*model.GroupMember{},
 		AddressGroups: map[string]*model.AddressGroup{},
+		Logs:          map[string]*model.Log{},
 	}
 	return l
 }
@@ -220,7 +230,7 @@ func (l *Loop) ready() bool {
 func (l *Loop) compile() {
 	d := l.dirty
 	if l.gen > 0 && !d.All && len(d.Networks)+len(d.Ports)+len(d.Tunnels)+len(d.Physical)+
-		len(d.Groups)+len(d.Members)+len(d.AddressGroups) == 0 {
+		len(d.Groups)+len(d.Members)+len(d.AddressGroups)+len(d.Logs) == 0 {
 		return
 	}
 	began := time.Now()
@@ -313,6 +323,9 @@ func (l *Loop) ensureDriver(ctx context.Context, name string) {
 	b.jobs = jobs
 	l.bridges[name] = b
 	d := &driver{bridge: name, dial: l.cfg.Dial, jobs: jobs, events: l.events, log: l.log}
+	if name == l.cfg.Bridges.Integration {
+		d.packets = l.cfg.Packets
+	}
 	l.workers.Go(func() { d.run(ctx) })
 }
 

@@ -21,6 +21,7 @@ type mirror struct {
 	rules     map[string]*model.SecurityGroupRule
 	members   map[pipeline.MemberKey]*model.GroupMember
 	addresses map[string]*model.AddressGroup
+	logs      map[string]*model.Log
 	// rulesOf is group id → its rules by id, and usersOf group id → the ports of
 	// this host that are in it.
 	rulesOf map[string]map[string]*model.SecurityGroupRule
@@ -36,12 +37,14 @@ type touched struct {
 	groups    map[string]bool // whose record or rules changed
 	members   map[pipeline.MemberKey]bool
 	addresses map[string]bool
+	logs      map[string]bool
 }
 
 func newTouched() *touched {
 	return &touched{
 		networks: map[string]bool{}, ports: map[string]bool{},
 		groups: map[string]bool{}, members: map[pipeline.MemberKey]bool{}, addresses: map[string]bool{},
+		logs: map[string]bool{},
 	}
 }
 
@@ -56,6 +59,7 @@ func newMirror() *mirror {
 		rules:     map[string]*model.SecurityGroupRule{},
 		members:   map[pipeline.MemberKey]*model.GroupMember{},
 		addresses: map[string]*model.AddressGroup{},
+		logs:      map[string]*model.Log{},
 		rulesOf:   map[string]map[string]*model.SecurityGroupRule{},
 		usersOf:   map[string]map[string]bool{},
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,6 +30,9 @@ type Switch interface {
 	Flush(ctx context.Context, ended []pipeline.Connections) error
 	// Touch sends a frame that means nothing out of the ports.
 	Touch(ctx context.Context, ports []uint32) error
+	// Events gives what the switch tells unasked. It is closed with the
+	// connection, or nil.
+	Events() <-chan ofp.Event
 	// Done is closed when the connection is lost.
 	Done() <-chan struct{}
 	Close() error
@@ -86,6 +90,8 @@ type driver struct {
 	jobs   chan job // capacity 1; the loop sends only when the driver is idle
 	events chan<- switchEvent
 	log    *zap.Logger
+	// packets takes the copies of packets that logs ask for; nil: nobody does.
+	packets PacketLog
 }
 
 func (d *driver) run(ctx context.Context) {
@@ -118,6 +124,13 @@ func (d *driver) serve(ctx context.Context) error {
 		return err
 	}
 	defer sw.Close()
+	if d.packets != nil {
+		var listening sync.WaitGroup
+		ctx, stop := context.WithCancel(ctx)
+		listening.Go(func() { d.listen(ctx, sw) })
+		defer listening.Wait()
+		defer stop()
+	}
 	d.dropJob()
 	began := time.Now()
 	have, err := within(ctx, dumpTimeout, sw.Flows)
@@ -136,6 +149,25 @@ func (d *driver) serve(ctx context.Context) error {
 		case j := <-d.jobs:
 			if err := d.apply(ctx, sw, j); err != nil {
 				return err
+			}
+		}
+	}
+}
+
+// listen hands on the packets that the switch sends, until ctx is done or the
+// connection ends.
+func (d *driver) listen(ctx context.Context, sw Switch) {
+	events := sw.Events()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-events:
+			if !ok {
+				return
+			}
+			if p, ok := e.(ofp.PacketIn); ok {
+				d.packets.Take(p)
 			}
 		}
 	}

@@ -1,0 +1,118 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/flows/sim"
+	"github.com/lepton-sdn/lepton/model"
+)
+
+// loggedOf tells which copies a packet causes: "accepted 1 [1 2]" for those of
+// port 1 for logs 1 and 2.
+func loggedOf(t *testing.T, l *live, res sim.Result) []string {
+	t.Helper()
+	var list []string
+	for _, step := range res.Trace {
+		if step.Rule == nil {
+			continue
+		}
+		for _, a := range step.Rule.Actions {
+			c, ok := a.(flows.Controller)
+			if !ok {
+				continue
+			}
+			why, ok := ReadLogged(c.Userdata)
+			if !ok || c.MaxLen != loggedBytes {
+				t.Fatalf("%s is no copy for a log", step.Rule)
+			}
+			words := "dropped"
+			if why.Accepted {
+				words = "accepted"
+			}
+			var logs []int
+			for n := range 9 {
+				if slices.Contains(why.Logs, logID(n)) {
+					logs = append(logs, n)
+				}
+			}
+			list = append(list, fmt.Sprintf("%s %s %v", words, why.Port[9:13], logs))
+		}
+	}
+	return list
+}
+
+// TestLogsGetCopiesOfWhatTheyAskForAndChangeNothing sends packets through the
+// real switch and the interpreter, which agree on where they come out; the
+// interpreter says what is copied.
+func TestLogsGetCopiesOfWhatTheyAskForAndChangeNothing(t *testing.T) {
+	l := newLive(t)
+	c := liveCloud()
+	c.group(1, "egress IPv4", "ingress IPv4 protocol=tcp ports=22-22")
+	c.group(2, "egress IPv4 protocol=tcp")
+	c.guestsIn([]int{1}, []int{1}, []int{2}, []int{2})
+	l.use(c)
+	open, closed := tcp4(1, 2, 1000, 22), tcp4(1, 2, 1000, 23)
+	far, refused := tcp4(remoteEnd, 2, 1000, 22), udp4(3, 1, 1000, 53)
+	spoofed := tcp4(1, 2, 1001, 22)
+	spoofed.as = endIP(4, 4)
+	l.passes("without a log", open)
+	l.forget()
+
+	c.log(1, model.LogAll, groupID(1), "")
+	c.log(2, model.LogDrop, "", portID(1))
+	c.log(3, model.LogAccept, "", "")
+	c.log(4, model.LogAll, groupID(2), portID(1))
+	c.log(5, model.LogAll, "", "").Enabled = false
+	l.use(c)
+	for _, step := range []struct {
+		what   string
+		packet talk
+		passes bool
+		want   []string
+	}{
+		{"the first packet of a connection", open, true, []string{"accepted 0001 [1 3]", "accepted 0002 [1 3]"}},
+		{"its answer", open.reply(), true, nil},
+		{"and what follows", open.again(), true, nil},
+		{"a packet that no rule admits", closed, false, []string{"accepted 0001 [1 3]", "dropped 0002 [1]"}},
+		{"once more", closed, false, []string{"accepted 0001 [1 3]", "dropped 0002 [1]"}},
+		{"a connection from elsewhere", far, true, []string{"accepted 0002 [1 3]"}},
+		{"a packet that the sender's group refuses, of which no log has drops", refused, false, nil},
+		{"a spoofed address", spoofed, false, []string{"dropped 0001 [1 2]"}},
+	} {
+		l.count++
+		frame := step.packet.frame(t, uint16(l.count))
+		wire := l.transmit(endName(step.packet.from), frame)
+		got, res := l.simulate(endName(step.packet.from), frame)
+		if !slices.Equal(wire, got) || len(got) > 0 != step.passes {
+			t.Errorf("%s: the switch puts it out of %q, the interpreter of %q, passes %t\n%v", step.what, wire, got, step.passes, res.Trace)
+		}
+		if diff := cmp.Diff(step.want, loggedOf(t, l, res)); diff != "" {
+			t.Errorf("%s: other copies than wanted:\n%s", step.what, diff)
+		}
+	}
+}
+
+func TestUserdataOfCopiesIsReadAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := Logged{Port: portID(rapid.IntRange(0, 9).Draw(t, "port")), Accepted: rapid.Bool().Draw(t, "accepted")}
+		for range rapid.IntRange(1, 5).Draw(t, "logs") {
+			want.Logs = append(want.Logs, logID(rapid.IntRange(0, 9).Draw(t, "log")))
+		}
+		data, ok := want.userdata()
+		if !ok {
+			t.Fatal("there is nothing to log")
+		}
+		if got, ok := ReadLogged(data); !ok || !cmp.Equal(got, want) {
+			t.Fatalf("%v is read as %v", want, got)
+		}
+		if got, ok := ReadLogged(rapid.SliceOf(rapid.Byte()).Draw(t, "userdata")); ok && len(got.Logs) == 0 {
+			t.Fatalf("%v is about no log", got)
+		}
+	})
+}
