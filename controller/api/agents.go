@@ -87,15 +87,7 @@ func newZones(a *API) endpoint {
 		id:     func(z *view) string { return z.Name + "/" + z.Resource },
 		target: func(records.Reader, *view) identity.Target { return identity.Target{} },
 		find:   func(records.Reader, string) (*view, bool) { return nil, false },
-		all: func(r records.Reader) iter.Seq[*view] {
-			return func(yield func(*view) bool) {
-				for _, z := range a.config.Plugin.Zones(r) {
-					if !yield(&z) {
-						return
-					}
-				}
-			}
-		},
+		all:    func(r records.Reader) iter.Seq[*view] { return each(a.config.Plugin.Zones(r)) },
 	}).governed()
 }
 

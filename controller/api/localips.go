@@ -95,7 +95,6 @@ func (e localIPs) serve(ctx context.Context, rq *request, rest []string) (respon
 	case len(rest) == 2 && method != http.MethodGet, len(rest) == 3 && method != http.MethodGet && method != http.MethodDelete:
 		return response{}, errMethod
 	}
-	// There are no associations yet; see plugin.AssociateLocalIP.
 	err := e.api.read(ctx, func(r records.Reader) error {
 		_, err := e.seen(r, rq.who, id)
 		if err == nil && len(rest) == 3 {
@@ -103,7 +102,29 @@ func (e localIPs) serve(ctx context.Context, rq *request, rest []string) (respon
 		}
 		return err
 	})
-	return response{status: http.StatusOK, body: appendObject(nil, object{{"port_associations", []object{}}})}, err
+	if err != nil {
+		return response{}, err
+	}
+	return associationsOf(e.api, id).serveList(ctx, rq)
+}
+
+// associationsOf is the list of a local IP's associations. There are none yet;
+// see plugin.AssociateLocalIP.
+func associationsOf(a *API, id string) *collection[struct{}, model.Port] {
+	type (
+		spec = struct{}
+		view = model.Port // the port with the fixed address
+	)
+	c := &collection[spec, view]{
+		api: a, member: "port_association", plural: "port_associations", path: "local_ips/" + id + "/port_associations",
+		kind: "LocalIPAssociation", title: "Local IP association",
+		id:  func(v *view) string { return v.ID },
+		all: func(records.Reader) iter.Seq[*view] { return each[view](nil) },
+	}
+	for _, name := range []string{"fixed_port_id", "fixed_ip", "host", "local_ip_address", "local_ip_id"} {
+		c.attrs = append(c.attrs, attr[spec, view]{name: name, filter: byText, sort: true})
+	}
+	return c
 }
 
 // associate answers POST to a local IP's associations.

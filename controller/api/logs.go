@@ -1,13 +1,10 @@
 package api
 
 import (
-	"context"
 	"iter"
-	"net/http"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
-	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -19,7 +16,7 @@ type (
 
 // newLogging serves /v2.0/log: the logs, and what can be logged.
 func newLogging(a *API) branch {
-	return branch{"logs": newLogs(a), "loggable-resources": loggables{policy.Of("loggable_resource")}}
+	return branch{"logs": newLogs(a), "loggable-resources": newLoggables(a)}
 }
 
 func newLogs(a *API) endpoint {
@@ -81,21 +78,19 @@ func logAttrs() []attr[logSpec, logView] {
 	}...)
 }
 
-// loggables serves /v2.0/log/loggable-resources.
-type loggables struct{ rights policy.Resource }
-
-func (e loggables) serve(_ context.Context, rq *request, rest []string) (response, error) {
-	if len(rest) > 1 || len(rest) == 1 && rest[0] != "" {
-		return response{}, errNoPath
-	}
-	if rq.http.Method != http.MethodGet {
-		return response{}, errMethod
-	}
-	all := []object{}
-	if policy.May(e.rights.Get, rq.who, identity.Target{}) {
-		for _, kind := range plugin.LoggableResources() {
-			all = append(all, rq.query.only(object{{"type", kind}}))
-		}
-	}
-	return response{status: http.StatusOK, body: appendObject(nil, object{{"loggable_resources", all}})}, nil
+// newLoggables serves /v2.0/log/loggable-resources, a list only.
+func newLoggables(a *API) endpoint {
+	type (
+		spec = struct{}
+		view = string // the type
+	)
+	return (&collection[spec, view]{
+		api: a, member: "loggable_resource", plural: "loggable_resources", path: "log/loggable-resources",
+		kind: "LoggableResource", title: "Loggable resource",
+		attrs:  []attr[spec, view]{{name: "type", get: func(kind *view) any { return *kind }, filter: byText, sort: true}},
+		id:     func(kind *view) string { return *kind },
+		target: func(records.Reader, *view) identity.Target { return identity.Target{} },
+		find:   func(records.Reader, string) (*view, bool) { return nil, false },
+		all:    func(records.Reader) iter.Seq[*view] { return each(plugin.LoggableResources()) },
+	}).governed()
 }

@@ -1,13 +1,10 @@
 package api
 
 import (
-	"context"
 	"iter"
-	"net/http"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
-	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -75,21 +72,34 @@ func profileAttrs() []attr[profileSpec, profileView] {
 	}
 }
 
-// providers serves /v2.0/service-providers.
-type providers struct{ rights policy.Resource }
+// newProviders serves /v2.0/service-providers, a list only.
+func newProviders(a *API) endpoint {
+	type (
+		spec = struct{}
+		view = plugin.Provider
+	)
+	return (&collection[spec, view]{
+		api: a, member: "service_provider", plural: "service_providers", path: "service-providers",
+		kind: "ServiceProvider", title: "Service provider",
+		attrs: []attr[spec, view]{
+			{name: "service_type", get: func(p *view) any { return p.ServiceType }, filter: byText, sort: true},
+			{name: "name", get: func(p *view) any { return p.Name }, filter: byText, sort: true},
+			{name: "default", get: func(p *view) any { return p.Default }, filter: byBool, sort: true},
+		},
+		id:     func(p *view) string { return p.Name },
+		target: func(records.Reader, *view) identity.Target { return identity.Target{} },
+		find:   func(records.Reader, string) (*view, bool) { return nil, false },
+		all:    func(records.Reader) iter.Seq[*view] { return each(plugin.Providers()) },
+	}).governed()
+}
 
-func (e providers) serve(_ context.Context, rq *request, rest []string) (response, error) {
-	if len(rest) > 1 || len(rest) == 1 && rest[0] != "" {
-		return response{}, errNoPath
-	}
-	if rq.http.Method != http.MethodGet {
-		return response{}, errMethod
-	}
-	all := []object{}
-	for _, p := range plugin.Providers() {
-		if policy.May(e.rights.Get, rq.who, identity.Target{}) {
-			all = append(all, rq.query.only(object{{"service_type", p.ServiceType}, {"name", p.Name}, {"default", p.Default}}))
+// each gives the values of a list as a collection wants them.
+func each[V any](values []V) iter.Seq[*V] {
+	return func(yield func(*V) bool) {
+		for i := range values {
+			if !yield(&values[i]) {
+				return
+			}
 		}
 	}
-	return response{status: http.StatusOK, body: appendObject(nil, object{{"service_providers", all}})}, nil
 }

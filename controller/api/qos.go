@@ -22,7 +22,7 @@ type (
 // newQoS serves /v2.0/qos: the policies, below each its rules, the rules by
 // their ids alone, and the types of rules.
 func newQoS(a *API) branch {
-	b := branch{"policies": newQoSPolicies(a), "rule-types": ruleTypes{policy.Of("rule_type")}}
+	b := branch{"policies": newQoSPolicies(a), "rule-types": newRuleTypes(a)}
 	for _, kind := range model.QoSRuleTypes() {
 		b["alias-"+strings.ReplaceAll(string(kind), "_", "-")+"-rules"] = newQoSRules(a, kind, "")
 	}

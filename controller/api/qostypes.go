@@ -2,29 +2,52 @@ package api
 
 import (
 	"context"
+	"iter"
 	"math"
 	"net/http"
 	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
-	"github.com/lepton-sdn/lepton/controller/policy"
+	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
 
 // ruleTypes serves /v2.0/qos/rule-types: the types of rules that policies may
 // have, and the values that the driver takes in them.
-type ruleTypes struct{ rights policy.Resource }
+type ruleTypes struct {
+	*collection[struct{}, model.QoSRuleType]
+}
 
-func (e ruleTypes) serve(_ context.Context, rq *request, rest []string) (response, error) {
-	if len(rest) > 1 {
-		return response{}, errNoPath
+func newRuleTypes(a *API) endpoint {
+	type (
+		spec = struct{}
+		view = model.QoSRuleType
+	)
+	// There is one driver, which takes all rules: all and all that are supported
+	// are what is listed anyhow.
+	asked := func(values []string) (func(*view) bool, error) {
+		_, err := boolFilter(func(*view) any { return nil }, values)
+		return func(*view) bool { return true }, err
 	}
-	if rq.http.Method != http.MethodGet {
-		return response{}, errMethod
-	}
-	if len(rest) == 0 || rest[0] == "" {
-		return e.list(rq)
+	return ruleTypes{(&collection[spec, view]{
+		api: a, member: "rule_type", plural: "rule_types", path: "qos/rule-types",
+		kind: "QosRuleType", title: "QoS rule type",
+		attrs: []attr[spec, view]{
+			{name: "type", get: func(kind *view) any { return string(*kind) }},
+			{name: "all_rules", match: asked},
+			{name: "all_supported", match: asked},
+		},
+		id:     func(kind *view) string { return string(*kind) },
+		target: func(records.Reader, *view) identity.Target { return identity.Target{} },
+		find:   func(records.Reader, string) (*view, bool) { return nil, false },
+		all:    func(records.Reader) iter.Seq[*view] { return each(model.QoSRuleTypes()) },
+	}).governed()}
+}
+
+func (e ruleTypes) serve(ctx context.Context, rq *request, rest []string) (response, error) {
+	if len(rest) != 1 || rest[0] == "" || rq.http.Method != http.MethodGet {
+		return e.collection.serve(ctx, rq, rest)
 	}
 	kind := model.QoSRuleType(rest[0])
 	if !rq.who.Admin {
@@ -55,26 +78,4 @@ func qosParameters(kind model.QoSRuleType) []object {
 		all = append(all, number(form.burst))
 	}
 	return append(all, parameter("direction", "choices", form.directions))
-}
-
-// list gives all types. all_rules and all_supported ask for more than what every
-// driver takes; there is one driver, which takes all.
-func (e ruleTypes) list(rq *request) (response, error) {
-	for _, name := range rq.query.order {
-		if name != "all_rules" && name != "all_supported" {
-			return response{}, badRequest("['%s'] is invalid attribute for filtering", clip(name))
-		}
-		for _, text := range rq.query.filters[name] {
-			if _, ok := parseBool(text); !ok {
-				return response{}, plugin.InvalidInput("'%s' cannot be converted to boolean", clip(text))
-			}
-		}
-	}
-	all := []object{}
-	if policy.May(e.rights.Get, rq.who, identity.Target{}) {
-		for _, kind := range model.QoSRuleTypes() {
-			all = append(all, rq.query.only(object{{"type", string(kind)}}))
-		}
-	}
-	return response{status: http.StatusOK, body: appendObject(nil, object{{"rule_types", all}})}, nil
 }

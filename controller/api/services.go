@@ -1,7 +1,5 @@
 package api
 
-import "github.com/lepton-sdn/lepton/controller/policy"
-
 // serviceEndpoints are the collections of what is done to networks and ports
 // besides connecting them.
 func serviceEndpoints(a *API) map[string]endpoint {
@@ -9,7 +7,7 @@ func serviceEndpoints(a *API) map[string]endpoint {
 		"qos":               newQoS(a),
 		"flavors":           newFlavors(a),
 		"service_profiles":  newProfiles(a),
-		"service-providers": providers{policy.Of("service_provider")},
+		"service-providers": newProviders(a),
 		"ndp_proxies":       newNDPProxies(a),
 		"trunks":            newTrunks(a),
 		"metering":          newMetering(a),
