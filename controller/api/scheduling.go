@@ -90,7 +90,8 @@ func (e agentEndpoint) serveHosted(ctx context.Context, rq *request, id, what st
 // within gives a collection of some of the objects of another one.
 func within[S, V any](c *collection[S, V], path string, members func(records.Reader) []string) *collection[S, V] {
 	some := *c
-	some.path, some.hints = path, nil
+	// The ways to find objects fast find those that are not members too.
+	some.path, some.hints, some.narrow, some.exact, some.after = path, nil, nil, nil, nil
 	some.find = func(r records.Reader, id string) (*V, bool) {
 		if !slices.Contains(members(r), id) {
 			return nil, false

@@ -285,3 +285,40 @@ func TestGophercloudSchedules(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestPagesOfAnAgentHaveWhatIsOnIt(t *testing.T) {
+	c := newCloud(t)
+	c.netNode("net1")
+	var routers, networks []string
+	for range 3 {
+		n := id(c.network(`{}`))
+		c.subnet(n, `"ip_version": 4, "cidr": "10.0.0.0/24"`)
+		networks = append(networks, n)
+		routers = append(routers, id(c.create("routers", "router", `{}`)))
+	}
+	slices.Sort(routers)
+	slices.Sort(networks)
+	l3, dhcp := "agents/"+c.agentID("net1", "L3 agent")+"/l3-routers", "agents/"+c.agentID("net1", "DHCP agent")+"/dhcp-networks"
+	c.must(201, "POST", "/v2.0/"+l3, `{"router_id": "`+routers[1]+`"}`)
+	c.must(201, "POST", "/v2.0/"+dhcp, `{"network_id": "`+networks[1]+`"}`)
+	for query, want := range map[string]bool{
+		"limit=2": true, "limit=2&sort_key=id": true, "limit=2&page_reverse=true": true, "limit=2&sort_key=name&sort_dir=desc": true,
+		"admin_state_up=true&limit=1": true, "name=x&limit=1": false,
+	} {
+		for path, on := range map[string]string{l3: routers[1], dhcp: networks[1]} {
+			plural := map[string]string{l3: "routers", dhcp: "networks"}[path]
+			if !want {
+				on = ""
+			}
+			if got := ids(c.list(path+"?"+query, plural)); got != on {
+				t.Errorf("%s?%s: %s, want %s", path, query, got, on)
+			}
+		}
+	}
+	// What is not on the agent is no place to go on from.
+	for path, other := range map[string]string{l3: routers[0], dhcp: networks[0]} {
+		if status, _, _ := c.call("GET", "/v2.0/"+path+"?limit=1&marker="+other, nil); status != 404 {
+			t.Errorf("%s from what is elsewhere: %d", path, status)
+		}
+	}
+}
