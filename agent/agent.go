@@ -26,9 +26,11 @@ import (
 	"github.com/lepton-sdn/lepton/agent/feed"
 	"github.com/lepton-sdn/lepton/agent/l3"
 	"github.com/lepton-sdn/lepton/agent/packetlog"
+	"github.com/lepton-sdn/lepton/agent/rulestats"
 	"github.com/lepton-sdn/lepton/agent/session"
 	"github.com/lepton-sdn/lepton/agent/switches"
 	"github.com/lepton-sdn/lepton/agent/wire"
+	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
@@ -130,6 +132,14 @@ func Run(ctx context.Context, o Options) error {
 	g.Go(func() error { return sess.Run(ctx) })
 	g.Go(func() error { return updates.Run(ctx) })
 	g.Go(func() error { return loop.Run(ctx) })
+	g.Go(func() error {
+		return rulestats.Run(ctx, rulestats.Config{
+			Read: func(ctx context.Context, f ofp.Filter) ([]ofp.FlowStat, error) {
+				return hub.Stats(ctx, cfg.OVS.IntegrationBridge, f)
+			},
+			Report: sess.ReportRules, Log: o.Log,
+		})
+	})
 	o.Ready()
 	return g.Wait()
 }

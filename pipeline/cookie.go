@@ -72,6 +72,10 @@ func Cookie(f Feature, id string) uint64 {
 // Mark gives the cookie and the mask that choose all of Lepton's flows.
 func Mark() (cookie, mask uint64) { return cookieMark, markMask }
 
+// RuleFlows gives the cookie and the mask that choose the flows of all security
+// group rules.
+func RuleFlows() (cookie, mask uint64) { return Cookie(FeatureRule, ""), markMask | featureMask }
+
 // SameObject reports whether the digits that Explain gave are those of the
 // object with this id.
 func SameObject(digits, id string) bool {

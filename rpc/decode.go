@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc/pb"
@@ -16,8 +17,8 @@ const (
 	MaxText = 1024
 	// MaxProblems bounds the problems of one heartbeat.
 	MaxProblems = 256
-	// MaxStatuses bounds the statuses of one report, of ports and of other objects
-	// each.
+	// MaxStatuses bounds the statuses of one report, of ports, of other objects and
+	// of rules' counters each.
 	MaxStatuses = 512
 )
 
@@ -325,6 +326,24 @@ func DecodeObjectStatus(m *pb.ObjectStatus) (model.ObjectStatus, error) {
 	}
 	return s, checkID("id", s.ID)
 }
+
+// DecodeRuleCounter reads the counter of a rule: the rule's digits, twelve of
+// base 16, and the counter without the rule's id.
+func DecodeRuleCounter(m *pb.RuleCounter) (digits string, c model.RuleCounter, err error) {
+	digits = m.GetDigits()
+	ok := len(digits) == ruleDigits
+	for i := 0; ok && i < len(digits); i++ {
+		ok = digits[i] >= '0' && digits[i] <= '9' || digits[i] >= 'a' && digits[i] <= 'f'
+	}
+	if !ok {
+		return "", c, fmt.Errorf("digits: %.80q are not the first %d of an id", digits, ruleDigits)
+	}
+	c.Packets, c.Bytes, c.ReadAt = m.GetPackets(), m.GetBytes(), time.Unix(0, m.GetReadUnixNano()).UTC()
+	return digits, c, nil
+}
+
+// ruleDigits is how much of a rule's id its counter names.
+const ruleDigits = 12
 
 func decodeMAC(b []byte) (model.MAC, error) {
 	switch len(b) {

@@ -189,6 +189,7 @@ func FuzzAgentMessage(f *testing.F) {
 		{Body: &pb.AgentMessage_Hello{Hello: &pb.Hello{Host: "hv1", Instance: "i", TunnelIp: []byte{1, 2, 3, 4}}}},
 		{Body: &pb.AgentMessage_Report{Report: &pb.Report{
 			Statuses: []*pb.PortStatus{{PortId: "p1", State: "ACTIVE"}}, Objects: []*pb.ObjectStatus{{Kind: "router", Id: "r", State: "ACTIVE"}},
+			Rules: []*pb.RuleCounter{{Digits: "4f1d2a7b93c0", Packets: 1, Bytes: 98}},
 		}}},
 		{Body: &pb.AgentMessage_Heartbeat{Heartbeat: &pb.Heartbeat{Problems: []*pb.Problem{{Object: "x"}}}}},
 	} {
@@ -216,6 +217,11 @@ func FuzzAgentMessage(f *testing.F) {
 		for _, s := range m.GetReport().GetObjects() {
 			if st, err := DecodeObjectStatus(s); err == nil && (checkID("id", st.ID) != nil || len(st.Error) > MaxText || st.State == "") {
 				t.Errorf("accepted %+v", st)
+			}
+		}
+		for _, r := range m.GetReport().GetRules() {
+			if digits, c, err := DecodeRuleCounter(r); err == nil && (len(digits) != 12 || checkID("digits", digits) != nil || c.Rule != "") {
+				t.Errorf("accepted %q %+v", digits, c)
 			}
 		}
 		if got := DecodeProblems(m.GetHeartbeat()); len(got) > MaxProblems {

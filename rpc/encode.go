@@ -206,6 +206,11 @@ func EncodeObjectStatus(s *model.ObjectStatus) *pb.ObjectStatus {
 	}
 }
 
+// EncodeRuleCounter gives the message of a rule's counter.
+func EncodeRuleCounter(digits string, c *model.RuleCounter) *pb.RuleCounter {
+	return &pb.RuleCounter{Digits: digits, Packets: c.Packets, Bytes: c.Bytes, ReadUnixNano: c.ReadAt.UnixNano()}
+}
+
 // bounded gives a text that the wire accepts: valid UTF-8 of at most MaxText
 // bytes.
 func bounded(s string) string {

@@ -34,10 +34,14 @@ type subject struct {
 	id   string
 }
 
+// ruleCounter is the kind of a rule's counter; the id is the rule's digits.
+const ruleCounter model.ObjectKind = "rule"
+
 // pending is a status that no controller has stored yet.
 type pending struct {
 	port   model.PortStatus   // of a subject without kind
 	object model.ObjectStatus // of any other
+	rule   model.RuleCounter  // of kind ruleCounter
 	sent   uint64             // sequence of the report that carried it, 0: waits in unsent
 }
 
@@ -65,6 +69,15 @@ func (o *outbox) reportObjects(statuses []model.ObjectStatus) {
 	o.mu.Lock()
 	for _, st := range statuses {
 		o.due(subject{st.Kind, st.ID}).object = st
+	}
+	o.mu.Unlock()
+	o.signal()
+}
+
+func (o *outbox) reportRules(counters map[string]model.RuleCounter) {
+	o.mu.Lock()
+	for digits, c := range counters {
+		o.due(subject{ruleCounter, digits}).rule = c
 	}
 	o.mu.Unlock()
 	o.signal()
@@ -160,9 +173,12 @@ func (o *outbox) nextReport() *pb.Report {
 	for _, about := range o.unsent[:n] {
 		p := o.statuses[about]
 		p.sent = o.sequence
-		if about.kind == "" {
+		switch about.kind {
+		case "":
 			r.Statuses = append(r.Statuses, rpc.EncodeStatus(&p.port))
-		} else {
+		case ruleCounter:
+			r.Rules = append(r.Rules, rpc.EncodeRuleCounter(about.id, &p.rule))
+		default:
 			r.Objects = append(r.Objects, rpc.EncodeObjectStatus(&p.object))
 		}
 	}

@@ -104,6 +104,10 @@ func (s *Session) Report(statuses ...model.PortStatus) { s.out.report(statuses) 
 // per kind and id.
 func (s *Session) ReportObjects(statuses ...model.ObjectStatus) { s.out.reportObjects(statuses) }
 
+// ReportRules hands over counters of security group rules, by the digits that
+// their cookies have (pipeline.Explain), in the same way.
+func (s *Session) ReportRules(counters map[string]model.RuleCounter) { s.out.reportRules(counters) }
+
 // Ack tells the controller that everything up to the revision is realised.
 func (s *Session) Ack(revision int64) { s.out.ack(revision) }
 

@@ -99,6 +99,26 @@ const accepted = 100 * time.Millisecond
 // Dial gives a connection to the bridge: to its management socket, or else
 // the one that it made itself, for which it waits until ctx is done.
 func (h *Hub) Dial(ctx context.Context, bridge string) (wire.Switch, error) {
+	c, err := h.dial(ctx, bridge)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Stats reads the flows of a bridge that f chooses, with their counters, over a
+// connection of its own where the bridge has a management socket. It waits for
+// the bridge until ctx is done.
+func (h *Hub) Stats(ctx context.Context, bridge string, f ofp.Filter) ([]ofp.FlowStat, error) {
+	c, err := h.dial(ctx, bridge)
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.DumpStats(ctx, f)
+	return list, errors.Join(err, c.Close())
+}
+
+func (h *Hub) dial(ctx context.Context, bridge string) (*conn, error) {
 	c, err := ofp.Dial(ctx, "unix", filepath.Join(h.cfg.RunDir, bridge+".mgmt"))
 	if err == nil {
 		return &conn{Conn: c, own: true}, nil

@@ -100,7 +100,7 @@ func (x Refusal_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refusal_Reason.Descriptor instead.
 func (Refusal_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{42, 0}
+	return file_lepton_proto_rawDescGZIP(), []int{43, 0}
 }
 
 // AgentMessage is what an agent sends. The first one of a stream is a Hello,
@@ -747,6 +747,7 @@ type Report struct {
 	Sequence      uint64                 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	Statuses      []*PortStatus          `protobuf:"bytes,2,rep,name=statuses,proto3" json:"statuses,omitempty"`
 	Objects       []*ObjectStatus        `protobuf:"bytes,3,rep,name=objects,proto3" json:"objects,omitempty"`
+	Rules         []*RuleCounter         `protobuf:"bytes,4,rep,name=rules,proto3" json:"rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -798,6 +799,13 @@ func (x *Report) GetStatuses() []*PortStatus {
 func (x *Report) GetObjects() []*ObjectStatus {
 	if x != nil {
 		return x.Objects
+	}
+	return nil
+}
+
+func (x *Report) GetRules() []*RuleCounter {
+	if x != nil {
+		return x.Rules
 	}
 	return nil
 }
@@ -994,6 +1002,78 @@ func (x *ObjectStatus) GetError() string {
 	return ""
 }
 
+// RuleCounter is what a host has counted of a security group rule.
+type RuleCounter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first twelve hexadecimal digits of the rule's id, without hyphen, as in
+	// the cookies of its flows.
+	Digits  string `protobuf:"bytes,1,opt,name=digits,proto3" json:"digits,omitempty"`
+	Packets uint64 `protobuf:"varint,2,opt,name=packets,proto3" json:"packets,omitempty"`
+	Bytes   uint64 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// When the switch was read.
+	ReadUnixNano  int64 `protobuf:"varint,4,opt,name=read_unix_nano,json=readUnixNano,proto3" json:"read_unix_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleCounter) Reset() {
+	*x = RuleCounter{}
+	mi := &file_lepton_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleCounter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleCounter) ProtoMessage() {}
+
+func (x *RuleCounter) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleCounter.ProtoReflect.Descriptor instead.
+func (*RuleCounter) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RuleCounter) GetDigits() string {
+	if x != nil {
+		return x.Digits
+	}
+	return ""
+}
+
+func (x *RuleCounter) GetPackets() uint64 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
+func (x *RuleCounter) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *RuleCounter) GetReadUnixNano() int64 {
+	if x != nil {
+		return x.ReadUnixNano
+	}
+	return 0
+}
+
 // Update is a snapshot (full) or a difference. A large one comes in parts:
 // all but the last have more set, and the agent uses none of them before it
 // has the last.
@@ -1048,7 +1128,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_lepton_proto_msgTypes[12]
+	mi := &file_lepton_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1140,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[12]
+	mi := &file_lepton_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1153,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{12}
+	return file_lepton_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Update) GetFull() bool {
@@ -1359,7 +1439,7 @@ type Prefix struct {
 
 func (x *Prefix) Reset() {
 	*x = Prefix{}
-	mi := &file_lepton_proto_msgTypes[13]
+	mi := &file_lepton_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1451,7 @@ func (x *Prefix) String() string {
 func (*Prefix) ProtoMessage() {}
 
 func (x *Prefix) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[13]
+	mi := &file_lepton_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1464,7 @@ func (x *Prefix) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prefix.ProtoReflect.Descriptor instead.
 func (*Prefix) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{13}
+	return file_lepton_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Prefix) GetAddress() []byte {
@@ -1421,7 +1501,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_lepton_proto_msgTypes[14]
+	mi := &file_lepton_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1513,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[14]
+	mi := &file_lepton_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1526,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{14}
+	return file_lepton_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Network) GetId() string {
@@ -1544,7 +1624,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_lepton_proto_msgTypes[15]
+	mi := &file_lepton_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1636,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[15]
+	mi := &file_lepton_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1649,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{15}
+	return file_lepton_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Segment) GetType() string {
@@ -1616,7 +1696,7 @@ type Subnet struct {
 
 func (x *Subnet) Reset() {
 	*x = Subnet{}
-	mi := &file_lepton_proto_msgTypes[16]
+	mi := &file_lepton_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1708,7 @@ func (x *Subnet) String() string {
 func (*Subnet) ProtoMessage() {}
 
 func (x *Subnet) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[16]
+	mi := &file_lepton_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1721,7 @@ func (x *Subnet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subnet.ProtoReflect.Descriptor instead.
 func (*Subnet) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{16}
+	return file_lepton_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Subnet) GetId() string {
@@ -1759,7 +1839,7 @@ type HostRoute struct {
 
 func (x *HostRoute) Reset() {
 	*x = HostRoute{}
-	mi := &file_lepton_proto_msgTypes[17]
+	mi := &file_lepton_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1771,7 +1851,7 @@ func (x *HostRoute) String() string {
 func (*HostRoute) ProtoMessage() {}
 
 func (x *HostRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[17]
+	mi := &file_lepton_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1784,7 +1864,7 @@ func (x *HostRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostRoute.ProtoReflect.Descriptor instead.
 func (*HostRoute) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{17}
+	return file_lepton_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HostRoute) GetDestination() *Prefix {
@@ -1832,7 +1912,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_lepton_proto_msgTypes[18]
+	mi := &file_lepton_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1844,7 +1924,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[18]
+	mi := &file_lepton_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1857,7 +1937,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{18}
+	return file_lepton_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Port) GetId() string {
@@ -2024,7 +2104,7 @@ type FixedIP struct {
 
 func (x *FixedIP) Reset() {
 	*x = FixedIP{}
-	mi := &file_lepton_proto_msgTypes[19]
+	mi := &file_lepton_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2116,7 @@ func (x *FixedIP) String() string {
 func (*FixedIP) ProtoMessage() {}
 
 func (x *FixedIP) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[19]
+	mi := &file_lepton_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2129,7 @@ func (x *FixedIP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FixedIP.ProtoReflect.Descriptor instead.
 func (*FixedIP) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{19}
+	return file_lepton_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FixedIP) GetSubnetId() string {
@@ -2076,7 +2156,7 @@ type AddressPair struct {
 
 func (x *AddressPair) Reset() {
 	*x = AddressPair{}
-	mi := &file_lepton_proto_msgTypes[20]
+	mi := &file_lepton_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2168,7 @@ func (x *AddressPair) String() string {
 func (*AddressPair) ProtoMessage() {}
 
 func (x *AddressPair) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[20]
+	mi := &file_lepton_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2181,7 @@ func (x *AddressPair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddressPair.ProtoReflect.Descriptor instead.
 func (*AddressPair) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{20}
+	return file_lepton_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AddressPair) GetMac() []byte {
@@ -2129,7 +2209,7 @@ type DHCPOption struct {
 
 func (x *DHCPOption) Reset() {
 	*x = DHCPOption{}
-	mi := &file_lepton_proto_msgTypes[21]
+	mi := &file_lepton_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +2221,7 @@ func (x *DHCPOption) String() string {
 func (*DHCPOption) ProtoMessage() {}
 
 func (x *DHCPOption) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[21]
+	mi := &file_lepton_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +2234,7 @@ func (x *DHCPOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DHCPOption.ProtoReflect.Descriptor instead.
 func (*DHCPOption) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{21}
+	return file_lepton_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DHCPOption) GetName() string {
@@ -2190,7 +2270,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_lepton_proto_msgTypes[22]
+	mi := &file_lepton_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2282,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[22]
+	mi := &file_lepton_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2295,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{22}
+	return file_lepton_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Endpoint) GetHost() string {
@@ -2259,7 +2339,7 @@ type SecurityGroup struct {
 
 func (x *SecurityGroup) Reset() {
 	*x = SecurityGroup{}
-	mi := &file_lepton_proto_msgTypes[23]
+	mi := &file_lepton_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +2351,7 @@ func (x *SecurityGroup) String() string {
 func (*SecurityGroup) ProtoMessage() {}
 
 func (x *SecurityGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[23]
+	mi := &file_lepton_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +2364,7 @@ func (x *SecurityGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecurityGroup.ProtoReflect.Descriptor instead.
 func (*SecurityGroup) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{23}
+	return file_lepton_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SecurityGroup) GetId() string {
@@ -2346,7 +2426,7 @@ type SecurityGroupRule struct {
 
 func (x *SecurityGroupRule) Reset() {
 	*x = SecurityGroupRule{}
-	mi := &file_lepton_proto_msgTypes[24]
+	mi := &file_lepton_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2358,7 +2438,7 @@ func (x *SecurityGroupRule) String() string {
 func (*SecurityGroupRule) ProtoMessage() {}
 
 func (x *SecurityGroupRule) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[24]
+	mi := &file_lepton_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2371,7 +2451,7 @@ func (x *SecurityGroupRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecurityGroupRule.ProtoReflect.Descriptor instead.
 func (*SecurityGroupRule) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{24}
+	return file_lepton_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SecurityGroupRule) GetId() string {
@@ -2478,7 +2558,7 @@ type GroupMember struct {
 
 func (x *GroupMember) Reset() {
 	*x = GroupMember{}
-	mi := &file_lepton_proto_msgTypes[25]
+	mi := &file_lepton_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2490,7 +2570,7 @@ func (x *GroupMember) String() string {
 func (*GroupMember) ProtoMessage() {}
 
 func (x *GroupMember) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[25]
+	mi := &file_lepton_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2503,7 +2583,7 @@ func (x *GroupMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupMember.ProtoReflect.Descriptor instead.
 func (*GroupMember) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{25}
+	return file_lepton_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GroupMember) GetGroupId() string {
@@ -2540,7 +2620,7 @@ type AddressGroup struct {
 
 func (x *AddressGroup) Reset() {
 	*x = AddressGroup{}
-	mi := &file_lepton_proto_msgTypes[26]
+	mi := &file_lepton_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2552,7 +2632,7 @@ func (x *AddressGroup) String() string {
 func (*AddressGroup) ProtoMessage() {}
 
 func (x *AddressGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[26]
+	mi := &file_lepton_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2565,7 +2645,7 @@ func (x *AddressGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddressGroup.ProtoReflect.Descriptor instead.
 func (*AddressGroup) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{26}
+	return file_lepton_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AddressGroup) GetId() string {
@@ -2618,7 +2698,7 @@ type Router struct {
 
 func (x *Router) Reset() {
 	*x = Router{}
-	mi := &file_lepton_proto_msgTypes[27]
+	mi := &file_lepton_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2630,7 +2710,7 @@ func (x *Router) String() string {
 func (*Router) ProtoMessage() {}
 
 func (x *Router) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[27]
+	mi := &file_lepton_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2643,7 +2723,7 @@ func (x *Router) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Router.ProtoReflect.Descriptor instead.
 func (*Router) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{27}
+	return file_lepton_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Router) GetId() string {
@@ -2707,7 +2787,7 @@ type RouterGateway struct {
 
 func (x *RouterGateway) Reset() {
 	*x = RouterGateway{}
-	mi := &file_lepton_proto_msgTypes[28]
+	mi := &file_lepton_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +2799,7 @@ func (x *RouterGateway) String() string {
 func (*RouterGateway) ProtoMessage() {}
 
 func (x *RouterGateway) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[28]
+	mi := &file_lepton_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +2812,7 @@ func (x *RouterGateway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterGateway.ProtoReflect.Descriptor instead.
 func (*RouterGateway) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{28}
+	return file_lepton_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RouterGateway) GetNetworkId() string {
@@ -2775,7 +2855,7 @@ type RouterBinding struct {
 
 func (x *RouterBinding) Reset() {
 	*x = RouterBinding{}
-	mi := &file_lepton_proto_msgTypes[29]
+	mi := &file_lepton_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2787,7 +2867,7 @@ func (x *RouterBinding) String() string {
 func (*RouterBinding) ProtoMessage() {}
 
 func (x *RouterBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[29]
+	mi := &file_lepton_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2800,7 +2880,7 @@ func (x *RouterBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterBinding.ProtoReflect.Descriptor instead.
 func (*RouterBinding) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{29}
+	return file_lepton_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RouterBinding) GetRouterId() string {
@@ -2829,7 +2909,7 @@ type RouterHost struct {
 
 func (x *RouterHost) Reset() {
 	*x = RouterHost{}
-	mi := &file_lepton_proto_msgTypes[30]
+	mi := &file_lepton_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2841,7 +2921,7 @@ func (x *RouterHost) String() string {
 func (*RouterHost) ProtoMessage() {}
 
 func (x *RouterHost) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[30]
+	mi := &file_lepton_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2854,7 +2934,7 @@ func (x *RouterHost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterHost.ProtoReflect.Descriptor instead.
 func (*RouterHost) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{30}
+	return file_lepton_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RouterHost) GetHost() string {
@@ -2898,7 +2978,7 @@ type FloatingIP struct {
 
 func (x *FloatingIP) Reset() {
 	*x = FloatingIP{}
-	mi := &file_lepton_proto_msgTypes[31]
+	mi := &file_lepton_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +2990,7 @@ func (x *FloatingIP) String() string {
 func (*FloatingIP) ProtoMessage() {}
 
 func (x *FloatingIP) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[31]
+	mi := &file_lepton_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3003,7 @@ func (x *FloatingIP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloatingIP.ProtoReflect.Descriptor instead.
 func (*FloatingIP) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{31}
+	return file_lepton_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FloatingIP) GetId() string {
@@ -3032,7 +3112,7 @@ type PortForwarding struct {
 
 func (x *PortForwarding) Reset() {
 	*x = PortForwarding{}
-	mi := &file_lepton_proto_msgTypes[32]
+	mi := &file_lepton_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3044,7 +3124,7 @@ func (x *PortForwarding) String() string {
 func (*PortForwarding) ProtoMessage() {}
 
 func (x *PortForwarding) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[32]
+	mi := &file_lepton_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3057,7 +3137,7 @@ func (x *PortForwarding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortForwarding.ProtoReflect.Descriptor instead.
 func (*PortForwarding) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{32}
+	return file_lepton_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *PortForwarding) GetId() string {
@@ -3174,7 +3254,7 @@ type ConntrackHelper struct {
 
 func (x *ConntrackHelper) Reset() {
 	*x = ConntrackHelper{}
-	mi := &file_lepton_proto_msgTypes[33]
+	mi := &file_lepton_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3186,7 +3266,7 @@ func (x *ConntrackHelper) String() string {
 func (*ConntrackHelper) ProtoMessage() {}
 
 func (x *ConntrackHelper) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[33]
+	mi := &file_lepton_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3199,7 +3279,7 @@ func (x *ConntrackHelper) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConntrackHelper.ProtoReflect.Descriptor instead.
 func (*ConntrackHelper) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{33}
+	return file_lepton_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ConntrackHelper) GetId() string {
@@ -3272,7 +3352,7 @@ type SubnetPool struct {
 
 func (x *SubnetPool) Reset() {
 	*x = SubnetPool{}
-	mi := &file_lepton_proto_msgTypes[34]
+	mi := &file_lepton_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3284,7 +3364,7 @@ func (x *SubnetPool) String() string {
 func (*SubnetPool) ProtoMessage() {}
 
 func (x *SubnetPool) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[34]
+	mi := &file_lepton_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3297,7 +3377,7 @@ func (x *SubnetPool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubnetPool.ProtoReflect.Descriptor instead.
 func (*SubnetPool) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{34}
+	return file_lepton_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SubnetPool) GetId() string {
@@ -3354,7 +3434,7 @@ type DHCPBinding struct {
 
 func (x *DHCPBinding) Reset() {
 	*x = DHCPBinding{}
-	mi := &file_lepton_proto_msgTypes[35]
+	mi := &file_lepton_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3366,7 +3446,7 @@ func (x *DHCPBinding) String() string {
 func (*DHCPBinding) ProtoMessage() {}
 
 func (x *DHCPBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[35]
+	mi := &file_lepton_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3379,7 +3459,7 @@ func (x *DHCPBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DHCPBinding.ProtoReflect.Descriptor instead.
 func (*DHCPBinding) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{35}
+	return file_lepton_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DHCPBinding) GetNetworkId() string {
@@ -3407,7 +3487,7 @@ type DHCPHost struct {
 
 func (x *DHCPHost) Reset() {
 	*x = DHCPHost{}
-	mi := &file_lepton_proto_msgTypes[36]
+	mi := &file_lepton_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3499,7 @@ func (x *DHCPHost) String() string {
 func (*DHCPHost) ProtoMessage() {}
 
 func (x *DHCPHost) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[36]
+	mi := &file_lepton_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3512,7 @@ func (x *DHCPHost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DHCPHost.ProtoReflect.Descriptor instead.
 func (*DHCPHost) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{36}
+	return file_lepton_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DHCPHost) GetHost() string {
@@ -3468,7 +3548,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_lepton_proto_msgTypes[37]
+	mi := &file_lepton_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3480,7 +3560,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[37]
+	mi := &file_lepton_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3493,7 +3573,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{37}
+	return file_lepton_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Log) GetId() string {
@@ -3567,7 +3647,7 @@ type Trunk struct {
 
 func (x *Trunk) Reset() {
 	*x = Trunk{}
-	mi := &file_lepton_proto_msgTypes[38]
+	mi := &file_lepton_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3579,7 +3659,7 @@ func (x *Trunk) String() string {
 func (*Trunk) ProtoMessage() {}
 
 func (x *Trunk) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[38]
+	mi := &file_lepton_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3592,7 +3672,7 @@ func (x *Trunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trunk.ProtoReflect.Descriptor instead.
 func (*Trunk) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{38}
+	return file_lepton_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Trunk) GetId() string {
@@ -3655,7 +3735,7 @@ type SubPort struct {
 
 func (x *SubPort) Reset() {
 	*x = SubPort{}
-	mi := &file_lepton_proto_msgTypes[39]
+	mi := &file_lepton_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3667,7 +3747,7 @@ func (x *SubPort) String() string {
 func (*SubPort) ProtoMessage() {}
 
 func (x *SubPort) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[39]
+	mi := &file_lepton_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3680,7 +3760,7 @@ func (x *SubPort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubPort.ProtoReflect.Descriptor instead.
 func (*SubPort) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{39}
+	return file_lepton_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SubPort) GetPortId() string {
@@ -3717,7 +3797,7 @@ type QoSPolicy struct {
 
 func (x *QoSPolicy) Reset() {
 	*x = QoSPolicy{}
-	mi := &file_lepton_proto_msgTypes[40]
+	mi := &file_lepton_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3729,7 +3809,7 @@ func (x *QoSPolicy) String() string {
 func (*QoSPolicy) ProtoMessage() {}
 
 func (x *QoSPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[40]
+	mi := &file_lepton_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3742,7 +3822,7 @@ func (x *QoSPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QoSPolicy.ProtoReflect.Descriptor instead.
 func (*QoSPolicy) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{40}
+	return file_lepton_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *QoSPolicy) GetId() string {
@@ -3793,7 +3873,7 @@ type QoSRule struct {
 
 func (x *QoSRule) Reset() {
 	*x = QoSRule{}
-	mi := &file_lepton_proto_msgTypes[41]
+	mi := &file_lepton_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3805,7 +3885,7 @@ func (x *QoSRule) String() string {
 func (*QoSRule) ProtoMessage() {}
 
 func (x *QoSRule) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[41]
+	mi := &file_lepton_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3818,7 +3898,7 @@ func (x *QoSRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QoSRule.ProtoReflect.Descriptor instead.
 func (*QoSRule) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{41}
+	return file_lepton_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *QoSRule) GetId() string {
@@ -3868,7 +3948,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_lepton_proto_msgTypes[42]
+	mi := &file_lepton_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3880,7 +3960,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[42]
+	mi := &file_lepton_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3893,7 +3973,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{42}
+	return file_lepton_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Refusal) GetReason() Refusal_Reason {
@@ -3963,11 +4043,12 @@ const file_lepton_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12&\n" +
 	"\x0fsince_unix_nano\x18\x03 \x01(\x03R\rsinceUnixNano\"!\n" +
 	"\x03Ack\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\"\x92\x01\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"\xc4\x01\n" +
 	"\x06Report\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x125\n" +
 	"\bstatuses\x18\x02 \x03(\v2\x19.lepton.rpc.v1.PortStatusR\bstatuses\x125\n" +
-	"\aobjects\x18\x03 \x03(\v2\x1b.lepton.rpc.v1.ObjectStatusR\aobjects\"'\n" +
+	"\aobjects\x18\x03 \x03(\v2\x1b.lepton.rpc.v1.ObjectStatusR\aobjects\x120\n" +
+	"\x05rules\x18\x04 \x03(\v2\x1a.lepton.rpc.v1.RuleCounterR\x05rules\"'\n" +
 	"\tReportAck\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\"m\n" +
 	"\n" +
@@ -3981,7 +4062,12 @@ const file_lepton_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x03 \x01(\tR\x05state\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\x86\x10\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"{\n" +
+	"\vRuleCounter\x12\x16\n" +
+	"\x06digits\x18\x01 \x01(\tR\x06digits\x12\x18\n" +
+	"\apackets\x18\x02 \x01(\x04R\apackets\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\x12$\n" +
+	"\x0eread_unix_nano\x18\x04 \x01(\x03R\freadUnixNano\"\x86\x10\n" +
 	"\x06Update\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1a\n" +
@@ -4305,7 +4391,7 @@ func file_lepton_proto_rawDescGZIP() []byte {
 }
 
 var file_lepton_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_lepton_proto_goTypes = []any{
 	(Refusal_Reason)(0),       // 0: lepton.rpc.v1.Refusal.Reason
 	(*AgentMessage)(nil),      // 1: lepton.rpc.v1.AgentMessage
@@ -4320,38 +4406,39 @@ var file_lepton_proto_goTypes = []any{
 	(*ReportAck)(nil),         // 10: lepton.rpc.v1.ReportAck
 	(*PortStatus)(nil),        // 11: lepton.rpc.v1.PortStatus
 	(*ObjectStatus)(nil),      // 12: lepton.rpc.v1.ObjectStatus
-	(*Update)(nil),            // 13: lepton.rpc.v1.Update
-	(*Prefix)(nil),            // 14: lepton.rpc.v1.Prefix
-	(*Network)(nil),           // 15: lepton.rpc.v1.Network
-	(*Segment)(nil),           // 16: lepton.rpc.v1.Segment
-	(*Subnet)(nil),            // 17: lepton.rpc.v1.Subnet
-	(*HostRoute)(nil),         // 18: lepton.rpc.v1.HostRoute
-	(*Port)(nil),              // 19: lepton.rpc.v1.Port
-	(*FixedIP)(nil),           // 20: lepton.rpc.v1.FixedIP
-	(*AddressPair)(nil),       // 21: lepton.rpc.v1.AddressPair
-	(*DHCPOption)(nil),        // 22: lepton.rpc.v1.DHCPOption
-	(*Endpoint)(nil),          // 23: lepton.rpc.v1.Endpoint
-	(*SecurityGroup)(nil),     // 24: lepton.rpc.v1.SecurityGroup
-	(*SecurityGroupRule)(nil), // 25: lepton.rpc.v1.SecurityGroupRule
-	(*GroupMember)(nil),       // 26: lepton.rpc.v1.GroupMember
-	(*AddressGroup)(nil),      // 27: lepton.rpc.v1.AddressGroup
-	(*Router)(nil),            // 28: lepton.rpc.v1.Router
-	(*RouterGateway)(nil),     // 29: lepton.rpc.v1.RouterGateway
-	(*RouterBinding)(nil),     // 30: lepton.rpc.v1.RouterBinding
-	(*RouterHost)(nil),        // 31: lepton.rpc.v1.RouterHost
-	(*FloatingIP)(nil),        // 32: lepton.rpc.v1.FloatingIP
-	(*PortForwarding)(nil),    // 33: lepton.rpc.v1.PortForwarding
-	(*ConntrackHelper)(nil),   // 34: lepton.rpc.v1.ConntrackHelper
-	(*SubnetPool)(nil),        // 35: lepton.rpc.v1.SubnetPool
-	(*DHCPBinding)(nil),       // 36: lepton.rpc.v1.DHCPBinding
-	(*DHCPHost)(nil),          // 37: lepton.rpc.v1.DHCPHost
-	(*Log)(nil),               // 38: lepton.rpc.v1.Log
-	(*Trunk)(nil),             // 39: lepton.rpc.v1.Trunk
-	(*SubPort)(nil),           // 40: lepton.rpc.v1.SubPort
-	(*QoSPolicy)(nil),         // 41: lepton.rpc.v1.QoSPolicy
-	(*QoSRule)(nil),           // 42: lepton.rpc.v1.QoSRule
-	(*Refusal)(nil),           // 43: lepton.rpc.v1.Refusal
-	nil,                       // 44: lepton.rpc.v1.Hello.BridgeMappingsEntry
+	(*RuleCounter)(nil),       // 13: lepton.rpc.v1.RuleCounter
+	(*Update)(nil),            // 14: lepton.rpc.v1.Update
+	(*Prefix)(nil),            // 15: lepton.rpc.v1.Prefix
+	(*Network)(nil),           // 16: lepton.rpc.v1.Network
+	(*Segment)(nil),           // 17: lepton.rpc.v1.Segment
+	(*Subnet)(nil),            // 18: lepton.rpc.v1.Subnet
+	(*HostRoute)(nil),         // 19: lepton.rpc.v1.HostRoute
+	(*Port)(nil),              // 20: lepton.rpc.v1.Port
+	(*FixedIP)(nil),           // 21: lepton.rpc.v1.FixedIP
+	(*AddressPair)(nil),       // 22: lepton.rpc.v1.AddressPair
+	(*DHCPOption)(nil),        // 23: lepton.rpc.v1.DHCPOption
+	(*Endpoint)(nil),          // 24: lepton.rpc.v1.Endpoint
+	(*SecurityGroup)(nil),     // 25: lepton.rpc.v1.SecurityGroup
+	(*SecurityGroupRule)(nil), // 26: lepton.rpc.v1.SecurityGroupRule
+	(*GroupMember)(nil),       // 27: lepton.rpc.v1.GroupMember
+	(*AddressGroup)(nil),      // 28: lepton.rpc.v1.AddressGroup
+	(*Router)(nil),            // 29: lepton.rpc.v1.Router
+	(*RouterGateway)(nil),     // 30: lepton.rpc.v1.RouterGateway
+	(*RouterBinding)(nil),     // 31: lepton.rpc.v1.RouterBinding
+	(*RouterHost)(nil),        // 32: lepton.rpc.v1.RouterHost
+	(*FloatingIP)(nil),        // 33: lepton.rpc.v1.FloatingIP
+	(*PortForwarding)(nil),    // 34: lepton.rpc.v1.PortForwarding
+	(*ConntrackHelper)(nil),   // 35: lepton.rpc.v1.ConntrackHelper
+	(*SubnetPool)(nil),        // 36: lepton.rpc.v1.SubnetPool
+	(*DHCPBinding)(nil),       // 37: lepton.rpc.v1.DHCPBinding
+	(*DHCPHost)(nil),          // 38: lepton.rpc.v1.DHCPHost
+	(*Log)(nil),               // 39: lepton.rpc.v1.Log
+	(*Trunk)(nil),             // 40: lepton.rpc.v1.Trunk
+	(*SubPort)(nil),           // 41: lepton.rpc.v1.SubPort
+	(*QoSPolicy)(nil),         // 42: lepton.rpc.v1.QoSPolicy
+	(*QoSRule)(nil),           // 43: lepton.rpc.v1.QoSRule
+	(*Refusal)(nil),           // 44: lepton.rpc.v1.Refusal
+	nil,                       // 45: lepton.rpc.v1.Hello.BridgeMappingsEntry
 }
 var file_lepton_proto_depIdxs = []int32{
 	3,  // 0: lepton.rpc.v1.AgentMessage.hello:type_name -> lepton.rpc.v1.Hello
@@ -4359,56 +4446,57 @@ var file_lepton_proto_depIdxs = []int32{
 	8,  // 2: lepton.rpc.v1.AgentMessage.ack:type_name -> lepton.rpc.v1.Ack
 	9,  // 3: lepton.rpc.v1.AgentMessage.report:type_name -> lepton.rpc.v1.Report
 	4,  // 4: lepton.rpc.v1.ControllerMessage.welcome:type_name -> lepton.rpc.v1.Welcome
-	13, // 5: lepton.rpc.v1.ControllerMessage.update:type_name -> lepton.rpc.v1.Update
+	14, // 5: lepton.rpc.v1.ControllerMessage.update:type_name -> lepton.rpc.v1.Update
 	10, // 6: lepton.rpc.v1.ControllerMessage.report_ack:type_name -> lepton.rpc.v1.ReportAck
-	44, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
+	45, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
 	5,  // 8: lepton.rpc.v1.Welcome.settings:type_name -> lepton.rpc.v1.Settings
 	7,  // 9: lepton.rpc.v1.Heartbeat.problems:type_name -> lepton.rpc.v1.Problem
 	11, // 10: lepton.rpc.v1.Report.statuses:type_name -> lepton.rpc.v1.PortStatus
 	12, // 11: lepton.rpc.v1.Report.objects:type_name -> lepton.rpc.v1.ObjectStatus
-	15, // 12: lepton.rpc.v1.Update.networks:type_name -> lepton.rpc.v1.Network
-	17, // 13: lepton.rpc.v1.Update.subnets:type_name -> lepton.rpc.v1.Subnet
-	19, // 14: lepton.rpc.v1.Update.ports:type_name -> lepton.rpc.v1.Port
-	23, // 15: lepton.rpc.v1.Update.endpoints:type_name -> lepton.rpc.v1.Endpoint
-	24, // 16: lepton.rpc.v1.Update.security_groups:type_name -> lepton.rpc.v1.SecurityGroup
-	25, // 17: lepton.rpc.v1.Update.security_group_rules:type_name -> lepton.rpc.v1.SecurityGroupRule
-	26, // 18: lepton.rpc.v1.Update.group_members:type_name -> lepton.rpc.v1.GroupMember
-	27, // 19: lepton.rpc.v1.Update.address_groups:type_name -> lepton.rpc.v1.AddressGroup
-	28, // 20: lepton.rpc.v1.Update.routers:type_name -> lepton.rpc.v1.Router
-	30, // 21: lepton.rpc.v1.Update.router_bindings:type_name -> lepton.rpc.v1.RouterBinding
-	32, // 22: lepton.rpc.v1.Update.floating_ips:type_name -> lepton.rpc.v1.FloatingIP
-	33, // 23: lepton.rpc.v1.Update.port_forwardings:type_name -> lepton.rpc.v1.PortForwarding
-	34, // 24: lepton.rpc.v1.Update.conntrack_helpers:type_name -> lepton.rpc.v1.ConntrackHelper
-	35, // 25: lepton.rpc.v1.Update.subnet_pools:type_name -> lepton.rpc.v1.SubnetPool
-	36, // 26: lepton.rpc.v1.Update.dhcp_bindings:type_name -> lepton.rpc.v1.DHCPBinding
-	38, // 27: lepton.rpc.v1.Update.logs:type_name -> lepton.rpc.v1.Log
-	39, // 28: lepton.rpc.v1.Update.trunks:type_name -> lepton.rpc.v1.Trunk
-	41, // 29: lepton.rpc.v1.Update.qos_policies:type_name -> lepton.rpc.v1.QoSPolicy
-	16, // 30: lepton.rpc.v1.Network.segment:type_name -> lepton.rpc.v1.Segment
-	14, // 31: lepton.rpc.v1.Subnet.cidr:type_name -> lepton.rpc.v1.Prefix
-	18, // 32: lepton.rpc.v1.Subnet.host_routes:type_name -> lepton.rpc.v1.HostRoute
-	14, // 33: lepton.rpc.v1.HostRoute.destination:type_name -> lepton.rpc.v1.Prefix
-	20, // 34: lepton.rpc.v1.Port.fixed_ips:type_name -> lepton.rpc.v1.FixedIP
-	21, // 35: lepton.rpc.v1.Port.allowed_address_pairs:type_name -> lepton.rpc.v1.AddressPair
-	22, // 36: lepton.rpc.v1.Port.extra_dhcp_opts:type_name -> lepton.rpc.v1.DHCPOption
-	14, // 37: lepton.rpc.v1.AddressPair.ip:type_name -> lepton.rpc.v1.Prefix
-	14, // 38: lepton.rpc.v1.SecurityGroupRule.remote_ip_prefix:type_name -> lepton.rpc.v1.Prefix
-	14, // 39: lepton.rpc.v1.GroupMember.addresses:type_name -> lepton.rpc.v1.Prefix
-	14, // 40: lepton.rpc.v1.AddressGroup.addresses:type_name -> lepton.rpc.v1.Prefix
-	29, // 41: lepton.rpc.v1.Router.gateway:type_name -> lepton.rpc.v1.RouterGateway
-	18, // 42: lepton.rpc.v1.Router.routes:type_name -> lepton.rpc.v1.HostRoute
-	31, // 43: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
-	37, // 44: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
-	40, // 45: lepton.rpc.v1.Trunk.sub_ports:type_name -> lepton.rpc.v1.SubPort
-	42, // 46: lepton.rpc.v1.QoSPolicy.rules:type_name -> lepton.rpc.v1.QoSRule
-	0,  // 47: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
-	1,  // 48: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
-	2,  // 49: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
-	49, // [49:50] is the sub-list for method output_type
-	48, // [48:49] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	13, // 12: lepton.rpc.v1.Report.rules:type_name -> lepton.rpc.v1.RuleCounter
+	16, // 13: lepton.rpc.v1.Update.networks:type_name -> lepton.rpc.v1.Network
+	18, // 14: lepton.rpc.v1.Update.subnets:type_name -> lepton.rpc.v1.Subnet
+	20, // 15: lepton.rpc.v1.Update.ports:type_name -> lepton.rpc.v1.Port
+	24, // 16: lepton.rpc.v1.Update.endpoints:type_name -> lepton.rpc.v1.Endpoint
+	25, // 17: lepton.rpc.v1.Update.security_groups:type_name -> lepton.rpc.v1.SecurityGroup
+	26, // 18: lepton.rpc.v1.Update.security_group_rules:type_name -> lepton.rpc.v1.SecurityGroupRule
+	27, // 19: lepton.rpc.v1.Update.group_members:type_name -> lepton.rpc.v1.GroupMember
+	28, // 20: lepton.rpc.v1.Update.address_groups:type_name -> lepton.rpc.v1.AddressGroup
+	29, // 21: lepton.rpc.v1.Update.routers:type_name -> lepton.rpc.v1.Router
+	31, // 22: lepton.rpc.v1.Update.router_bindings:type_name -> lepton.rpc.v1.RouterBinding
+	33, // 23: lepton.rpc.v1.Update.floating_ips:type_name -> lepton.rpc.v1.FloatingIP
+	34, // 24: lepton.rpc.v1.Update.port_forwardings:type_name -> lepton.rpc.v1.PortForwarding
+	35, // 25: lepton.rpc.v1.Update.conntrack_helpers:type_name -> lepton.rpc.v1.ConntrackHelper
+	36, // 26: lepton.rpc.v1.Update.subnet_pools:type_name -> lepton.rpc.v1.SubnetPool
+	37, // 27: lepton.rpc.v1.Update.dhcp_bindings:type_name -> lepton.rpc.v1.DHCPBinding
+	39, // 28: lepton.rpc.v1.Update.logs:type_name -> lepton.rpc.v1.Log
+	40, // 29: lepton.rpc.v1.Update.trunks:type_name -> lepton.rpc.v1.Trunk
+	42, // 30: lepton.rpc.v1.Update.qos_policies:type_name -> lepton.rpc.v1.QoSPolicy
+	17, // 31: lepton.rpc.v1.Network.segment:type_name -> lepton.rpc.v1.Segment
+	15, // 32: lepton.rpc.v1.Subnet.cidr:type_name -> lepton.rpc.v1.Prefix
+	19, // 33: lepton.rpc.v1.Subnet.host_routes:type_name -> lepton.rpc.v1.HostRoute
+	15, // 34: lepton.rpc.v1.HostRoute.destination:type_name -> lepton.rpc.v1.Prefix
+	21, // 35: lepton.rpc.v1.Port.fixed_ips:type_name -> lepton.rpc.v1.FixedIP
+	22, // 36: lepton.rpc.v1.Port.allowed_address_pairs:type_name -> lepton.rpc.v1.AddressPair
+	23, // 37: lepton.rpc.v1.Port.extra_dhcp_opts:type_name -> lepton.rpc.v1.DHCPOption
+	15, // 38: lepton.rpc.v1.AddressPair.ip:type_name -> lepton.rpc.v1.Prefix
+	15, // 39: lepton.rpc.v1.SecurityGroupRule.remote_ip_prefix:type_name -> lepton.rpc.v1.Prefix
+	15, // 40: lepton.rpc.v1.GroupMember.addresses:type_name -> lepton.rpc.v1.Prefix
+	15, // 41: lepton.rpc.v1.AddressGroup.addresses:type_name -> lepton.rpc.v1.Prefix
+	30, // 42: lepton.rpc.v1.Router.gateway:type_name -> lepton.rpc.v1.RouterGateway
+	19, // 43: lepton.rpc.v1.Router.routes:type_name -> lepton.rpc.v1.HostRoute
+	32, // 44: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
+	38, // 45: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
+	41, // 46: lepton.rpc.v1.Trunk.sub_ports:type_name -> lepton.rpc.v1.SubPort
+	43, // 47: lepton.rpc.v1.QoSPolicy.rules:type_name -> lepton.rpc.v1.QoSRule
+	0,  // 48: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
+	1,  // 49: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
+	2,  // 50: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
+	50, // [50:51] is the sub-list for method output_type
+	49, // [49:50] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_lepton_proto_init() }
@@ -4427,14 +4515,14 @@ func file_lepton_proto_init() {
 		(*ControllerMessage_Update)(nil),
 		(*ControllerMessage_ReportAck)(nil),
 	}
-	file_lepton_proto_msgTypes[24].OneofWrappers = []any{}
+	file_lepton_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lepton_proto_rawDesc), len(file_lepton_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   44,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
