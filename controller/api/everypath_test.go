@@ -29,7 +29,8 @@ func FuzzEveryPathIsAnswered(f *testing.F) {
 	p := id(c.port(n, `, "device_owner": "compute:nova", "binding:host_id": "hv1"`))
 	g := id(c.create("security-groups", "security_group", `{"name": "g"}`))
 	r := id(c.create("routers", "router", `{}`))
-	names := strings.NewReplacer("$net", n, "$subnet", s, "$port", p, "$group", g, "$router", r)
+	rule := id(c.create("security-group-rules", "security_group_rule", `{"security_group_id": "`+g+`", "direction": "ingress"}`))
+	names := strings.NewReplacer("$rule", rule, "$net", n, "$subnet", s, "$port", p, "$group", g, "$router", r)
 	h := New(Config{DB: c.db, Plugin: c.plugin, Log: c.log})
 
 	methods := []string{"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"}
@@ -38,7 +39,7 @@ func FuzzEveryPathIsAnswered(f *testing.F) {
 	paths := slices.Sorted(maps.Keys(h.endpoints))
 	paths = append(paths, "qos/policies", "qos/rule-types", "log/logs", "networks/$net", "networks/$net/tags", "networks/$net/tags/x",
 		"networks/$net/dhcp-agents", "ports/$port", "ports/$port/bindings", "ports/$port/bindings/hv1", "ports/$port/bindings/hv1/activate",
-		"security-groups/$group", "routers/$router", "routers/$router/add_router_interface", "routers/$router/l3-agents",
+		"security-groups/$group", "security-group-rules/$rule/lepton-stats", "routers/$router", "routers/$router/add_router_interface", "routers/$router/l3-agents",
 		"routers/$router/conntrack_helpers", "quotas/x/details", "subnets/$subnet", "agents/x/dhcp-networks", "auto-allocated-topology/x", "")
 	for _, path := range paths {
 		member := strings.ReplaceAll(strings.TrimSuffix(path[strings.LastIndex(path, "/")+1:], "s"), "-", "_")

@@ -49,6 +49,8 @@ func appendValue(b []byte, v any) []byte {
 		return strconv.AppendInt(b, v, 10)
 	case uint32:
 		return strconv.AppendUint(b, uint64(v), 10)
+	case uint64:
+		return strconv.AppendUint(b, v, 10)
 	case *big.Int:
 		return v.Append(b, 10)
 	case netip.Addr:

@@ -24,7 +24,7 @@ func newRules(a *API) endpoint {
 			return views(x.Get(r, value), func(rule *model.SecurityGroupRule) *ruleView { return p.ViewRule(r, rule) })
 		}
 	}
-	return (&collection[ruleSpec, ruleView]{
+	return ruleEndpoint{(&collection[ruleSpec, ruleView]{
 		api: a, member: "security_group_rule", plural: "security_group_rules", path: "security-group-rules",
 		kind: "SecurityGroupRule", title: "Security group rule", bulk: true,
 		attrs: ruleAttrs(),
@@ -67,7 +67,7 @@ func newRules(a *API) endpoint {
 		specTarget: func(_ records.Reader, s *ruleSpec) identity.Target {
 			return identity.Target{ProjectID: s.ProjectID}
 		},
-	}).governed()
+	}).governed()}
 }
 
 func ruleAttrs() []attr[ruleSpec, ruleView] {

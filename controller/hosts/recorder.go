@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,6 +17,7 @@ type report struct {
 	sequence uint64
 	statuses []model.PortStatus
 	objects  []model.ObjectStatus
+	rules    map[string]model.RuleCounter // by the rules' digits
 }
 
 // recorder stores the statuses that agents report, those of many agents and
@@ -44,7 +46,7 @@ func (r *recorder) submit(e report) error {
 func (r *recorder) run(ctx context.Context) {
 	soon := window{idle: 2 * time.Millisecond, total: 5 * time.Millisecond, most: 256}
 	for {
-		list := gather(ctx, r.in, soon, func(e report) int { return len(e.statuses) + len(e.objects) })
+		list := gather(ctx, r.in, soon, func(e report) int { return len(e.statuses) + len(e.objects) + min(len(e.rules), 1) })
 		if len(list) == 0 {
 			return
 		}
@@ -64,15 +66,19 @@ func (r *recorder) run(ctx context.Context) {
 type said struct {
 	stream *stream
 	port   *model.PortStatus
-	object *model.ObjectStatus // when port is nil
+	object *model.ObjectStatus
+	rules  *report // when it is of neither, its counters
 }
 
 // String is the key of what the status is about.
 func (s said) String() string {
-	if s.port != nil {
+	switch {
+	case s.port != nil:
 		return "port:" + s.port.PortID + ":" + s.port.Host
+	case s.object != nil:
+		return s.object.Key()
 	}
-	return s.object.Key()
+	return fmt.Sprintf("rules:%s:%d", s.stream.host, s.rules.sequence)
 }
 
 // latest gives the last status of each object and host.
@@ -87,7 +93,11 @@ func latest(list []report) []said {
 		at[s.String()] = len(out)
 		out = append(out, s)
 	}
-	for _, e := range list {
+	for n := range list {
+		e := &list[n]
+		if len(e.rules) > 0 {
+			add(said{stream: e.stream, rules: e})
+		}
 		for i := range e.statuses {
 			add(said{stream: e.stream, port: &e.statuses[i]})
 		}
@@ -109,8 +119,10 @@ func (r *recorder) write(ctx context.Context, list []said) error {
 			case s.stream.gone():
 			case s.port != nil:
 				writePort(u, s.port, now)
-			default:
+			case s.object != nil:
 				writeObject(u, s.object, now)
+			default:
+				writeRules(u, s.stream.host, s.rules.rules)
 			}
 		}
 		return nil

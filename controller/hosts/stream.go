@@ -277,6 +277,7 @@ func (s *Server) report(st *stream, r *pb.Report) error {
 		status.Host = st.host
 		e.objects = append(e.objects, status)
 	}
+	e.rules = decodeRules(st, r.GetRules())
 	return s.recorder.submit(e)
 }
 

@@ -176,6 +176,7 @@ func (p *Plugin) DeleteAgent(u *records.Update, id string) error {
 		return NotFound("Agent", "Agent", id)
 	}
 	records.Agents.Delete(u, v.Agent.ID)
+	records.RuleStats.Delete(u, v.Agent.Host)
 	return nil
 }
 

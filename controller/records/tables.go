@@ -38,6 +38,8 @@ var (
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
 	// ObjectStatuses have the ids that ObjectStatus.Key gives.
 	ObjectStatuses = newTable("object-statuses", (*model.ObjectStatus).Key)
+	// RuleStats have the host's name as id.
+	RuleStats      = newTable("rule-stats", func(s *model.RuleStats) string { return s.Host })
 	SegmentRanges  = newTable("segment-ranges", func(r *model.SegmentRange) string { return r.ID })
 	RouterBindings = newTable("router-bindings", func(b *model.RouterBinding) string { return b.RouterID })
 	DHCPBindings   = newTable("dhcp-bindings", func(b *model.DHCPBinding) string { return b.NetworkID })
