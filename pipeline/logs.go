@@ -139,8 +139,12 @@ func (p *port) logged(accepts, drops []string) []flows.Rule {
 // loggedBytes is how much of a packet the agent gets: the headers.
 const loggedBytes = 128
 
+// LogMeter is the meter of the integration bridge that limits the copies, so that
+// a flood costs no more than its limit. It must be there before the flows are.
+const LogMeter = 30
+
 func toAgent(userdata []byte) flows.Action {
-	return flows.Controller{MaxLen: loggedBytes, Userdata: userdata}
+	return flows.Controller{MaxLen: loggedBytes, Userdata: userdata, MeterID: LogMeter}
 }
 
 // Logged says why the agent got the copy of a packet.

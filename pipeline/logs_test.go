@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -95,6 +96,10 @@ func TestLogsGetCopiesOfWhatTheyAskForAndChangeNothing(t *testing.T) {
 		if diff := cmp.Diff(step.want, loggedOf(t, l, res)); diff != "" {
 			t.Errorf("%s: other copies than wanted:\n%s", step.what, diff)
 		}
+	}
+	stats := l.Ofctl("-O", "OpenFlow15", "meter-stats", "br-int")
+	if !regexp.MustCompile(`bands:\s*0: packet_count:[1-9]`).MatchString(stats) {
+		t.Errorf("the meter has limited no copy:\n%s", stats)
 	}
 }
 

@@ -108,8 +108,8 @@ type Metrics struct {
 type NetworkLog struct {
 	// File takes the lines; empty: the agent's own log.
 	File string `yaml:"file"`
-	// RateLimit is packets a second, at least 100; BurstLimit is how many may
-	// come at once, at least 25.
+	// RateLimit is packets a second, 100 to 1000000; BurstLimit is how many may
+	// come at once, 25 to 1000000.
 	RateLimit  int `yaml:"rate_limit"`
 	BurstLimit int `yaml:"burst_limit"`
 }
@@ -202,11 +202,11 @@ func (c *Config) checkNetworkLog(e *config.Errors) {
 	if l.File != "" && !filepath.IsAbs(l.File) {
 		e.Add("network_log.file", "%q is not an absolute path", l.File)
 	}
-	if l.RateLimit < 100 {
-		e.Add("network_log.rate_limit", "%d is less than 100 packets a second", l.RateLimit)
+	if l.RateLimit < 100 || l.RateLimit > 1e6 {
+		e.Add("network_log.rate_limit", "%d is not between 100 and 1000000 packets a second", l.RateLimit)
 	}
-	if l.BurstLimit < 25 {
-		e.Add("network_log.burst_limit", "%d is less than 25 packets", l.BurstLimit)
+	if l.BurstLimit < 25 || l.BurstLimit > 1e6 {
+		e.Add("network_log.burst_limit", "%d is not between 25 and 1000000 packets", l.BurstLimit)
 	}
 }
 

@@ -2,9 +2,9 @@
 // logs of the API (`openstack network log create`): one line for each packet
 // of which the switch sends a copy.
 //
-//	switch ── packet-in ─▶ Take ─▶ queue ─▶ Run: repeated? ─▶ rate limit ─▶ line
-//	                                 │full
-//	                                 └▶ counted, and gone
+//	switch ─ meter ─ packet-in ─▶ Take ─▶ queue ─▶ Run: repeated? ─▶ rate limit ─▶ line
+//	                                        │full
+//	                                        └▶ counted, and gone
 //
 // Packets come from guests, who may send as many as they like: nothing here
 // waits for the writing, and what is left out is counted.
@@ -102,6 +102,15 @@ func (l *Log) Take(p ofp.PacketIn) {
 	default:
 		l.packets.WithLabelValues(overflow).Inc()
 	}
+}
+
+// metered is how many packets the switch sends for each that may be written:
+// connections that get no answer send many that are left out.
+const metered = 10
+
+// Meter is the switch's limit.
+func (l *Log) Meter() ofp.Meter {
+	return ofp.Meter{ID: pipeline.LogMeter, Rate: uint32(metered * l.cfg.Rate), Burst: uint32(metered * l.cfg.Burst)}
 }
 
 // Run writes until ctx is done.

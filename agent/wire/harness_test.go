@@ -122,6 +122,8 @@ func (c tableConn) Forget(_ context.Context, cookies []uint64) error {
 
 func (c tableConn) Events() <-chan ofp.Event { return nil }
 
+func (c tableConn) PutMeter(context.Context, ofp.Meter) error { return nil }
+
 func (c tableConn) Touch(_ context.Context, ports []uint32) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

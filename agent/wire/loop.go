@@ -42,6 +42,8 @@ type Controller interface {
 type PacketLog interface {
 	SetLogs(logs map[string]*model.Log)
 	Take(p ofp.PacketIn)
+	// Meter is what bounds the packets that the switch sends.
+	Meter() ofp.Meter
 }
 
 // Config says what the loop works with.

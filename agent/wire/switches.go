@@ -30,6 +30,8 @@ type Switch interface {
 	Flush(ctx context.Context, ended []pipeline.Connections) error
 	// Touch sends a frame that means nothing out of the ports.
 	Touch(ctx context.Context, ports []uint32) error
+	// PutMeter makes a meter or changes it.
+	PutMeter(ctx context.Context, m ofp.Meter) error
 	// Events gives what the switch tells unasked. It is closed with the
 	// connection, or nil.
 	Events() <-chan ofp.Event
@@ -125,6 +127,14 @@ func (d *driver) serve(ctx context.Context) error {
 	}
 	defer sw.Close()
 	if d.packets != nil {
+		_, err := within(ctx, dialTimeout, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, sw.PutMeter(ctx, d.packets.Meter())
+		})
+		if refused := (*ofp.Error)(nil); errors.As(err, &refused) {
+			d.log.Warn("no logs of packets: the switch refuses their meter", zap.String("bridge", d.bridge), zap.Error(err))
+		} else if err != nil {
+			return err
+		}
 		var listening sync.WaitGroup
 		ctx, stop := context.WithCancel(ctx)
 		listening.Go(func() { d.listen(ctx, sw) })

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,10 @@ func TestLogsWriteDownWhatGroupsAdmitAndRefuse(t *testing.T) {
 	most := 25 + int(100*(time.Since(began).Seconds()+1))
 	if got := len(c.packetLines(file, 99)); got == 0 || got > most || got >= flood {
 		t.Errorf("%d lines of a flood of %d, want at most %d", got, flood, most)
+	}
+	meter := c.Exec(host, "ovs-ofctl", "-O", "OpenFlow15", "meter-stats", "br-int", "meter=30")
+	if !regexp.MustCompile(`bands:\s*0: packet_count:[1-9]`).MatchString(meter) {
+		t.Errorf("the switch has not limited the flood:\n%s", meter)
 	}
 	lines(80, admitted) // whatever came since on the same connection
 
