@@ -254,7 +254,7 @@ func (e routerEndpoint) action(name string, body map[string]any) (routerAction, 
 		s, err := interfaceOf(body)
 		return func(c plugin.Call, u *records.Update, id string) (object, error) {
 			if name == "remove_router_interface" {
-				return interfaceObject(p.RemoveInterface(u, id, s))
+				return interfaceObject(p.RemoveInterface(c, u, id, s))
 			}
 			return interfaceObject(p.AddInterface(c, u, id, s))
 		}, err

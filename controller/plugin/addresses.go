@@ -21,6 +21,9 @@ func (p *Plugin) giveAddresses(c Call, u *records.Update, s *PortSpec) error {
 	if len(s.Addresses) == 0 {
 		port.IPAllocation = allocationNone
 	}
+	if err := p.checkSubnetsSeen(c, u, port.NetworkID, s.Addresses); err != nil {
+		return err
+	}
 	fixed, err := p.changeAddresses(u, port, s.Addresses)
 	if err != nil {
 		return err

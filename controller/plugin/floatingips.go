@@ -73,6 +73,9 @@ func (p *Plugin) CreateFloatingIP(c Call, u *records.Update, s *FloatingIPSpec) 
 	if err := p.takeQuota(u, &f.Meta, QuotaFloatingIP); err != nil {
 		return "", err
 	}
+	if err := p.checkSubnetsSeen(c, u, network.ID, []AddressRequest{{SubnetID: s.ExternalSubnetID}}); err != nil {
+		return "", err
+	}
 	if err := p.takeFloatingAddress(u, network, s, &f); err != nil {
 		return "", err
 	}

@@ -206,12 +206,12 @@ func checkNewSubnets(u *records.Update, router *model.Router, subnets []*model.S
 
 // RemoveInterface takes a router off a subnet; its port goes unless it has
 // addresses in other subnets.
-func (p *Plugin) RemoveInterface(u *records.Update, id string, s InterfaceSpec) (*InterfaceView, error) {
+func (p *Plugin) RemoveInterface(c Call, u *records.Update, id string, s InterfaceSpec) (*InterfaceView, error) {
 	before, ok := records.Routers.Get(u, id)
 	if !ok {
 		return nil, NotFound("Router", "Router", id)
 	}
-	port, subnets, err := findInterface(u, id, s)
+	port, subnets, err := p.findInterface(c, u, id, s)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func (p *Plugin) RemoveInterface(u *records.Update, id string, s InterfaceSpec) 
 
 // findInterface finds the port of an interface, and the subnets that it is to be
 // taken off.
-func findInterface(u *records.Update, router string, s InterfaceSpec) (*model.Port, []string, error) {
+func (p *Plugin) findInterface(c Call, u *records.Update, router string, s InterfaceSpec) (*model.Port, []string, error) {
 	if s.PortID != "" {
 		port, ok := records.Ports.Get(u, s.PortID)
 		if !ok || port.DeviceOwner != OwnerRouterInterface || port.DeviceID != router || !serves(u, port) {
@@ -253,12 +253,16 @@ func findInterface(u *records.Update, router string, s InterfaceSpec) (*model.Po
 	if s.SubnetID == "" {
 		return nil, nil, badRouter("Either subnet_id or port_id must be specified.")
 	}
-	if _, ok := records.Subnets.Get(u, s.SubnetID); !ok {
+	subnet, there := records.Subnets.Get(u, s.SubnetID)
+	if !there {
 		return nil, nil, NotFound("Subnet", "Subnet", s.SubnetID)
 	}
 	id, _ := u.Claimed(interfaceKey(router, s.SubnetID))
 	port, ok := records.Ports.Get(u, id)
-	if !ok {
+	switch {
+	case !ok && !p.maySeeSubnet(c, u.Peek(), subnet):
+		return nil, nil, NotFound("Subnet", "Subnet", s.SubnetID)
+	case !ok:
 		return nil, nil, NotFoundAs("RouterInterfaceNotFoundForSubnet", "Router %s has no interface on subnet %s", router, s.SubnetID)
 	}
 	return port, []string{s.SubnetID}, nil

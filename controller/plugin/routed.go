@@ -125,6 +125,9 @@ func onSegment(u *records.Update, s *model.Subnet, port *model.Port) bool {
 func (p *Plugin) readdress(c Call, u *records.Update, before *model.Port, s *PortSpec) error {
 	port := &s.Port
 	if c.Has("fixed_ips") {
+		if err := p.checkSubnetsSeen(c, u, port.NetworkID, s.Addresses); err != nil {
+			return err
+		}
 		fixed, err := p.changeAddresses(u, port, s.Addresses)
 		if err != nil {
 			return err

@@ -128,7 +128,7 @@ func (p *Plugin) DeleteTopology(u *records.Update, project string) error {
 			if _, attached := u.Claimed(interfaceKey(router, s.ID)); !attached {
 				continue
 			}
-			if _, err := p.RemoveInterface(u, router, InterfaceSpec{SubnetID: s.ID}); err != nil {
+			if _, err := p.RemoveInterface(Call{}, u, router, InterfaceSpec{SubnetID: s.ID}); err != nil {
 				return err
 			}
 		}

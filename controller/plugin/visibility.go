@@ -30,3 +30,15 @@ func (p *Plugin) maySeeNetwork(c Call, r records.Reader, n *model.Network) bool 
 func (p *Plugin) maySeeGroup(c Call, r records.Reader, g *model.SecurityGroup) bool {
 	return policy.May(p.seeGroup, c.Who, GroupTarget(r, g))
 }
+
+// checkSubnetsSeen refuses subnets of other networks than the given one that the
+// caller may not know of, as it refuses those that there are not.
+func (p *Plugin) checkSubnetsSeen(c Call, u *records.Update, network string, want []AddressRequest) error {
+	for _, w := range want {
+		s, ok := records.Subnets.Get(u.Peek(), w.SubnetID)
+		if ok && s.NetworkID != network && !p.maySeeSubnet(c, u.Peek(), s) {
+			return NotFound("Subnet", "Subnet", w.SubnetID)
+		}
+	}
+	return nil
+}

@@ -151,7 +151,7 @@ func (h *history) toggle(u *records.Update, id string, on bool) error {
 func (h *history) empty(id string) {
 	h.update(func(u *records.Update) error {
 		for port := range records.PortsByDevice.Get(u, id) {
-			if _, err := h.rules.RemoveInterface(u, id, plugin.InterfaceSpec{PortID: port.ID}); err != nil {
+			if _, err := h.rules.RemoveInterface(plugin.Call{}, u, id, plugin.InterfaceSpec{PortID: port.ID}); err != nil {
 				return err
 			}
 		}
