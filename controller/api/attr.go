@@ -66,7 +66,7 @@ func (e *invalid) Error() string { return e.reason }
 // refusal makes an API error of what a check found wrong with an attribute.
 func (e *invalid) refusal(attribute string) error {
 	if e.convert {
-		return plugin.InvalidInput("%s", e.reason)
+		return plugin.InvalidInput("%s: %s", attribute, e.reason)
 	}
 	return badRequest("Invalid input for %s. Reason: %s.", attribute, e.reason)
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
-	"github.com/lepton-sdn/lepton/controller/plugin"
 )
 
 // filterKind says how filter values are compared with an attribute.
@@ -53,7 +52,7 @@ func boolFilter[V any](get func(*V) any, values []string) (func(*V) bool, error)
 	for _, text := range values {
 		b, ok := parseBool(text)
 		if !ok {
-			return nil, plugin.InvalidInput("'%s' cannot be converted to boolean", text)
+			return nil, unconvertible("'%s' cannot be converted to boolean", clip(text))
 		}
 		want = append(want, b)
 	}
@@ -66,7 +65,7 @@ func boolFilter[V any](get func(*V) any, values []string) (func(*V) bool, error)
 func intFilter[V any](get func(*V) any, values []string) (func(*V) bool, error) {
 	for _, text := range values {
 		if _, err := strconv.ParseInt(text, 10, 64); err != nil {
-			return nil, plugin.InvalidInput("'%s' is not an integer", text)
+			return nil, unconvertible("'%s' is not an integer", clip(text))
 		}
 	}
 	return func(v *V) bool {

@@ -80,7 +80,7 @@ func bySegment(part func(model.Segment) string) func([]string) (func(*networkVie
 func bySegmentID(values []string) (func(*networkView) bool, error) {
 	for _, text := range values {
 		if _, err := strconv.ParseInt(text, 10, 64); err != nil {
-			return nil, plugin.InvalidInput("'%s' is not an integer", text)
+			return nil, unconvertible("'%s' is not an integer", clip(text))
 		}
 	}
 	return bySegment(func(s model.Segment) string {

@@ -141,7 +141,7 @@ func (c *collection[S, V]) filters(rq *request) (func(*V) bool, error) {
 		}
 		p, err := a.predicate(rq.who, values)
 		if err != nil {
-			return nil, err
+			return nil, refusalOf(name, err)
 		}
 		all = append(all, p)
 	}

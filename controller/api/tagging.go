@@ -33,8 +33,13 @@ func (c *collection[S, V]) serveTags(ctx context.Context, rq *request, id string
 			return response{}, err
 		}
 		tags, err := tagList(body["tags"])
-		if err != nil || len(body) != 1 {
-			return response{}, plugin.InvalidInput("tags must be a list of different strings of at most %d characters", maxTag)
+		if err != nil {
+			return response{}, plugin.InvalidInput("tags: %s", err)
+		}
+		for name := range body {
+			if name != "tags" {
+				return response{}, plugin.InvalidInput("Unrecognized attribute(s) '%s'", clip(name))
+			}
 		}
 		err = c.changeTags(ctx, rq, id, func([]string) ([]string, error) { return tags.([]string), nil })
 		return tagsResponse(tags.([]string)), err
@@ -61,7 +66,7 @@ func (c *collection[S, V]) serveTag(ctx context.Context, rq *request, id, tag st
 		return response{status: http.StatusNoContent}, err
 	case http.MethodPut:
 		if tag == "" || utf8.RuneCountInString(tag) > maxTag {
-			return response{}, plugin.InvalidInput("a tag has 1 to %d characters", maxTag)
+			return response{}, plugin.InvalidInput("a tag has 1 to %d characters, not %d: '%s'", maxTag, utf8.RuneCountInString(tag), clip(tag))
 		}
 		err := c.changeTags(ctx, rq, id, func(tags []string) ([]string, error) {
 			if slices.Contains(tags, tag) {
