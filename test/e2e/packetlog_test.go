@@ -55,7 +55,7 @@ func (c *Cloud) packetLines(file string, port int) []packetLine {
 // throw sends datagrams that nobody answers.
 func (c *Cloud) throw(from, to Guest, port, count int, pause time.Duration) {
 	c.Helper()
-	conn, err := connect(from, "udp", netip.AddrPortFrom(to.IP(4), uint16(port)))
+	conn, err := connect(from, "udp", 0, netip.AddrPortFrom(to.IP(4), uint16(port)))
 	c.Must(err)
 	defer conn.Close()
 	for range count {

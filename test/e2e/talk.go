@@ -72,10 +72,18 @@ func answerUDP(u net.PacketConn) {
 	}
 }
 
-// connect opens a conversation: network is tcp or udp.
-func connect(from Guest, network string, to netip.AddrPort) (conn net.Conn, err error) {
+// connect opens a conversation: network is tcp or udp. The port at this end is
+// any with 0.
+func connect(from Guest, network string, port int, to netip.AddrPort) (conn net.Conn, err error) {
 	err = from.Inside(func() error {
-		conn, err = net.DialTimeout(network, to.String(), impatience)
+		d := net.Dialer{Timeout: impatience}
+		switch {
+		case port > 0 && network == "tcp":
+			d.LocalAddr = &net.TCPAddr{Port: port}
+		case port > 0:
+			d.LocalAddr = &net.UDPAddr{Port: port}
+		}
+		conn, err = d.Dial(network, to.String())
 		return err
 	})
 	return conn, err
@@ -88,7 +96,7 @@ func (c *Cloud) Answers(from, to Guest, network string, port, family int) bool {
 	if network == "ping" {
 		return c.Ping(from, address, lab.Ping{Count: 1, Timeout: impatience}).Received > 0
 	}
-	conn, err := connect(from, network, netip.AddrPortFrom(address, uint16(port)))
+	conn, err := connect(from, network, 0, netip.AddrPortFrom(address, uint16(port)))
 	if err != nil {
 		return false
 	}
@@ -113,7 +121,13 @@ type Conversation struct {
 // Converse begins a conversation over tcp or udp, which ends with the test.
 func (c *Cloud) Converse(name string, from, to Guest, network string, port, family int) *Conversation {
 	c.Helper()
-	conn, err := connect(from, network, netip.AddrPortFrom(to.IP(family), uint16(port)))
+	return c.ConverseFrom(0, name, from, to, network, port, family)
+}
+
+// ConverseFrom is Converse from a given port.
+func (c *Cloud) ConverseFrom(own int, name string, from, to Guest, network string, port, family int) *Conversation {
+	c.Helper()
+	conn, err := connect(from, network, own, netip.AddrPortFrom(to.IP(family), uint16(port)))
 	if err != nil {
 		c.Fatalf("%s: %v", name, err)
 	}
