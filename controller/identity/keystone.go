@@ -149,6 +149,10 @@ func (k *Keystone) identify(ctx context.Context, subject string, allowExpired bo
 	flight := k.flights.DoChan(fmt.Sprintf("%x/%t", q.token, q.allowExpired), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.timeout)
 		defer cancel()
+		// An earlier question may have been answered since the look above.
+		if a, ok := k.valid.get(q, k.now()); ok {
+			return a, nil
+		}
 		return k.ask(ctx, q, subject)
 	})
 	select {
