@@ -34,13 +34,23 @@ type Process struct {
 	Start uint64 `json:"start"`
 }
 
-// Alive reports whether the very process still runs.
+// Alive reports whether the very process still runs. One that was killed does
+// until the last of its threads has ended: until then it holds its locks.
 func (p Process) Alive() bool {
 	if p.PID == 0 {
 		return false
 	}
 	start, state, err := procStat(p.PID)
-	return err == nil && start == p.Start && state != 'Z'
+	return err == nil && start == p.Start && (state != 'Z' || threads(p.PID) > 1)
+}
+
+// threads counts those that a process still has.
+func threads(pid int) int {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return 0
+	}
+	return len(tasks)
 }
 
 // procStat reads the start time and the state of a process.
