@@ -134,6 +134,24 @@ func TestARangeKeepsTheIDsThatNetworksHave(t *testing.T) {
 	}
 }
 
+func TestAProjectsRangeIsNotHeldByWhatOthersHadBefore(t *testing.T) {
+	c := newCloud(t, small)
+	c.network(`{"project_id": "p2", "provider:network_type": "vxlan", "provider:segmentation_id": 1004}`)
+	r := c.ids(`{"network_type": "vxlan", "minimum": 1000, "maximum": 1010, "shared": false, "project_id": "p1"}`)
+	path := "/v2.0/network_segment_ranges/" + id(r)
+	c.must(200, "PUT", path, map[string]any{"network_segment_range": map[string]any{"minimum": 1005}})
+	c.must(200, "PUT", path, map[string]any{"network_segment_range": map[string]any{"minimum": 1000}})
+	c.network(`{"project_id": "p1", "provider:network_type": "vxlan", "provider:segmentation_id": 1006}`)
+	if status, out, _ := c.call("DELETE", path, nil); status != 409 || refusedType(out) != "NetworkSegmentRangeReferencedByProject" {
+		t.Errorf("with a network of the project: %d %v", status, out)
+	}
+	if n := len(c.list("networks?project_id=p1", "networks")); n != 1 {
+		t.Fatalf("%d networks", n)
+	}
+	c.must(204, "DELETE", "/v2.0/networks/"+id(c.list("networks?project_id=p1", "networks")[0]), nil)
+	c.must(204, "DELETE", path, nil)
+}
+
 func TestRefusalsAboutRangesLeaveNoTrace(t *testing.T) {
 	c := newCloud(t, small)
 	c.ids(`{"network_type": "vlan", "physical_network": "physnet1", "minimum": 200, "maximum": 210}`)

@@ -106,6 +106,13 @@ func usedIn(r records.Reader, rec *model.SegmentRange) []UsedSegment {
 	return out
 }
 
+// referencedIn gives the ids of a range that networks have because of it: those
+// of its project, or any where it is shared. What another project had before
+// the range was made does not hold it.
+func referencedIn(r records.Reader, rec *model.SegmentRange) []UsedSegment {
+	return slices.DeleteFunc(usedIn(r, rec), func(s UsedSegment) bool { return !rec.Shared && s.ProjectID != rec.ProjectID })
+}
+
 func availableIn(r records.Reader, rec *model.SegmentRange) []uint32 {
 	used := usedIn(r, rec)
 	out := []uint32{}
@@ -219,7 +226,7 @@ func (p *Plugin) UpdateRange(_ Call, u *records.Update, before *RangeView, s *Ra
 		if err := settleRange(u, &rec); err != nil {
 			return err
 		}
-		if strands(usedIn(u.Peek(), before.SegmentRange), before.SegmentRange, &rec) {
+		if strands(referencedIn(u.Peek(), before.SegmentRange), before.SegmentRange, &rec) {
 			return rangeReferenced(rec.ID)
 		}
 		u.RequireNoNewClaims(segmentPrefix(rec.NetworkType, rec.PhysicalNetwork))
@@ -242,7 +249,7 @@ func strands(used []UsedSegment, before, after *model.SegmentRange) bool {
 	return after.Minimum != before.Minimum && after.Minimum >= lowest || after.Maximum != before.Maximum && after.Maximum <= highest
 }
 
-// DeleteRange removes a range of which no network has an id.
+// DeleteRange removes a range that no network has its id from.
 func (p *Plugin) DeleteRange(u *records.Update, id string) error {
 	v, ok := p.FindRange(u, id)
 	switch {
@@ -250,7 +257,7 @@ func (p *Plugin) DeleteRange(u *records.Update, id string) error {
 		return NotFound("NetworkSegmentRange", "Network Segment Range", id)
 	case v.Default:
 		return RangeReadOnly(id)
-	case len(usedIn(u.Peek(), v.SegmentRange)) > 0:
+	case len(referencedIn(u.Peek(), v.SegmentRange)) > 0:
 		return rangeReferenced(id)
 	}
 	u.RequireNoNewClaims(segmentPrefix(v.NetworkType, v.PhysicalNetwork))
