@@ -12,6 +12,9 @@ type Router struct {
 	// Routes are the routes besides those of the interfaces' subnets.
 	Routes  []HostRoute `json:"routes,omitempty"`
 	AZHints []string    `json:"availability_zone_hints,omitempty"`
+	// NATExempt are IPv4 destinations beyond the gateway to which nothing is
+	// translated, without host bits.
+	NATExempt []netip.Prefix `json:"nat_exempt,omitempty"`
 
 	FlavorID string `json:"flavor_id,omitempty"`
 }

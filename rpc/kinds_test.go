@@ -71,6 +71,7 @@ func drawRouters(t *rapid.T, u *Update) {
 				NetworkID: ids.Draw(t, "network"), PortID: ids.Draw(t, "port"), EnableSNAT: rapid.Bool().Draw(t, "snat"),
 			}
 			r.Routes = []model.HostRoute{{Destination: prefixes.Draw(t, "destination"), NextHop: addresses.Draw(t, "nexthop")}}
+			r.NATExempt = []netip.Prefix{netip.PrefixFrom(ipv4s.Draw(t, "exempt"), rapid.IntRange(0, 32).Draw(t, "bits")).Masked()}
 		}
 		u.Routers = append(u.Routers, r)
 		u.RouterBindings = append(u.RouterBindings, &model.RouterBinding{RouterID: ids.Draw(t, "router"), Hosts: []model.RouterHost{
@@ -193,6 +194,8 @@ func TestHostileRoutersAreRejectedByField(t *testing.T) {
 		{"a gateway to no network", &pb.Update{Routers: []*pb.Router{{Id: "r", Gateway: &pb.RouterGateway{PortId: "p"}}}}, "gateway: network_id"},
 		{"a gateway without port", &pb.Update{Routers: []*pb.Router{{Id: "r", Gateway: &pb.RouterGateway{NetworkId: "n"}}}}, "gateway: port_id"},
 		{"a route to nowhere", &pb.Update{Routers: []*pb.Router{{Id: "r", Routes: []*pb.HostRoute{{Nexthop: ip}}}}}, "routes"},
+		{"an exemption with host bits", &pb.Update{Routers: []*pb.Router{{Id: "r", NatExempt: []*pb.Prefix{{Address: ip, Bits: 8}}}}}, "nat_exempt"},
+		{"an exemption of IPv6", &pb.Update{Routers: []*pb.Router{{Id: "r", NatExempt: []*pb.Prefix{{Address: make([]byte, 16)}}}}}, "nat_exempt"},
 		{"a binding of no router", &pb.Update{RouterBindings: []*pb.RouterBinding{{}}}, "router_id"},
 		{"a binding to no host", &pb.Update{RouterBindings: []*pb.RouterBinding{{RouterId: "r", Hosts: []*pb.RouterHost{{}}}}}, "hosts"},
 		{"a VRRP priority of 255", &pb.Update{RouterBindings: []*pb.RouterBinding{{RouterId: "r", Hosts: []*pb.RouterHost{{Host: "h", Priority: 255}}}}}, "hosts"},

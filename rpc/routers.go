@@ -3,6 +3,8 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc/pb"
@@ -11,7 +13,7 @@ import (
 func encodeRouter(r *model.Router) (*pb.Router, error) {
 	m := &pb.Router{
 		Id: r.ID, ProjectId: r.ProjectID, Name: r.Name, Revision: r.Revision,
-		AdminStateUp: r.AdminStateUp, Routes: encodeRoutes(r.Routes),
+		AdminStateUp: r.AdminStateUp, Routes: encodeRoutes(r.Routes), NatExempt: encodePrefixes(r.NATExempt),
 	}
 	if g := r.Gateway; g != nil {
 		m.Gateway = &pb.RouterGateway{NetworkId: g.NetworkID, PortId: g.PortID, EnableSnat: g.EnableSNAT, QosPolicyId: g.QoSPolicyID}
@@ -27,7 +29,14 @@ func decodeRouter(m *pb.Router) (*model.Router, error) {
 	if err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
-	r := &model.Router{Meta: decodeMeta(m), AdminStateUp: m.GetAdminStateUp(), Routes: routes}
+	exempt, err := decodePrefixes(m.GetNatExempt())
+	if err != nil {
+		return nil, fmt.Errorf("nat_exempt: %w", err)
+	}
+	if slices.ContainsFunc(exempt, func(p netip.Prefix) bool { return !p.Addr().Is4() }) {
+		return nil, errors.New("nat_exempt: only IPv4 is translated")
+	}
+	r := &model.Router{Meta: decodeMeta(m), AdminStateUp: m.GetAdminStateUp(), Routes: routes, NATExempt: exempt}
 	if g := m.GetGateway(); g != nil {
 		if err := checkIDs(field{"gateway: network_id", g.GetNetworkId()}, field{"gateway: port_id", g.GetPortId()}); err != nil {
 			return nil, err

@@ -32,6 +32,9 @@ func scenarios() map[string]func(*View) {
 			clear(v.FloatingIPs)
 		},
 		"no-snat": func(v *View) { router(v).Gateway.EnableSNAT = false },
+		"exemptions": func(v *View) {
+			router(v).NATExempt = []netip.Prefix{prefix("0.0.0.0/0"), prefix("198.51.100.0/24"), prefix("203.0.113.1/32")}
+		},
 		"forwardings": func(v *View) {
 			v.floating("c0000000-0000-4000-8000-000000000001", routerID, "203.0.113.140", "", "")
 			v.forward(1, "c0000000-0000-4000-8000-000000000001", "tcp", model.PortRange{First: 2222, Last: 2222}, model.PortRange{First: 22, Last: 22}, "10.10.0.5", vxSubnet)

@@ -48,9 +48,6 @@ type Input struct {
 	FloatingIPs []*model.FloatingIP
 	Forwardings []*model.PortForwarding
 	Helpers     []*model.ConntrackHelper
-	// NATExempt are destinations beyond the gateway to which nothing is
-	// translated.
-	NATExempt []netip.Prefix
 }
 
 // Interface is a port of a router.

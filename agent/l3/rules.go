@@ -137,11 +137,13 @@ func (b *builder) nat() {
 	// What goes from one subnet to another, and to destinations that are exempt,
 	// keeps its addresses.
 	t.Add(wrapped+"POSTROUTING", "! -o "+b.ext+" -m conntrack ! --ctstate DNAT -j ACCEPT")
-	for _, p := range b.in.NATExempt {
-		if p.Addr().Is4() {
-			t.Add(wrapped+"POSTROUTING", "-d "+p.Masked().String()+" -o "+b.ext+" -m conntrack ! --ctstate DNAT "+
-				iptables.Comment("NAT exemption of router "+b.in.Router.ID)+" -j ACCEPT")
+	for _, p := range b.in.Router.NATExempt {
+		destination := "-d " + p.Masked().String() + " "
+		if p.Bits() == 0 {
+			destination = "" // as iptables-save prints all of them
 		}
+		t.Add(wrapped+"POSTROUTING", destination+"-o "+b.ext+" -m conntrack ! --ctstate DNAT "+
+			iptables.Comment("NAT exemption of router "+b.in.Router.ID)+" -j ACCEPT")
 	}
 	b.floating(t)
 	b.forwardings(t)

@@ -149,7 +149,7 @@ func governedResources() map[string]governedResource {
 			path: "routers", kind: "Router", tagged: true, target: own,
 			body: func(_ *scene, n int) string { return fmt.Sprintf(`"name": "r%d"`, n) },
 			values: map[string]string{
-				"distributed": "false", "ha": "false",
+				"distributed": "false", "ha": "false", "lepton_nat_exempt": `["198.51.100.0/24"]`,
 				"external_gateway_info:enable_snat":        `{"network_id": "00000000-0000-4000-8000-000000000001", "enable_snat": true}`,
 				"external_gateway_info:external_fixed_ips": `{"network_id": "00000000-0000-4000-8000-000000000001", "external_fixed_ips": [{"ip_address": "10.0.9.9"}]}`,
 			},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"net/netip"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
@@ -127,6 +128,11 @@ func routerAttrs() []attr[routerSpec, routerView] {
 		{
 			name: "enable_ndp_proxy", create: true, update: true, check: nullable(noNDPProxy), filter: byBool,
 			get: func(*routerView) any { return false },
+		},
+		{
+			name: natExemptAttr, create: true, update: true, check: nullable(natExempt),
+			set: func(s *routerSpec, v any) { s.NATExempt, _ = v.([]netip.Prefix) },
+			get: func(v *routerView) any { return list(prefixTexts(v.NATExempt)) },
 		},
 		{
 			name: "flavor_id", create: true, check: nullable(text(36)), sort: true,

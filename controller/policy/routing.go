@@ -9,6 +9,7 @@ func routing() []Resource {
 		hidden("ha"),
 		written("external_gateway_info:enable_snat", admin),
 		written("external_gateway_info:external_fixed_ips", admin),
+		written("lepton_nat_exempt", admin),
 	)
 	router.Actions = []Action{
 		{"add_router_interface", member},

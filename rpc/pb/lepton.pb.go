@@ -2684,14 +2684,16 @@ func (x *AddressGroup) GetAddresses() []*Prefix {
 }
 
 type Router struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	ProjectId     string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Revision      int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
-	AdminStateUp  bool                   `protobuf:"varint,5,opt,name=admin_state_up,json=adminStateUp,proto3" json:"admin_state_up,omitempty"`
-	Gateway       *RouterGateway         `protobuf:"bytes,6,opt,name=gateway,proto3" json:"gateway,omitempty"`
-	Routes        []*HostRoute           `protobuf:"bytes,7,rep,name=routes,proto3" json:"routes,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ProjectId    string                 `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Name         string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Revision     int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	AdminStateUp bool                   `protobuf:"varint,5,opt,name=admin_state_up,json=adminStateUp,proto3" json:"admin_state_up,omitempty"`
+	Gateway      *RouterGateway         `protobuf:"bytes,6,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Routes       []*HostRoute           `protobuf:"bytes,7,rep,name=routes,proto3" json:"routes,omitempty"`
+	// Destinations to which nothing is translated.
+	NatExempt     []*Prefix `protobuf:"bytes,8,rep,name=nat_exempt,json=natExempt,proto3" json:"nat_exempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2771,6 +2773,13 @@ func (x *Router) GetGateway() *RouterGateway {
 func (x *Router) GetRoutes() []*HostRoute {
 	if x != nil {
 		return x.Routes
+	}
+	return nil
+}
+
+func (x *Router) GetNatExempt() []*Prefix {
+	if x != nil {
+		return x.NatExempt
 	}
 	return nil
 }
@@ -4239,7 +4248,7 @@ const file_lepton_proto_rawDesc = "" +
 	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x123\n" +
-	"\taddresses\x18\x05 \x03(\v2\x15.lepton.rpc.v1.PrefixR\taddresses\"\xf7\x01\n" +
+	"\taddresses\x18\x05 \x03(\v2\x15.lepton.rpc.v1.PrefixR\taddresses\"\xad\x02\n" +
 	"\x06Router\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -4248,7 +4257,9 @@ const file_lepton_proto_rawDesc = "" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x12$\n" +
 	"\x0eadmin_state_up\x18\x05 \x01(\bR\fadminStateUp\x126\n" +
 	"\agateway\x18\x06 \x01(\v2\x1c.lepton.rpc.v1.RouterGatewayR\agateway\x120\n" +
-	"\x06routes\x18\a \x03(\v2\x18.lepton.rpc.v1.HostRouteR\x06routes\"\x8c\x01\n" +
+	"\x06routes\x18\a \x03(\v2\x18.lepton.rpc.v1.HostRouteR\x06routes\x124\n" +
+	"\n" +
+	"nat_exempt\x18\b \x03(\v2\x15.lepton.rpc.v1.PrefixR\tnatExempt\"\x8c\x01\n" +
 	"\rRouterGateway\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x17\n" +
@@ -4485,18 +4496,19 @@ var file_lepton_proto_depIdxs = []int32{
 	15, // 41: lepton.rpc.v1.AddressGroup.addresses:type_name -> lepton.rpc.v1.Prefix
 	30, // 42: lepton.rpc.v1.Router.gateway:type_name -> lepton.rpc.v1.RouterGateway
 	19, // 43: lepton.rpc.v1.Router.routes:type_name -> lepton.rpc.v1.HostRoute
-	32, // 44: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
-	38, // 45: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
-	41, // 46: lepton.rpc.v1.Trunk.sub_ports:type_name -> lepton.rpc.v1.SubPort
-	43, // 47: lepton.rpc.v1.QoSPolicy.rules:type_name -> lepton.rpc.v1.QoSRule
-	0,  // 48: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
-	1,  // 49: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
-	2,  // 50: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
-	50, // [50:51] is the sub-list for method output_type
-	49, // [49:50] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	15, // 44: lepton.rpc.v1.Router.nat_exempt:type_name -> lepton.rpc.v1.Prefix
+	32, // 45: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
+	38, // 46: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
+	41, // 47: lepton.rpc.v1.Trunk.sub_ports:type_name -> lepton.rpc.v1.SubPort
+	43, // 48: lepton.rpc.v1.QoSPolicy.rules:type_name -> lepton.rpc.v1.QoSRule
+	0,  // 49: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
+	1,  // 50: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
+	2,  // 51: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
+	51, // [51:52] is the sub-list for method output_type
+	50, // [50:51] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_lepton_proto_init() }

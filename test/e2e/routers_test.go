@@ -64,6 +64,18 @@ func TestRoutersCarryTenantsOutAndGuestsAreReachedOnFloatingIPs(t *testing.T) {
 		c.in(t).SeenAs(a, out6, 80, a.IP(6))
 		c.in(t).SeenAs(outside, a.IP(6), 80, out6)
 	})
+	t.Run("an exempt destination", func(t *testing.T) {
+		c := c.in(t)
+		c.Exec("outside", "ip", "route", "add", "10.10.0.0/24", "via", gw4.String())
+		defer c.Exec("outside", "ip", "route", "del", "10.10.0.0/24")
+		c.Update("router", r.ID, Attributes{"lepton_nat_exempt": []string{outsideAddress + "/32"}})
+		c.SeenAs(b, out4, 80, b.IP(4))
+		c.SeenAs(a, out4, 80, a.IP(4))
+		c.SeenAs(outside, fip.Address, 80, out4)
+		c.Update("router", r.ID, Attributes{"lepton_nat_exempt": []string{}})
+		c.SeenAs(b, out4, 80, gw4)
+		c.SeenAs(a, out4, 80, fip.Address)
+	})
 	t.Run("a forwarded port", func(t *testing.T) {
 		c := c.in(t)
 		shared := c.FloatingIP(ext, nil)
