@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -16,7 +17,8 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// Place is where commands can run: a host or a guest of the lab.
+// Place is where commands can run: a host or a guest of the lab, or what plays
+// the internet.
 type Place struct {
 	Name      string
 	Namespace string
@@ -28,6 +30,9 @@ func (l *Lab) Place(name string) (*Place, error) {
 	mark := markVariable + "=" + l.mark
 	if h, err := l.host(name); err == nil {
 		return &Place{h.Name, h.Namespace, append(h.environment(), mark)}, nil
+	}
+	if name == internetName && l.plan.Internet != "" {
+		return &Place{name, l.plan.Internet, append(withoutVariables(os.Environ(), "OVS_", "OS_", markVariable+"="), mark)}, nil
 	}
 	s, err := l.ledger.read()
 	if err != nil {

@@ -110,10 +110,19 @@ func (b *builder) startOVS(ctx context.Context, h HostPlan, emptyDB []byte) erro
 			args = append(args, "--", "set", "Bridge", c.Bridge, `other_config:hwaddr="`+h.underlayMAC()+`"`)
 		}
 	}
+	args = append(args, b.plan.joinArgs(h)...)
 	if _, err := b.lab.vsctl(ctx, h, args...); err != nil {
 		return err
 	}
-	return addressUnderlay(ctx, h)
+	return h.addressBridges(ctx)
+}
+
+// addressBridges puts the host's addresses on its bridges.
+func (h HostPlan) addressBridges(ctx context.Context) error {
+	if err := addressUnderlay(ctx, h); err != nil {
+		return err
+	}
+	return addressJoin(ctx, h)
 }
 
 // addressUnderlay puts the tunnel address on the underlay's bridge. The link

@@ -41,6 +41,8 @@ type Plan struct {
 	Fabric   string     `json:"fabric"` // namespace of the switches
 	Switches []string   `json:"switches"`
 	Hosts    []HostPlan `json:"hosts"`
+	// Internet is the namespace that plays it; "" without a gateway to it.
+	Internet string `json:"internet,omitempty"`
 }
 
 // HostPlan is what one host gets.
@@ -54,6 +56,8 @@ type HostPlan struct {
 	Cables    []Cable      `json:"cables"`
 	// Mappings is physical network → bridge.
 	Mappings map[string]string `json:"bridge_mappings,omitempty"`
+	// Join is the host's part in the physical network with a gateway.
+	Join *Join `json:"join,omitempty"`
 	// Agent is what the topology wants changed in the agent's configuration.
 	Agent map[string]any `json:"-"`
 }
@@ -120,6 +124,9 @@ func newPlan(lab, dir, datapath string, t Topology) *Plan {
 	}
 	switchOf := map[string]string{}
 	for i, n := range t.PhysicalNetworks {
+		if n.Gateway != nil {
+			continue
+		}
 		switchOf[n.Name] = fmt.Sprintf("phys%d", i+1)
 		p.Switches = append(p.Switches, switchOf[n.Name])
 	}
@@ -139,10 +146,17 @@ func newPlan(lab, dir, datapath string, t Topology) *Plan {
 		cable(mgmtLink, "")
 		cable(underlayLink, underlayBridge)
 		for _, net := range t.physicalNetworks(spec) {
-			cable(switchOf[net.Name], net.Bridge)
+			if net.Gateway == nil {
+				cable(switchOf[net.Name], net.Bridge)
+			}
 			h.Mappings[net.Name] = net.Bridge
 		}
 		p.Hosts = append(p.Hosts, h)
+	}
+	for _, n := range t.PhysicalNetworks {
+		if n.Gateway != nil {
+			p.join(n)
+		}
 	}
 	return p
 }

@@ -68,7 +68,11 @@ func (p *Plan) rpcAddress() string {
 func (p *Plan) controllerConfig() map[string]any {
 	t := p.Topology
 	vlans := []string{}
+	mtus := map[string]any{}
 	for _, n := range t.PhysicalNetworks {
+		if n.Gateway != nil {
+			mtus[n.Name] = t.joinedMTU()
+		}
 		vlans = append(vlans, n.Name+":100:200")
 	}
 	network := map[string]any{
@@ -76,6 +80,9 @@ func (p *Plan) controllerConfig() map[string]any {
 		"overlay_ip_version": t.UnderlayIP,
 		"vlan":               map[string]any{"network_vlan_ranges": vlans},
 		"flat":               map[string]any{"flat_networks": []string{"*"}},
+	}
+	if len(mtus) > 0 {
+		network["physical_network_mtus"] = mtus
 	}
 	if len(t.TunnelTypes) > 0 {
 		network["tenant_network_types"] = t.TunnelTypes
@@ -256,7 +263,7 @@ func (l *Lab) Start(ctx context.Context, host, program string) error {
 	if _, err := l.vsctl(ctx, *h, "set", "Open_vSwitch", ".", "external_ids:lab-started="+time.Now().UTC().Format(time.RFC3339Nano)); err != nil {
 		return err
 	}
-	return addressUnderlay(ctx, *h)
+	return h.addressBridges(ctx)
 }
 
 // find gives the noted process of a host's program.

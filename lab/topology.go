@@ -57,6 +57,9 @@ type PhysicalNetwork struct {
 	// Bridge is the provider bridge on the hosts, at most 11 characters, so
 	// that int-<bridge> fits an interface name. Default br-<name>.
 	Bridge string `yaml:"bridge" json:"bridge"`
+	// Gateway joins the network's bridges over VXLAN instead of cables, and
+	// leads from it to a namespace that plays the internet.
+	Gateway *Gateway `yaml:"gateway" json:"gateway,omitempty"`
 }
 
 // HostSpec is a host, or a number of like hosts.
@@ -173,6 +176,7 @@ func (t Topology) Validate() error {
 	}
 	t.validatePhysicalNetworks(&e)
 	t.validateHosts(&e)
+	t.validateGateways(&e)
 	return e.Err()
 }
 
@@ -197,7 +201,7 @@ func (t Topology) validateHosts(e *config.Errors) {
 	if len(t.Hosts) == 0 || len(t.Hosts) > maxHosts {
 		e.Add("hosts", "%d hosts, want 1 to %d", len(t.Hosts), maxHosts)
 	}
-	controllers, seen := 0, map[string]bool{fabricName: true}
+	controllers, seen := 0, map[string]bool{fabricName: true, internetName: true}
 	for _, h := range t.Hosts {
 		if !nameForm.MatchString(h.Name) {
 			e.Add("hosts", "%q is not a name of lower-case letters, digits and hyphens", h.Name)

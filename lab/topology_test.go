@@ -2,7 +2,9 @@ package lab
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -30,6 +32,12 @@ func TestParseTopology(t *testing.T) {
 		{"a long bridge asks for another name", "physical_networks: [{name: datacentre}]\nhosts: [{name: a, roles: [controller]}]", "longer than 11 characters: set bridge"},
 		{"a bridge of the agent's own is refused", "physical_networks: [{name: int}]\nhosts: [{name: a, roles: [controller]}]", "br-int is there twice"},
 		{"an MTU below that of IPv6 is refused", "mtu: 1000\nhosts: [{name: a, roles: [controller]}]", "1000 is not between"},
+		{"a gateway is a host that has the network", "physical_networks: [{name: p, gateway: {host: b, address: 203.0.113.1/24}}]\nhosts: [{name: a, roles: [controller]}]", `"b" is no host that has this network`},
+		{"a gateway without the network is refused", "physical_networks: [{name: p, gateway: {host: a, address: 203.0.113.1/24}}]\nhosts: [{name: a, roles: [controller], physical_networks: []}]", `"a" is no host that has this network`},
+		{"a gateway has an address", "physical_networks: [{name: p, gateway: {host: a}}]\nhosts: [{name: a, roles: [controller]}]", "is not IPv4 with a prefix length"},
+		{"a gateway's address is of IPv4", "physical_networks: [{name: p, gateway: {host: a, address: 'fd00::1/64'}}]\nhosts: [{name: a, roles: [controller]}]", "is not IPv4 with a prefix length"},
+		{"a gateway's address is a prefix", "physical_networks: [{name: p, gateway: {host: a, address: everywhere}}]\nhosts: [{name: a, roles: [controller]}]", "everywhere"},
+		{"one network has a gateway", "physical_networks: [{name: p, gateway: {host: a, address: 203.0.113.1/24}}, {name: q, gateway: {host: a, address: 203.0.113.1/24}}]\nhosts: [{name: a, roles: [controller]}]", "p and q have a gateway"},
 		{"a tunnel type that is none is named", "tunnel_types: [vlan]\nhosts: [{name: a, roles: [controller]}]", `"vlan" is not`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -47,7 +55,7 @@ func TestParseTopology(t *testing.T) {
 }
 
 func TestEmbeddedTopologiesAreGood(t *testing.T) {
-	want := []string{"single", "three-node", "two-node"}
+	want := []string{"gateway", "single", "three-node", "two-node"}
 	if diff := cmp.Diff(want, Topologies()); diff != "" {
 		t.Fatal(diff)
 	}
@@ -126,6 +134,39 @@ hosts:
 	}
 	if diff := cmp.Diff(want, last, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Fatal(diff)
+	}
+}
+
+func TestANetworkWithAGatewayIsJoinedThroughIt(t *testing.T) {
+	topo, err := LoadTopology("gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlan("l", "/d/l", "netdev", topo)
+	if p.Internet != "l-internet" {
+		t.Errorf("the internet is %q", p.Internet)
+	}
+	addr := netip.MustParseAddr
+	want := []Join{
+		{Bridge: "br-ext", MTU: 1450, Peers: []netip.Addr{addr("198.19.0.2"), addr("198.19.0.3")}, Address: netip.MustParsePrefix("203.0.113.1/24")},
+		{Bridge: "br-ext", MTU: 1450, Peers: []netip.Addr{addr("198.19.0.1")}},
+		{Bridge: "br-ext", MTU: 1450, Peers: []netip.Addr{addr("198.19.0.1")}},
+	}
+	for i, h := range p.Hosts {
+		if !reflect.DeepEqual(*h.Join, want[i]) {
+			t.Errorf("%s: %+v, want %+v", h.Name, *h.Join, want[i])
+		}
+		for _, c := range h.Cables {
+			if c.Bridge == "br-ext" {
+				t.Errorf("%s has a cable to %s", h.Name, c.Switch)
+			}
+		}
+		if h.Mappings["public"] != "br-ext" {
+			t.Errorf("%s maps %v", h.Name, h.Mappings)
+		}
+	}
+	if got := fmt.Sprint(p.controllerConfig()["network"].(map[string]any)["physical_network_mtus"]); got != "map[public:1450]" {
+		t.Errorf("MTUs of physical networks: %s", got)
 	}
 }
 

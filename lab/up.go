@@ -77,6 +77,9 @@ func prepare(ctx context.Context, t Topology, opts Options) (*builder, func(), e
 	for _, h := range plan.Hosts {
 		state.Namespaces = append(state.Namespaces, h.Namespace)
 	}
+	if plan.Internet != "" {
+		state.Namespaces = append(state.Namespaces, plan.Internet)
+	}
 	led := ledger{dir}
 	release, err := claim(led, state)
 	if err != nil {
@@ -235,7 +238,11 @@ func (b *builder) switches(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.eachHost(ctx, func(ctx context.Context, h HostPlan) error { return b.startOVS(ctx, h, empty) })
+	err = b.eachHost(ctx, func(ctx context.Context, h HostPlan) error { return b.startOVS(ctx, h, empty) })
+	if err != nil {
+		return err
+	}
+	return b.internet(ctx)
 }
 
 // agents starts lepton-agent wherever the plan has one, and waits until the

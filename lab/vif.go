@@ -94,7 +94,7 @@ func (l *Lab) readRecords(ctx context.Context, v *vif) error {
 		}
 		name = "vm-" + p.ID[:8]
 	}
-	if _, err := l.host(name); err == nil || name == fabricName {
+	if _, err := l.host(name); err == nil || name == fabricName || name == internetName {
 		return fail(ErrExists, "%s is a host of the lab: name the guest with --guest", name)
 	}
 	v.guest = Guest{

@@ -72,7 +72,7 @@ func (t *tour) cloud(ctx context.Context) error {
 	t.title("A cloud of three nodes")
 	t.say("Each node is a network namespace with its own Open vSwitch and lepton-agent;\nnet1 also runs lepton-controller. They speak over mutual TLS.\n")
 	t.up = true // also after a failure there may be something to take down
-	if _, err := t.ctl(ctx, "lab up --topology three-node --name "+t.name); err != nil {
+	if _, err := t.ctl(ctx, "lab up --topology gateway --name "+t.name); err != nil {
 		return err
 	}
 	if _, err := t.ctl(ctx, "lab status --name "+t.name); err != nil {
