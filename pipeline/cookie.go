@@ -47,6 +47,7 @@ const (
 	FeatureRule              // a security group rule
 	FeatureMember            // an address of a remote group; the object is the member port, or the address group
 	FeatureLog               // copies of a port's packets for logs
+	FeatureAsk               // a port's questions that the agent answers
 	numFeatures
 )
 
@@ -54,7 +55,7 @@ func (f Feature) String() string {
 	names := [numFeatures]string{
 		"none", "base", "canary", "network", "provider", "tunnel", "port",
 		"identity", "delivery", "responder", "learned",
-		"filter", "group", "rule", "member", "log",
+		"filter", "group", "rule", "member", "log", "ask",
 	}
 	if f < numFeatures {
 		return names[f]

@@ -310,7 +310,7 @@ func currentPort(v *View, id string) *port {
 	remote := r != nil && r.Host != "" && r.Host != v.Host
 	switch {
 	case plugged && (l.Record.Host == v.Host || !remote):
-		return &port{id: id, rec: l.Record, local: true, ofport: l.OFPort}
+		return &port{id: id, rec: l.Record, local: true, ofport: l.OFPort, asks: l.Asks}
 	case remote:
 		return &port{id: id, rec: r, plugged: plugged}
 	}

@@ -14,6 +14,7 @@ type port struct {
 	rec    *model.Port
 	local  bool
 	ofport uint32
+	asks   Questions
 	net    *network
 	joined bool
 	// plugged is set for a port of another host that is plugged here too.
@@ -29,7 +30,7 @@ type port struct {
 
 // samePlace reports whether nothing about the port changed.
 func (p *port) samePlace(o *port) bool {
-	return p.rec == o.rec && p.local == o.local && p.ofport == o.ofport && p.plugged == o.plugged
+	return p.rec == o.rec && p.local == o.local && p.ofport == o.ofport && p.asks == o.asks && p.plugged == o.plugged
 }
 
 // maxOFPort is the highest number of a real port: OFPP_MAX of OpenFlow 1.0,
@@ -72,6 +73,7 @@ func (p *port) compile(e *emitter) {
 		return
 	}
 	e.integration(p.classified())
+	e.integration(p.asking()...)
 	if !p.secured() {
 		e.integration(p.unfiltered())
 		return

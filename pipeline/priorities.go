@@ -47,6 +47,7 @@ const (
 	prioLogged = 100 // ports with a log: a copy to the agent
 
 	// br-int 60, transient.
+	prioAsk            = 120 // ports whose questions the agent answers
 	prioBridgeControl  = 110 // frames that end at the first bridge
 	prioBaseMulticast  = 108 // multicast that no rule is asked about
 	prioTrackMulticast = 105 // other IP multicast, to be tracked once for all receivers

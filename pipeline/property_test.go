@@ -191,7 +191,7 @@ func (w *world) changePort() Dirty {
 	delete(w.Remotes, id)
 	host := pickOf(w, "host", "hv1", "hv1", "hv2", "hv3", "")
 	if w.pick("plugged", 3) > 0 {
-		w.Ports[id] = LocalPort{Record: w.record(n, host), OFPort: uint32(w.pick("ofport", 6)) + 9}
+		w.Ports[id] = LocalPort{Record: w.record(n, host), OFPort: uint32(w.pick("ofport", 6)) + 9, Asks: Questions(w.pick("asks", 8))}
 	}
 	if w.pick("remote", 3) == 0 {
 		w.Remotes[id] = w.record(n, host)
@@ -375,7 +375,7 @@ func TestTheOrderAndRepetitionOfRecordsDoNotMatter(t *testing.T) {
 			r.Shuffle(len(again.AllowedAddressPairs), func(i, j int) {
 				again.AllowedAddressPairs[i], again.AllowedAddressPairs[j] = again.AllowedAddressPairs[j], again.AllowedAddressPairs[i]
 			})
-			shuffled.Ports[id] = LocalPort{Record: &again, OFPort: p.OFPort}
+			shuffled.Ports[id] = LocalPort{Record: &again, OFPort: p.OFPort, Asks: p.Asks}
 		}
 		if diff := cmp.Diff(want, Compile(&shuffled).text()); diff != "" {
 			t.Fatalf("the order of records matters:\n%s", diff)

@@ -213,6 +213,13 @@ var scenarios = []scenario{
 		c.log(2, model.LogDrop, "", portID(2))
 		c.log(3, model.LogAll, groupID(1), portID(2)) // which is not in it
 	}},
+	{"questions", "The agent answers DHCP, DHCPv6 and router solicitations of guest 1, and DHCP of guest 2, which has no port security.", func(c *cloud) {
+		c.network(1, tunnelled(model.VXLAN, 1948))
+		c.port(1, 1, "10.10.0.11", "2001:db8::11")
+		c.asks(1, AskDHCP|AskDHCPv6|AskRouter)
+		c.port(2, 1, "10.10.0.12").PortSecurityEnabled = false
+		c.asks(2, AskDHCP)
+	}},
 	{"stateless", "A guest in the stateless group 1, and one in it and in the stateful group 2.", func(c *cloud) {
 		c.network(1, tunnelled(model.VXLAN, 1948))
 		c.group(1, "egress IPv4 protocol=tcp ports=80-80", "ingress IPv4 protocol=icmp ports=0-", "ingress IPv4 protocol=udp ports=53-53 group=1").Stateful = false
@@ -384,6 +391,13 @@ func (c *cloud) log(n int, event, group, port string) *model.Log {
 	}
 	c.Logs[r.ID] = r
 	return r
+}
+
+// asks has the agent answer questions of port n.
+func (c *cloud) asks(n int, q Questions) {
+	p := c.Ports[portID(n)]
+	p.Asks = q
+	c.Ports[portID(n)] = p
 }
 
 // admitAll puts the ports without a group into one that admits everything. A

@@ -61,7 +61,7 @@ var (
 	}
 	transient = &table{
 		Integration, 60, "transient",
-		"Where accepted packets of guests, packets of unfiltered ports and packets from other hosts meet, to be delivered. Bridge control frames end here.",
+		"Where accepted packets of guests, packets of unfiltered ports and packets from other hosts meet, to be delivered. Bridge control frames end here, and the questions of ports that the agent answers itself (`dhcp.mode: local`) go to it.",
 	}
 	direct = &table{
 		Integration, 61, "local_mac_direct",

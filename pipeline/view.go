@@ -66,6 +66,8 @@ type LocalPort struct {
 	Record *model.Port
 	// OFPort is its OpenFlow port number on br-int, 1 to 65279.
 	OFPort uint32
+	// Asks are the questions of the port that the agent answers itself.
+	Asks Questions
 }
 
 // SecurityGroup is a security group with its rules.

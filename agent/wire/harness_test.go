@@ -37,10 +37,13 @@ type tableSwitch struct {
 
 	touched []uint32
 	flushed []pipeline.Connections
+	meters  []ofp.Meter
+	packets []ofp.PacketOut
+	events  chan ofp.Event // what the switch tells
 }
 
 func newTableSwitch() *tableSwitch {
-	return &tableSwitch{rules: map[flows.Key]flows.Rule{}, cut: make(chan struct{})}
+	return &tableSwitch{rules: map[flows.Key]flows.Rule{}, cut: make(chan struct{}), events: make(chan ofp.Event)}
 }
 
 func (s *tableSwitch) text() []string {
@@ -120,9 +123,21 @@ func (c tableConn) Forget(_ context.Context, cookies []uint64) error {
 	return nil
 }
 
-func (c tableConn) Events() <-chan ofp.Event { return nil }
+func (c tableConn) Events() <-chan ofp.Event { return c.events }
 
-func (c tableConn) PutMeter(context.Context, ofp.Meter) error { return nil }
+func (c tableConn) PutMeter(_ context.Context, m ofp.Meter) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.meters = append(c.meters, m)
+	return nil
+}
+
+func (c tableConn) PacketOut(_ context.Context, p ofp.PacketOut) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.packets = append(c.packets, p)
+	return nil
+}
 
 func (c tableConn) Touch(_ context.Context, ports []uint32) error {
 	c.mu.Lock()
@@ -214,6 +229,8 @@ type host struct {
 	switches map[string]*tableSwitch
 	cloud    *cloud
 	stop     func()
+	// responder, when it is there, is the one of the next loop.
+	responder wire.Responder
 }
 
 const (
@@ -251,7 +268,7 @@ func (h *host) start() {
 			LocalIP:        netip.MustParseAddr("192.0.2.1"), DF: true,
 		},
 		TunnelTypes: []model.NetworkType{model.VXLAN}, ARPResponder: true,
-		DB: db, Controller: h.cloud, Metrics: wire.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop(),
+		DB: db, Controller: h.cloud, Metrics: wire.NewMetrics(prometheus.NewRegistry()), Responder: h.responder, Log: zap.NewNop(),
 		Dial: func(_ context.Context, bridge string) (wire.Switch, error) {
 			s := h.switches[bridge]
 			s.mu.Lock()

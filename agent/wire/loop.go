@@ -46,6 +46,21 @@ type PacketLog interface {
 	Meter() ofp.Meter
 }
 
+// Responder answers questions of guests (*localdhcp.Server).
+type Responder interface {
+	// Apply takes the records. It gives the ids of this host's ports of which
+	// other questions may be answered than before.
+	Apply(u *rpc.Update) []string
+	// Questions are those of a port that are answered.
+	Questions(port string) pipeline.Questions
+	// Take takes a question that the switch sent. It never waits. send sends the
+	// answer to the same switch.
+	Take(p ofp.PacketIn, send SendPacket)
+}
+
+// SendPacket hands a packet to a switch.
+type SendPacket func(ctx context.Context, p ofp.PacketOut) error
+
 // Config says what the loop works with.
 type Config struct {
 	Host string
@@ -59,7 +74,10 @@ type Config struct {
 	Metrics      *Metrics
 	// Packets takes what the integration bridge sends for logs; nil: nobody does.
 	Packets PacketLog
-	Log     *zap.Logger
+	// Responder takes what the integration bridge sends of the questions that it
+	// answers; nil: nobody does.
+	Responder Responder
+	Log       *zap.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -171,6 +189,11 @@ func (l *Loop) Run(ctx context.Context) error {
 
 func (l *Loop) takeUpdate(u *rpc.Update) {
 	l.mirror.apply(u, l.touched)
+	if l.cfg.Responder != nil { // before the flows bring it questions
+		for _, id := range l.cfg.Responder.Apply(u) {
+			l.touched.ports[id] = true
+		}
+	}
 	l.rejected(u)
 	if u.Full { // this controller has not heard of any revision yet
 		l.acked = 0
@@ -326,7 +349,7 @@ func (l *Loop) ensureDriver(ctx context.Context, name string) {
 	l.bridges[name] = b
 	d := &driver{bridge: name, dial: l.cfg.Dial, jobs: jobs, events: l.events, log: l.log}
 	if name == l.cfg.Bridges.Integration {
-		d.packets = l.cfg.Packets
+		d.packets, d.responder = l.cfg.Packets, l.cfg.Responder
 	}
 	l.workers.Go(func() { d.run(ctx) })
 }

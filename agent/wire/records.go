@@ -109,7 +109,11 @@ func (l *Loop) lookAtPort(id string) {
 		l.setLocal(id, pipeline.LocalPort{}, false)
 		return
 	}
-	l.setLocal(id, pipeline.LocalPort{Record: rec, OFPort: uint32(chosen.ofport)}, true)
+	local := pipeline.LocalPort{Record: rec, OFPort: uint32(chosen.ofport)}
+	if l.cfg.Responder != nil {
+		local.Asks = l.cfg.Responder.Questions(id)
+	}
+	l.setLocal(id, local, true)
 	l.db.tags[chosen.name] = int(network.VLAN)
 }
 

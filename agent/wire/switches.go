@@ -32,6 +32,8 @@ type Switch interface {
 	Touch(ctx context.Context, ports []uint32) error
 	// PutMeter makes a meter or changes it.
 	PutMeter(ctx context.Context, m ofp.Meter) error
+	// PacketOut sends a packet through actions.
+	PacketOut(ctx context.Context, p ofp.PacketOut) error
 	// Events gives what the switch tells unasked. It is closed with the
 	// connection, or nil.
 	Events() <-chan ofp.Event
@@ -92,8 +94,10 @@ type driver struct {
 	jobs   chan job // capacity 1; the loop sends only when the driver is idle
 	events chan<- switchEvent
 	log    *zap.Logger
-	// packets takes the copies of packets that logs ask for; nil: nobody does.
-	packets PacketLog
+	// packets takes the copies of packets that logs ask for, responder the
+	// questions of guests; nil: nobody does.
+	packets   PacketLog
+	responder Responder
 }
 
 func (d *driver) run(ctx context.Context) {
@@ -135,6 +139,8 @@ func (d *driver) serve(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
+	}
+	if d.packets != nil || d.responder != nil {
 		var listening sync.WaitGroup
 		ctx, stop := context.WithCancel(ctx)
 		listening.Go(func() { d.listen(ctx, sw) })
@@ -177,9 +183,18 @@ func (d *driver) listen(ctx context.Context, sw Switch) {
 				return
 			}
 			if p, ok := e.(ofp.PacketIn); ok {
-				d.packets.Take(p)
+				d.hand(p, sw)
 			}
 		}
+	}
+}
+
+// hand gives a packet to whoever it is for.
+func (d *driver) hand(p ofp.PacketIn, sw Switch) {
+	if _, asks := pipeline.ReadAsked(p.Userdata); asks && d.responder != nil {
+		d.responder.Take(p, sw.PacketOut)
+	} else if !asks && d.packets != nil {
+		d.packets.Take(p)
 	}
 }
 
@@ -188,6 +203,9 @@ func (d *driver) listen(ctx context.Context, sw Switch) {
 func (d *driver) apply(ctx context.Context, sw Switch, j job) error {
 	began := time.Now()
 	_, err := within(ctx, applyTimeout, func(ctx context.Context) (struct{}, error) {
+		if err := d.putMeters(ctx, sw, j.add); err != nil {
+			return struct{}{}, err
+		}
 		return struct{}{}, carryOut(ctx, sw, j)
 	})
 	ev := switchEvent{kind: switchApplied, gen: j.gen, took: time.Since(began), count: len(j.add) + len(j.del)}
@@ -200,6 +218,36 @@ func (d *driver) apply(ctx context.Context, sw Switch, j job) error {
 	}
 	if !d.tell(ctx, ev) {
 		return ctx.Err()
+	}
+	return nil
+}
+
+// The limit of a port's questions, in packets a second and at once. A guest that
+// boots asks ten times in a minute.
+const (
+	askedPerSecond = 20
+	askedAtOnce    = 40
+)
+
+// putMeters makes the meters that new flows of questions need. They stay: there
+// are few. A switch that refuses one refuses the flow, too, and that is told.
+func (d *driver) putMeters(ctx context.Context, sw Switch, add []flows.Rule) error {
+	done := map[uint32]bool{}
+	for _, r := range add {
+		if f, _, _ := pipeline.Explain(r.Cookie); f != pipeline.FeatureAsk {
+			continue
+		}
+		for _, a := range r.Actions {
+			c, ok := a.(flows.Controller)
+			if !ok || done[c.MeterID] {
+				continue
+			}
+			done[c.MeterID] = true
+			err := sw.PutMeter(ctx, ofp.Meter{ID: c.MeterID, Rate: askedPerSecond, Burst: askedAtOnce})
+			if refused := (*ofp.Error)(nil); err != nil && !errors.As(err, &refused) {
+				return err
+			}
+		}
 	}
 	return nil
 }
