@@ -86,6 +86,9 @@ func read(h *netlink.Handle) (State, map[string]int, error) {
 	if err := readRoutes(h, &s, names); err != nil {
 		return s, nil, err
 	}
+	if err := readRules(h, &s); err != nil {
+		return s, nil, err
+	}
 	neighbours, err := h.NeighListExecute(netlink.Ndmsg{State: unix.NUD_PERMANENT})
 	if err != nil {
 		return s, nil, fmt.Errorf("list neighbours: %w", err)
@@ -176,6 +179,8 @@ func perform(h *netlink.Handle, indexes map[string]int, c Change) error {
 		return performAddress(h, indexes[c.Address.Link], c)
 	case c.Route != nil:
 		return performRoute(h, indexes, c)
+	case c.Rule != nil:
+		return performRule(h, c)
 	case c.Neighbour != nil:
 		n := &netlink.Neigh{
 			LinkIndex: indexes[c.Neighbour.Link], State: unix.NUD_PERMANENT,

@@ -12,6 +12,7 @@ type State struct {
 	Links      map[string]LinkState
 	Routes     []Route // of protocol static
 	Neighbours []Neighbour
+	Rules      []Rule // of protocol static, sorted
 }
 
 // LinkState is a link as it is.
@@ -53,6 +54,8 @@ func Diff(have State, want Config) ([]Change, error) {
 	}
 	add, del := diffRoutes(have, want, owned)
 	changes, deletes = append(changes, add...), append(del, deletes...)
+	add, del = diffRules(have, want)
+	changes, deletes = append(changes, add...), append(del, deletes...)
 	add, del = diffNeighbours(have, want, owned)
 	return append(append(changes, add...), append(del, deletes...)...), err
 }
@@ -88,6 +91,9 @@ func diffAddresses(is LinkState, l Link) (add, del []Change) {
 
 func diffRoutes(have State, want Config, owned map[string]bool) (add, del []Change) {
 	tables := map[int]bool{MainTable: true}
+	for _, r := range have.Rules {
+		tables[r.Table] = true
+	}
 	desired := map[routeKey]bool{}
 	is := map[routeKey]Route{}
 	for _, r := range have.Routes {

@@ -8,9 +8,10 @@
 // A link named in the Config is owned: its permanent addresses, other than the
 // link-local ones that the kernel makes, are exactly those of the Config. Links
 // that are not named are not touched. Owned routes are those of protocol
-// "static" in the tables that the Config uses; a route that an operator adds
-// without saying a protocol is "boot" and stays. Owned neighbours are permanent
-// ones on owned links.
+// "static" in the main table and in those that the Config uses or owned policy
+// rules name (see rules.go); a route that an operator adds without saying a
+// protocol is "boot" and stays. Owned neighbours are permanent ones on owned
+// links.
 package links
 
 import (
@@ -30,6 +31,7 @@ type Config struct {
 	Links      []Link
 	Routes     []Route
 	Neighbours []Neighbour
+	Rules      []Rule
 }
 
 // Link is a link that exists already; Apply makes none.
@@ -78,6 +80,7 @@ type Change struct {
 	Address   *Address
 	Route     *Route
 	Neighbour *Neighbour
+	Rule      *Rule
 	Delete    bool
 }
 
@@ -117,6 +120,8 @@ func (c Change) String() string {
 			verb = "replace"
 		}
 		return fmt.Sprintf("neighbour %s %s lladdr %s dev %s", verb, c.Neighbour.IP, c.Neighbour.MAC, c.Neighbour.Link)
+	case c.Rule != nil:
+		return "rule " + verb + " " + c.Rule.String()
 	}
 	return "nothing"
 }
