@@ -17,6 +17,9 @@ type Router struct {
 	NATExempt []netip.Prefix `json:"nat_exempt,omitempty"`
 
 	FlavorID string `json:"flavor_id,omitempty"`
+	// Distributed has every host with a port on one of the router's networks
+	// route for itself.
+	Distributed bool `json:"distributed,omitempty"`
 }
 
 // RouterGateway is a router's way to an external network.
@@ -45,7 +48,10 @@ type FloatingIP struct {
 	SubnetID string     `json:"subnet_id,omitempty"`
 	// RouterID is the router between both sides; empty while the address is not
 	// in use.
-	RouterID  string `json:"router_id,omitempty"`
+	RouterID string `json:"router_id,omitempty"`
+	// Host translates the address, beside the port that it stands for; empty:
+	// the host where the router is does.
+	Host      string `json:"host,omitempty"`
 	Status    string `json:"status"` // ACTIVE, DOWN
 	DNSName   string `json:"dns_name,omitempty"`
 	DNSDomain string `json:"dns_domain,omitempty"`

@@ -65,7 +65,9 @@ func drawRule(t *rapid.T) *model.SecurityGroupRule {
 
 func drawRouters(t *rapid.T, u *Update) {
 	for range rapid.IntRange(0, 2).Draw(t, "routers") {
-		r := &model.Router{Meta: metas.Draw(t, "router"), AdminStateUp: rapid.Bool().Draw(t, "up")}
+		r := &model.Router{
+			Meta: metas.Draw(t, "router"), AdminStateUp: rapid.Bool().Draw(t, "up"), Distributed: rapid.Bool().Draw(t, "distributed"),
+		}
 		if rapid.Bool().Draw(t, "has gateway") {
 			r.Gateway = &model.RouterGateway{
 				NetworkID: ids.Draw(t, "network"), PortID: ids.Draw(t, "port"), EnableSNAT: rapid.Bool().Draw(t, "snat"),
@@ -86,6 +88,7 @@ func drawRouters(t *rapid.T, u *Update) {
 		}
 		if rapid.Bool().Draw(t, "in use") {
 			f.PortID, f.FixedIP, f.SubnetID = ids.Draw(t, "port"), ipv4s.Draw(t, "fixed"), ids.Draw(t, "subnet")
+			f.Host = rapid.SampledFrom([]string{"", "hv1"}).Draw(t, "host")
 		}
 		u.FloatingIPs = append(u.FloatingIPs, f)
 		first := rapid.IntRange(1, 65535).Draw(t, "first")
@@ -201,6 +204,7 @@ func TestHostileRoutersAreRejectedByField(t *testing.T) {
 		{"a VRRP priority of 255", &pb.Update{RouterBindings: []*pb.RouterBinding{{RouterId: "r", Hosts: []*pb.RouterHost{{Host: "h", Priority: 255}}}}}, "hosts"},
 		{"a server of no network", &pb.Update{DhcpBindings: []*pb.DHCPBinding{{}}}, "network_id"},
 		{"a server on no host", &pb.Update{DhcpBindings: []*pb.DHCPBinding{{NetworkId: "n", Hosts: []*pb.DHCPHost{nil}}}}, "hosts"},
+		{"a floating IP on a host that is a path", floating(func(m *pb.FloatingIP) { m.Host = "../x" }), "host"},
 		{"a floating IP without address", floating(func(m *pb.FloatingIP) { m.FloatingIp = nil }), "floating_ip"},
 		{"a floating IP without router", floating(func(m *pb.FloatingIP) { m.RouterId = "" }), "router_id"},
 		{"a fixed IP of another family", floating(func(m *pb.FloatingIP) { m.FixedIp = append([]byte{0x20}, make([]byte, 15)...) }), "fixed_ip"},

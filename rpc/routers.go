@@ -13,7 +13,7 @@ import (
 func encodeRouter(r *model.Router) (*pb.Router, error) {
 	m := &pb.Router{
 		Id: r.ID, ProjectId: r.ProjectID, Name: r.Name, Revision: r.Revision,
-		AdminStateUp: r.AdminStateUp, Routes: encodeRoutes(r.Routes), NatExempt: encodePrefixes(r.NATExempt),
+		AdminStateUp: r.AdminStateUp, Routes: encodeRoutes(r.Routes), Distributed: r.Distributed, NatExempt: encodePrefixes(r.NATExempt),
 	}
 	if g := r.Gateway; g != nil {
 		m.Gateway = &pb.RouterGateway{NetworkId: g.NetworkID, PortId: g.PortID, EnableSnat: g.EnableSNAT, QosPolicyId: g.QoSPolicyID}
@@ -36,7 +36,7 @@ func decodeRouter(m *pb.Router) (*model.Router, error) {
 	if slices.ContainsFunc(exempt, func(p netip.Prefix) bool { return !p.Addr().Is4() }) {
 		return nil, errors.New("nat_exempt: only IPv4 is translated")
 	}
-	r := &model.Router{Meta: decodeMeta(m), AdminStateUp: m.GetAdminStateUp(), Routes: routes, NATExempt: exempt}
+	r := &model.Router{Meta: decodeMeta(m), AdminStateUp: m.GetAdminStateUp(), Routes: routes, Distributed: m.GetDistributed(), NATExempt: exempt}
 	if g := m.GetGateway(); g != nil {
 		if err := checkIDs(field{"gateway: network_id", g.GetNetworkId()}, field{"gateway: port_id", g.GetPortId()}); err != nil {
 			return nil, err
@@ -89,7 +89,7 @@ func encodeFloatingIP(f *model.FloatingIP) (*pb.FloatingIP, error) {
 		Id: f.ID, ProjectId: f.ProjectID, Name: f.Name, Revision: f.Revision,
 		FloatingNetworkId: f.FloatingNetworkID, FloatingIp: f.FloatingIP.AsSlice(), FloatingPortId: f.FloatingPortID,
 		PortId: f.PortID, FixedIp: f.FixedIP.AsSlice(), SubnetId: f.SubnetID, RouterId: f.RouterID,
-		QosPolicyId: f.QoSPolicyID,
+		QosPolicyId: f.QoSPolicyID, Host: f.Host,
 	}, nil
 }
 
@@ -109,10 +109,15 @@ func decodeFloatingIP(m *pb.FloatingIP) (*model.FloatingIP, error) {
 	if fixed.IsValid() && fixed.Is4() != floating.Is4() {
 		return nil, fmt.Errorf("fixed_ip: %s does not fit %s", fixed, floating)
 	}
+	if host := m.GetHost(); host != "" {
+		if err := CheckHost(host); err != nil {
+			return nil, fmt.Errorf("host: %w", err)
+		}
+	}
 	return &model.FloatingIP{
 		Meta: decodeMeta(m), FloatingNetworkID: m.GetFloatingNetworkId(), FloatingIP: floating,
 		FloatingPortID: m.GetFloatingPortId(), PortID: m.GetPortId(), FixedIP: fixed, SubnetID: m.GetSubnetId(),
-		RouterID: m.GetRouterId(), QoSPolicyID: m.GetQosPolicyId(),
+		RouterID: m.GetRouterId(), QoSPolicyID: m.GetQosPolicyId(), Host: m.GetHost(),
 	}, nil
 }
 

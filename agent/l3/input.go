@@ -21,6 +21,7 @@ type View struct {
 	Subnets     map[string]*model.Subnet
 	Ports       map[string]*model.Port
 	Routers     map[string]*model.Router
+	Bindings    map[string]*model.RouterBinding // by the router's id
 	FloatingIPs map[string]*model.FloatingIP
 	Forwardings map[string]*model.PortForwarding
 	Helpers     map[string]*model.ConntrackHelper
@@ -31,7 +32,7 @@ type View struct {
 func NewView() *View {
 	return &View{
 		Networks: map[string]*model.Network{}, Subnets: map[string]*model.Subnet{}, Ports: map[string]*model.Port{},
-		Routers: map[string]*model.Router{}, FloatingIPs: map[string]*model.FloatingIP{},
+		Routers: map[string]*model.Router{}, Bindings: map[string]*model.RouterBinding{}, FloatingIPs: map[string]*model.FloatingIP{},
 		Forwardings: map[string]*model.PortForwarding{}, Helpers: map[string]*model.ConntrackHelper{},
 		Pools: map[string]*model.SubnetPool{},
 	}

@@ -42,6 +42,8 @@ func (v *View) keep(old *View, rejected []rpc.Rejected) {
 			keep(v.Ports, old.Ports, r.ID)
 		case rpc.KindRouter:
 			keep(v.Routers, old.Routers, r.ID)
+		case rpc.KindRouterBinding:
+			keep(v.Bindings, old.Bindings, r.ID)
 		case rpc.KindFloatingIP:
 			keep(v.FloatingIPs, old.FloatingIPs, r.ID)
 		case rpc.KindPortForwarding:
@@ -88,6 +90,10 @@ func (v *View) add(u *rpc.Update, old *View, t map[string]bool) {
 		v.Routers[r.ID] = r
 		t[r.ID] = true
 	}
+	for _, b := range u.RouterBindings {
+		v.Bindings[b.RouterID] = b
+		t[b.RouterID] = true
+	}
 	for _, f := range u.FloatingIPs {
 		v.touchFloating(f.ID, t)
 		v.FloatingIPs[f.ID] = f
@@ -126,6 +132,9 @@ func (v *View) remove(ref rpc.Ref, t map[string]bool) {
 	case rpc.KindRouter:
 		t[ref.ID] = true
 		delete(v.Routers, ref.ID)
+	case rpc.KindRouterBinding:
+		t[ref.ID] = true
+		delete(v.Bindings, ref.ID)
 	case rpc.KindFloatingIP:
 		v.touchFloating(ref.ID, t)
 		delete(v.FloatingIPs, ref.ID)

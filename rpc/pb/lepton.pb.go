@@ -2694,6 +2694,7 @@ type Router struct {
 	Routes       []*HostRoute           `protobuf:"bytes,7,rep,name=routes,proto3" json:"routes,omitempty"`
 	// Destinations to which nothing is translated.
 	NatExempt     []*Prefix `protobuf:"bytes,8,rep,name=nat_exempt,json=natExempt,proto3" json:"nat_exempt,omitempty"`
+	Distributed   bool      `protobuf:"varint,9,opt,name=distributed,proto3" json:"distributed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2782,6 +2783,13 @@ func (x *Router) GetNatExempt() []*Prefix {
 		return x.NatExempt
 	}
 	return nil
+}
+
+func (x *Router) GetDistributed() bool {
+	if x != nil {
+		return x.Distributed
+	}
+	return false
 }
 
 type RouterGateway struct {
@@ -2981,6 +2989,7 @@ type FloatingIP struct {
 	SubnetId          string                 `protobuf:"bytes,10,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
 	RouterId          string                 `protobuf:"bytes,11,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
 	QosPolicyId       string                 `protobuf:"bytes,12,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
+	Host              string                 `protobuf:"bytes,13,opt,name=host,proto3" json:"host,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -3095,6 +3104,13 @@ func (x *FloatingIP) GetRouterId() string {
 func (x *FloatingIP) GetQosPolicyId() string {
 	if x != nil {
 		return x.QosPolicyId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetHost() string {
+	if x != nil {
+		return x.Host
 	}
 	return ""
 }
@@ -4248,7 +4264,7 @@ const file_lepton_proto_rawDesc = "" +
 	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x123\n" +
-	"\taddresses\x18\x05 \x03(\v2\x15.lepton.rpc.v1.PrefixR\taddresses\"\xad\x02\n" +
+	"\taddresses\x18\x05 \x03(\v2\x15.lepton.rpc.v1.PrefixR\taddresses\"\xcf\x02\n" +
 	"\x06Router\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -4259,7 +4275,8 @@ const file_lepton_proto_rawDesc = "" +
 	"\agateway\x18\x06 \x01(\v2\x1c.lepton.rpc.v1.RouterGatewayR\agateway\x120\n" +
 	"\x06routes\x18\a \x03(\v2\x18.lepton.rpc.v1.HostRouteR\x06routes\x124\n" +
 	"\n" +
-	"nat_exempt\x18\b \x03(\v2\x15.lepton.rpc.v1.PrefixR\tnatExempt\"\x8c\x01\n" +
+	"nat_exempt\x18\b \x03(\v2\x15.lepton.rpc.v1.PrefixR\tnatExempt\x12 \n" +
+	"\vdistributed\x18\t \x01(\bR\vdistributed\"\x8c\x01\n" +
 	"\rRouterGateway\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x17\n" +
@@ -4274,7 +4291,7 @@ const file_lepton_proto_rawDesc = "" +
 	"RouterHost\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1a\n" +
 	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x16\n" +
-	"\x06active\x18\x03 \x01(\bR\x06active\"\xf8\x02\n" +
+	"\x06active\x18\x03 \x01(\bR\x06active\"\x8c\x03\n" +
 	"\n" +
 	"FloatingIP\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
@@ -4291,7 +4308,8 @@ const file_lepton_proto_rawDesc = "" +
 	"\tsubnet_id\x18\n" +
 	" \x01(\tR\bsubnetId\x12\x1b\n" +
 	"\trouter_id\x18\v \x01(\tR\brouterId\x12\"\n" +
-	"\rqos_policy_id\x18\f \x01(\tR\vqosPolicyId\"\xcd\x03\n" +
+	"\rqos_policy_id\x18\f \x01(\tR\vqosPolicyId\x12\x12\n" +
+	"\x04host\x18\r \x01(\tR\x04host\"\xcd\x03\n" +
 	"\x0ePortForwarding\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
