@@ -28,8 +28,8 @@ func newAgents(s *settings) *cobra.Command {
 				return fmt.Errorf("list agents: %w", err)
 			}
 			slices.SortFunc(agents, func(a, b lab.Agent) int { return cmp.Compare(a.Host, b.Host) })
-			if s.output == "json" {
-				return printJSON(cmd.OutOrStdout(), agents)
+			if s.forPrograms() {
+				return s.print(cmd.OutOrStdout(), agents)
 			}
 			return printAgents(cmd.OutOrStdout(), agents)
 		},

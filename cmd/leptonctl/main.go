@@ -1,4 +1,4 @@
-// Command leptonctl is the operator's tool: labs, agents, and more to come.
+// Command leptonctl is the operator's tool: agents, certificates, labs.
 package main
 
 import (
@@ -33,7 +33,7 @@ type settings struct {
 	api    string // URL of the Networking API
 	lab    string // talk to this lab's API instead
 	dir    string // where labs live
-	output string // table or json
+	output string // table, json or yaml
 }
 
 func main() {
@@ -85,7 +85,7 @@ func newRoot() *cobra.Command {
 	s := &settings{}
 	root := &cobra.Command{
 		Use:   "leptonctl",
-		Short: "Operate Lepton: labs and agents",
+		Short: "Operate Lepton: agents, certificates, labs",
 		Long: `leptonctl operates Lepton.
 
 Exit codes: 0 done, 1 failed, 2 bad command line or file, 3 not found,
@@ -101,7 +101,7 @@ Exit codes: 0 done, 1 failed, 2 bad command line or file, 3 not found,
 	f.StringVar(&s.lab, "lab", "", "use the API of the lab of this name")
 	f.StringVar(&s.dir, "dir", lab.DefaultDir, "directory in which labs live")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newLab(s), newAgents(s), newVersion())
+	root.AddCommand(newLab(s), newAgents(s), newCerts(s), newVersion())
 	return root
 }
 
@@ -111,6 +111,17 @@ type usageError struct{ error }
 func (usageError) Unwrap() error { return lab.ErrUsage }
 
 func usage(err error) error { return usageError{fmt.Errorf("%w: see --help", err)} }
+
+// advised is an error of a kind, with what to do about it.
+type advised struct {
+	kind, err error
+	advice    string
+}
+
+func advise(kind, err error, advice string) error { return advised{kind, err, advice} }
+
+func (a advised) Error() string   { return a.err.Error() + "; " + a.advice }
+func (a advised) Unwrap() []error { return []error{a.kind, a.err} }
 
 // args wraps a check of arguments so that its failure is one of usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
@@ -122,12 +133,12 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// addOutput gives a command the choice between tables and JSON.
+// addOutput gives a command the choice between tables, JSON and YAML.
 func addOutput(cmd *cobra.Command, s *settings) {
-	cmd.Flags().StringVarP(&s.output, "output", "o", "table", "table or json")
+	cmd.Flags().StringVarP(&s.output, "output", "o", "table", "table, json or yaml")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if s.output != "table" && s.output != "json" {
-			return usage(fmt.Errorf("output %q is not table or json", s.output))
+		if s.output != "table" && s.output != "json" && s.output != "yaml" {
+			return usage(fmt.Errorf("output %q is not table, json or yaml", s.output))
 		}
 		return nil
 	}

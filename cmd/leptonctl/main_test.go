@@ -45,6 +45,38 @@ func TestExitCodesTellWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestCertsMakeAndKeepAnAuthority(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pki")
+	for _, step := range []struct {
+		args string
+		want int
+	}{
+		{"show", exitNotFound},
+		{"issue hv1", exitNotFound},
+		{"init --cloud test", 0},
+		{"init", exitExists},
+		{"issue ctl1 --address 192.0.2.10 --name api.cloud.example", 0},
+		{"issue hv1 --days 20", 0},
+		{"issue hv1", exitExists},
+		{"issue ../hv1", exitUsage},
+		{"issue hv2 --address nowhere", exitUsage},
+		{"issue hv2 --days 0", exitUsage},
+		{"show", 0},
+		{"show --expiring 30", exitFailed},
+		{"show hv9", exitNotFound},
+		{"renew", exitUsage},
+		{"renew hv9", exitNotFound},
+		{"renew hv1 --all", exitUsage},
+		{"renew --all", 0},
+		{"show --expiring 30", 0},
+		{"show -o yaml", 0},
+	} {
+		if got := run(t.Context(), append(strings.Fields("certs "+step.args), "--dir", dir)); got != step.want {
+			t.Fatalf("certs %s: exit code %d, want %d", step.args, got, step.want)
+		}
+	}
+}
+
 func TestAgentsShowsProblemsBelowTheTable(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v2.0/agents" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/lepton-sdn/lepton/lab"
 )
@@ -28,8 +30,8 @@ func newStatus(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if s.output == "json" {
-				err = printJSON(cmd.OutOrStdout(), st)
+			if s.forPrograms() {
+				err = s.print(cmd.OutOrStdout(), st)
 			} else {
 				err = printStatus(cmd.OutOrStdout(), st)
 			}
@@ -43,11 +45,27 @@ func newStatus(s *settings) *cobra.Command {
 	return cmd
 }
 
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+// print writes a value for programs: as JSON, or as YAML with the same keys.
+func (s *settings) print(w io.Writer, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if s.output == "yaml" {
+		var plain any
+		if err := json.Unmarshal(b, &plain); err != nil {
+			return err
+		}
+		e := yaml.NewEncoder(w)
+		e.SetIndent(2)
+		return errors.Join(e.Encode(plain), e.Close())
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
 }
+
+// forPrograms reports whether the output is not for people.
+func (s *settings) forPrograms() bool { return s.output != "table" }
 
 // table writes rows in columns; the first row is the heading.
 func table(w io.Writer, rows [][]string) error {
