@@ -6,11 +6,15 @@ PROGRAMS := lepton-controller lepton-agent leptonctl
 TOOLS    := $(CURDIR)/bin/tools
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.0
 
 # Evaluated when first used, then kept.
 GO = $(eval GO := $$(shell .ci/prepare go))$(GO)
 
-.PHONY: all build demo test conformance bench docs lint clean help root packages stock
+# Programs need no C library, so that one build runs everywhere.
+BUILD = CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath
+
+.PHONY: all build demo test conformance bench docs deb lint clean help root packages stock
 .DEFAULT_GOAL := build
 
 help: ## list the targets
@@ -20,7 +24,7 @@ all: lint test ## lint and test
 
 build: ## build bin/lepton-controller, bin/lepton-agent and bin/leptonctl
 	@test -n "$(GO)"
-	$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ $(PROGRAMS:%=./cmd/%)
+	$(BUILD) -ldflags '-X main.version=$(VERSION)' -o bin/ $(PROGRAMS:%=./cmd/%)
 
 demo: root packages build ## a guided tour with live pings, on a three-node lab
 	@$(GO) run ./test/demo
@@ -37,6 +41,23 @@ bench: root packages build ## figures, as ratios to what Open vSwitch's own tool
 docs: ## write docs/pipeline.md anew from the pipeline's declarations
 	@test -n "$(GO)"
 	$(GO) test ./pipeline -run TestTheDocumentShowsThePipelineAsItIs -update
+
+# Debian's order: a release sorts behind the commits before it.
+DEB_VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --exact-match 2>/dev/null | sed 's/^v//' | grep . || git show -s --format=0~%cd.%h --date=format:%Y%m%d%H%M%S)
+DEB_ARCH    ?= $(shell $(GO) env GOARCH)
+
+deb: ## build the Debian packages in bin/deb
+	@test -n "$(GO)"
+	GOBIN=$(TOOLS) $(GO) install $(NFPM)
+	rm -rf bin/deb
+	mkdir -p bin/deb/man8 bin/deb/completion
+	GOARCH=$(DEB_ARCH) $(BUILD) -ldflags '-s -w -X main.version=$(DEB_VERSION)' -o bin/deb/ $(PROGRAMS:%=./cmd/%)
+	$(GO) run ./cmd/leptonctl man bin/deb/man1
+	for s in bash fish; do $(GO) run ./cmd/leptonctl completion $$s >bin/deb/completion/leptonctl.$$s || exit; done
+	$(GO) run ./cmd/leptonctl completion zsh >bin/deb/completion/_leptonctl
+	cp packaging/man/*.8 bin/deb/man8/
+	gzip -9n bin/deb/man1/*.1 bin/deb/man8/*.8
+	for p in $(PROGRAMS); do DEB_VERSION='$(DEB_VERSION)' DEB_ARCH=$(DEB_ARCH) $(TOOLS)/nfpm package -p deb -f packaging/$$p.yaml -t bin/deb/ || exit; done
 
 lint: ## go vet, staticcheck and gofumpt
 	@test -n "$(GO)"

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/telemetry"
@@ -47,6 +48,7 @@ func (d Daemon[C]) main(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	path := flags.String("config", "", "configuration `file` (YAML); "+d.NoFile)
 	version := flags.Bool("version", false, "print the version and exit")
+	check := flags.Bool("check", false, "check the configuration and exit")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
 		return exitDone
@@ -64,6 +66,10 @@ func (d Daemon[C]) main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: %v\n", d.Name, err)
 		return exitBadConfig
 	}
+	if *check {
+		fmt.Fprintf(stdout, "%s: the configuration can be used\n", d.Name)
+		return exitDone
+	}
 	log, err := telemetry.Logger(d.LogLevel(cfg))
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", d.Name, err)
@@ -72,11 +78,23 @@ func (d Daemon[C]) main(args []string, stdout, stderr io.Writer) int {
 	defer func() { _ = log.Sync() }()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	ready := func() { fmt.Fprintf(stdout, "%s %s ready: %s\n", d.Name, d.Version, d.Ready(cfg)) }
+	ready := func() {
+		line := d.Ready(cfg)
+		fmt.Fprintf(stdout, "%s %s ready: %s\n", d.Name, d.Version, line)
+		notify(log, systemd.SdNotifyReady+"\nSTATUS="+line)
+	}
+	context.AfterFunc(ctx, func() { notify(log, systemd.SdNotifyStopping) })
 	if err := d.Run(ctx, cfg, log, ready); err != nil {
 		log.Error("stopped", zap.Error(err))
 		return exitFailure
 	}
 	log.Info("stopped")
 	return exitDone
+}
+
+// notify tells the service manager, if one asked for it (sd_notify(3)).
+func notify(log *zap.Logger, state string) {
+	if _, err := systemd.SdNotify(false, state); err != nil {
+		log.Warn("the service manager is not told", zap.Error(err))
+	}
 }

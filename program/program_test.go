@@ -4,8 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -35,6 +41,8 @@ func TestExitCodesAndOutput(t *testing.T) {
 		{name: "a run that ends well", args: []string{"--config", "f.yaml"}, code: 0, stdout: "lepton-test 1.2 ready: file f.yaml\n"},
 		{name: "the version", args: []string{"--version"}, code: 0, stdout: "lepton-test 1.2\n"},
 		{name: "help", args: []string{"--help"}, code: 0, stderr: "without it: nothing"},
+		{name: "a check of the configuration", args: []string{"--check"}, code: 0, runErr: errors.New("ran"), stdout: "lepton-test: the configuration can be used\n"},
+		{name: "a check that fails", args: []string{"--check"}, loadErr: errors.New("f.yaml:3: unknown key"), code: 2, stderr: "f.yaml:3"},
 		{name: "an unknown flag", args: []string{"--conf", "x"}, code: 2, stderr: "-conf"},
 		{name: "an argument too many", args: []string{"start"}, code: 2, stderr: `unexpected argument "start"`},
 		{name: "a bad configuration", loadErr: errors.New("f.yaml:3: unknown key"), code: 2, stderr: "lepton-test: f.yaml:3: unknown key\n"},
@@ -52,5 +60,37 @@ func TestExitCodesAndOutput(t *testing.T) {
 				t.Errorf("stderr %q, want %q in it", stderr.String(), tc.stderr)
 			}
 		})
+	}
+}
+
+func TestTheServiceManagerIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	d := daemon(nil, nil)
+	d.Run = func(ctx context.Context, _ string, _ *zap.Logger, ready func()) error {
+		ready()
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
+	if code := d.main([]string{"--config", "f"}, io.Discard, io.Discard); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"READY=1\nSTATUS=file f", "STOPPING=1"} {
+		b := make([]byte, 256)
+		n, err := conn.Read(b)
+		if err != nil || string(b[:n]) != want {
+			t.Errorf("told %q (%v), want %q", b[:n], err, want)
+		}
 	}
 }
