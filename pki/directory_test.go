@@ -15,14 +15,14 @@ import (
 
 func TestADirectoryHoldsWhatEachHostNeeds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pki")
-	d, err := Create(path, "test cloud")
-	if err != nil {
+	if _, err := Create(path, "test cloud"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Create(path, "again"); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second authority: %v", err)
 	}
-	if d, err = OpenDirectory(path); err != nil {
+	d, err := OpenDirectory(path)
+	if err != nil {
 		t.Fatal(err)
 	}
 	address := netip.MustParseAddr("192.0.2.1")
