@@ -120,6 +120,7 @@ func TestTheAPIOnAThreeNodeCluster(t *testing.T) {
 		{"templates of rules", TestNewGroupsAreMadeFromTheTemplates},
 		{"flavors", TestFlavorsOfRouters},
 		{"local IPs", TestLocalIPs},
+		{"instances", TestInstancesComeAndGo},
 		{"metering", TestMeteringLabelsAndTheirRules},
 		{"logs", TestLogsComeAndGo},
 		{"topologies", TestAProjectGetsANetworkThatWorks},

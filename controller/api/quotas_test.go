@@ -13,11 +13,11 @@ import (
 func TestLimitsOfAProject(t *testing.T) {
 	c := newCloud(t)
 	show := func(path string) string { return fmt.Sprint(c.must(200, "GET", "/v2.0/quotas/"+path, nil)) }
-	const defaults = "map[floatingip:50 network:100 port:500 rbac_policy:10 router:10 security_group:10 security_group_rule:100 subnet:100 subnetpool:-1 trunk:-1]"
+	const defaults = "map[floatingip:50 lepton_instance:500 network:100 port:500 rbac_policy:10 router:10 security_group:10 security_group_rule:100 subnet:100 subnetpool:-1 trunk:-1]"
 	if got := show("p"); got != defaults {
 		t.Errorf("got %s", got)
 	}
-	if got := fmt.Sprint(c.must(200, "PUT", "/v2.0/quotas/p", `{"quota": {"port": -1, "network": "3"}}`)); got != "map[floatingip:50 network:3 port:-1 rbac_policy:10 router:10 security_group:10 security_group_rule:100 subnet:100 subnetpool:-1 trunk:-1]" {
+	if got := fmt.Sprint(c.must(200, "PUT", "/v2.0/quotas/p", `{"quota": {"port": -1, "network": "3"}}`)); got != "map[floatingip:50 lepton_instance:500 network:3 port:-1 rbac_policy:10 router:10 security_group:10 security_group_rule:100 subnet:100 subnetpool:-1 trunk:-1]" {
 		t.Errorf("got %s", got)
 	}
 	if got := c.list("quotas", "quotas"); len(got) != 1 || got[0]["project_id"] != "p" || fmt.Sprint(got[0]["network"]) != "3" {

@@ -13,6 +13,7 @@ func serviceEndpoints(a *API) map[string]endpoint {
 		"metering":          newMetering(a),
 		"local_ips":         newLocalIPs(a),
 		"log":               newLogging(a),
+		"lepton-instances":  newInstances(a),
 		"policies":          taggable{newQoSPolicies(a)},
 	}
 }

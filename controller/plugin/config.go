@@ -55,6 +55,7 @@ func DefaultConfig() Config {
 			QuotaRouter: 10, QuotaFloatingIP: 50,
 			QuotaSecurityGroup: 10, QuotaSecurityGroupRule: 100,
 			QuotaSubnetPool: -1, QuotaRBACPolicy: 10, QuotaTrunk: -1,
+			QuotaInstance: 500,
 		},
 		MaxDNSNameservers:      5,
 		MaxSubnetHostRoutes:    20,

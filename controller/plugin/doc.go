@@ -35,6 +35,7 @@
 //	log/<group or port>/<log>          log id
 //	flavoruse/<flavor>/<router>        router id
 //	profileuse/<profile>/<flavor>      flavor id
+//	instance/<port>                    instance id
 //	localip/<port>/<local IP>          local IP id
 //	quota/<project>/<resource>/<slot>  object id
 //

@@ -311,6 +311,7 @@ func (p *Plugin) removePort(u *records.Update, id string) error {
 	if err := p.dropLogs(u, id); err != nil {
 		return err
 	}
+	p.leaveInstance(u, id)
 	if err := p.releaseTranslations(u, id); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ const (
 	QuotaSecurityGroupRule = "security_group_rule"
 	QuotaRBACPolicy        = "rbac_policy"
 	QuotaTrunk             = "trunk"
+	QuotaInstance          = "lepton_instance"
 )
 
 // MaxQuota is the highest limit, 2³¹-1 as in Neutron's database.
@@ -33,7 +34,7 @@ const MaxQuota = 1<<31 - 1
 // names.
 func QuotaResources() []string {
 	return []string{
-		QuotaFloatingIP, QuotaNetwork, QuotaPort, QuotaRBACPolicy, QuotaRouter,
+		QuotaFloatingIP, QuotaInstance, QuotaNetwork, QuotaPort, QuotaRBACPolicy, QuotaRouter,
 		QuotaSecurityGroup, QuotaSecurityGroupRule, QuotaSubnet, QuotaSubnetPool,
 		QuotaTrunk,
 	}
@@ -80,6 +81,8 @@ func countUsed(r records.Reader, project, resource string, most int) int {
 		return countTo(records.PoliciesByProject.Get(r, project), most)
 	case QuotaTrunk:
 		return countTo(records.TrunksByProject.Get(r, project), most)
+	case QuotaInstance:
+		return countTo(records.InstancesByProject.Get(r, project), most)
 	case QuotaPort:
 		return countTo(records.PortsByProject.Get(r, project), most)
 	case QuotaRouter:

@@ -35,8 +35,8 @@ func (p *Plugin) ViewTrunk(r records.Reader, t *model.Trunk) *TrunkView {
 // trunkKey is held by the trunk that a port is the parent or a sub port of.
 func trunkKey(port string) string { return "trunk/" + port }
 
-// trunkOf gives the trunk that a port is part of.
-func trunkOf(r records.Reader, port string) (*model.Trunk, bool) {
+// TrunkOf gives the trunk that a port is part of.
+func TrunkOf(r records.Reader, port string) (*model.Trunk, bool) {
 	id, ok := r.Claimed(trunkKey(port))
 	if !ok {
 		return nil, false
@@ -77,7 +77,7 @@ func (p *Plugin) trunkablePort(c Call, u *records.Update, id string) (*model.Por
 	if !ok || !p.maySeePort(c, u.Peek(), port) {
 		return nil, NotFound("Port", "Port", id)
 	}
-	switch trunk, ok := trunkOf(u.Peek(), id); {
+	switch trunk, ok := TrunkOf(u.Peek(), id); {
 	case !ok:
 		return port, nil
 	case trunk.PortID == id:
@@ -161,7 +161,7 @@ func manageable(trunk *model.Trunk) error {
 
 // keepTrunk refuses to delete a port that is part of a trunk.
 func keepTrunk(r records.Reader, port string) error {
-	trunk, ok := trunkOf(r, port)
+	trunk, ok := TrunkOf(r, port)
 	if !ok {
 		return nil
 	}
@@ -177,7 +177,7 @@ func bindTrunked(u *records.Update, port *model.Port, host string) error {
 	if host == "" || host == port.Host {
 		return nil
 	}
-	trunk, ok := trunkOf(u, port.ID)
+	trunk, ok := TrunkOf(u, port.ID)
 	switch {
 	case !ok || trunk.PortID == port.ID && len(trunk.SubPorts) == 0:
 		return nil
@@ -192,7 +192,7 @@ func bindTrunked(u *records.Update, port *model.Port, host string) error {
 // keepFromService refuses to make a port of a trunk one of a router or of DHCP:
 // those are bound to hosts by the service itself, which hosts could not wire.
 func keepFromService(u *records.Update, port string) error {
-	if trunk, ok := trunkOf(u, port); ok {
+	if trunk, ok := TrunkOf(u, port); ok {
 		return Conflict("PortInUse", "Port %s is part of trunk %s and cannot serve a router or DHCP: hosts do not wire trunks yet.", port, trunk.ID)
 	}
 	return nil
@@ -213,7 +213,7 @@ type SubPortDetails struct {
 // trunkDetails gives what a port shows of the trunk that it is the parent of;
 // nil for others.
 func trunkDetails(r records.Reader, port string) *TrunkDetails {
-	trunk, ok := trunkOf(r, port)
+	trunk, ok := TrunkOf(r, port)
 	if !ok || trunk.PortID != port {
 		return nil
 	}

@@ -14,6 +14,7 @@ func sharing() []Resource {
 		owned("rbac_policy", written("target_tenant", oneProject)),
 		trunk,
 		topology,
+		owned("lepton_instance"),
 		qos,
 		{Name: "rule_type", Get: everyone},
 	}

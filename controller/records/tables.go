@@ -34,6 +34,7 @@ var (
 	MeteringLabels     = newTable("metering-labels", func(l *model.MeteringLabel) string { return l.ID })
 	MeteringRules      = newTable("metering-rules", func(r *model.MeteringRule) string { return r.ID })
 	LocalIPs           = newTable("local-ips", func(l *model.LocalIP) string { return l.ID })
+	Instances          = newTable("instances", func(i *model.Instance) string { return i.ID })
 	Agents             = newTable("agents", func(a *model.Agent) string { return a.ID })
 	PortStatuses       = newTable("port-statuses", func(s *model.PortStatus) string { return s.PortID })
 	// ObjectStatuses have the ids that ObjectStatus.Key gives.
@@ -128,6 +129,9 @@ var (
 	MeteringRulesByLabel = newIndex(MeteringRules, one(func(r *model.MeteringRule) string { return r.LabelID }))
 
 	TrunksByProject = newIndex(Trunks, one(func(t *model.Trunk) string { return t.ProjectID }))
+
+	InstancesByProject = newIndex(Instances, one(func(i *model.Instance) string { return i.ProjectID }))
+	InstancesByName    = newIndex(Instances, one(func(i *model.Instance) string { return i.Name }))
 
 	AgentsByHost = newIndex(Agents, one(func(a *model.Agent) string { return a.Host }))
 

@@ -1,0 +1,116 @@
+package metadata
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/store/mem"
+)
+
+// cloud is a database with a network, and two ports of one device.
+func cloud(t *testing.T) (*records.DB, *plugin.Plugin) {
+	t.Helper()
+	db, err := records.Open(t.Context(), mem.New(), zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	p, err := plugin.New(plugin.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Update(t.Context(), func(u *records.Update) error {
+		records.Networks.Put(u, &model.Network{Meta: model.Meta{ID: "n"}, MTU: 1450, DNSDomain: "lab.example."})
+		records.Subnets.Put(u, subnet("s", "10.1.0.0/24", nil))
+		for i, id := range []string{"p2", "p1", "foreign"} {
+			port := &model.Port{
+				Meta: model.Meta{ID: id, ProjectID: "one", Name: "Port " + id, CreatedAt: time.Unix(int64(i), 0)}, NetworkID: "n",
+				DeviceID: "device", FixedIPs: []model.FixedIP{{SubnetID: "s", IP: netip.MustParseAddr("10.1.0.5")}}, SecurityGroups: []string{"g"},
+			}
+			if id == "foreign" {
+				port.ProjectID = "two"
+			}
+			records.Ports.Put(u, port)
+		}
+		records.SecurityGroups.Put(u, &model.SecurityGroup{Meta: model.Meta{ID: "g", Name: "web"}})
+		records.FloatingIPs.Put(u, &model.FloatingIP{
+			Meta: model.Meta{ID: "f"}, PortID: "p1", FixedIP: netip.MustParseAddr("10.1.0.5"), FloatingIP: netip.MustParseAddr("203.0.113.9"),
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db, p
+}
+
+func gathered(t *testing.T, db *records.DB, port string) (g Guest, ok bool) {
+	t.Helper()
+	err := db.Read(t.Context(), func(r records.Reader) error {
+		g, ok = Gather(r, port, "default.example")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, ok
+}
+
+func TestAPortWithoutARecordIsToldOfItsDevice(t *testing.T) {
+	db, _ := cloud(t)
+	g, ok := gathered(t, db, "p1")
+	if !ok || g.Recorded || g.ID != "device" || g.fqdn() != "port-p1.lab.example" {
+		t.Fatalf("guest %+v, %t", g, ok)
+	}
+	// In the order in which they were made, and none of another project.
+	if len(g.NICs) != 2 || g.NICs[0].Port.ID != "p2" || g.NICs[1].Port.ID != "p1" {
+		t.Errorf("NICs %v", g.NICs)
+	}
+	if fixed, floating := g.first(); fixed != "10.1.0.5" || floating != "203.0.113.9" || len(g.groups()) != 1 {
+		t.Errorf("%s %s %v", fixed, floating, g.groups())
+	}
+	if _, ok := gathered(t, db, "none"); ok {
+		t.Error("there is a guest on no port")
+	}
+}
+
+func TestAnInstanceRecordSaysWhatItsPortsAre(t *testing.T) {
+	db, p := cloud(t)
+	who := plugin.Call{}
+	who.Who.Admin = true
+	_, err := db.Update(t.Context(), func(u *records.Update) error {
+		s := &plugin.InstanceSpec{}
+		s.ProjectID, s.Name, s.Ports = "one", "vm", []string{"p1"}
+		_, err := p.CreateInstance(who, u, s)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, ok := gathered(t, db, "p1")
+	if !ok || !g.Recorded || g.Hostname != "vm" || len(g.NICs) != 1 || g.NICs[0].Port.ID != "p1" {
+		t.Fatalf("guest %+v, %t", g, ok)
+	}
+	if other, ok := gathered(t, db, "p2"); !ok || other.Recorded {
+		t.Errorf("another port of the device: %+v, %t", other, ok)
+	}
+	post := func(password string) error {
+		_, err := db.Update(t.Context(), func(u *records.Update) error { return p.SetInstancePassword(u, "p1", password) })
+		return err
+	}
+	if err := post("first"); err != nil {
+		t.Fatal(err)
+	}
+	if post("second") == nil {
+		t.Error("a second password was taken")
+	}
+	if g, _ = gathered(t, db, "p1"); g.Password != "first" || g.Revision != 1 {
+		t.Errorf("password %q, revision %d", g.Password, g.Revision)
+	}
+}
