@@ -31,7 +31,8 @@ import (
 type Config struct {
 	// Address is where the bridges' controller listens, host:port.
 	Address string
-	// RunDir holds the management sockets, <bridge>.mgmt.
+	// RunDir holds the management sockets, <bridge>.mgmt, and the daemon's
+	// control socket.
 	RunDir string
 	// Names gives the name of the bridge with a datapath id, "" when it is not
 	// known (yet).
@@ -121,11 +122,11 @@ func (h *Hub) Stats(ctx context.Context, bridge string, f ofp.Filter) ([]ofp.Flo
 func (h *Hub) dial(ctx context.Context, bridge string) (*conn, error) {
 	c, err := ofp.Dial(ctx, "unix", filepath.Join(h.cfg.RunDir, bridge+".mgmt"))
 	if err == nil {
-		return &conn{Conn: c, own: true}, nil
+		return &conn{Conn: c, own: true, runDir: h.cfg.RunDir, log: h.cfg.Log}, nil
 	}
 	for {
 		if c := h.connected(bridge); c != nil {
-			return &conn{Conn: c}, nil
+			return &conn{Conn: c, runDir: h.cfg.RunDir, log: h.cfg.Log}, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("connect to bridge %s: %w", bridge, err)
@@ -142,6 +143,9 @@ func (h *Hub) dial(ctx context.Context, bridge string) (*conn, error) {
 type conn struct {
 	*ofp.Conn
 	own bool // dialled by Dial, so it is Close's to end
+	// runDir has the control socket of the switch's daemon.
+	runDir string
+	log    *zap.Logger
 }
 
 // Flows gives the flows that carry Lepton's mark.
@@ -173,20 +177,6 @@ func (c *conn) Forget(ctx context.Context, cookies []uint64) error {
 		}
 	}
 	return nil
-}
-
-// Flush has the connection tracker forget connections. Open vSwitch before 3.1
-// cannot tell them by their address.
-func (c *conn) Flush(ctx context.Context, ended []pipeline.Connections) error {
-	list := make([]ofp.Connections, len(ended))
-	for i, e := range ended {
-		list[i] = ofp.Connections{Zone: e.Zone, Address: e.Address}
-	}
-	err := c.FlushConnections(ctx, list)
-	if refused := (*ofp.Error)(nil); errors.As(err, &refused) {
-		return nil
-	}
-	return err
 }
 
 // touchFrame is a broadcast of an experimental EtherType (IEEE 802, 9.2.3)

@@ -138,12 +138,22 @@ func TestAFlushByAddressSurvivesEveryKindOfConnection(t *testing.T) {
 	if err := c.FlushConnections(deadline(t), list); err != nil {
 		t.Fatal(err)
 	}
-	table := s.Appctl("dpctl/dump-conntrack")
-	for line := range strings.Lines(table) {
-		if strings.HasPrefix(line, "udp,") || strings.HasPrefix(line, "tcp,") {
-			t.Errorf("the switch still remembers %s", line)
+	remembers := func(what string, want bool) {
+		t.Helper()
+		found := slices.ContainsFunc(strings.Split(s.Appctl("dpctl/dump-conntrack"), "\n"), func(line string) bool { return strings.HasPrefix(line, what) })
+		if found != want {
+			t.Errorf("the switch remembers %s: %t, want %t", what, found, want)
 		}
 	}
+	for _, protocol := range []string{"udp", "tcp", "sctp"} {
+		remembers(protocol+",", false)
+	}
+	list = []Connections{{5, list[0].Address, 47}, {5, list[0].Address, 1}, {5, list[1].Address, 58}}
+	if err := c.FlushConnections(deadline(t), list); err != nil {
+		t.Fatal(err)
+	}
+	remembers("47,orig=(src=10.", false)
+	remembers("47,orig=(src=2001:", true)
 	if err := c.FlushConnections(deadline(t), []Connections{{Zone: 5}}); err != nil {
 		t.Fatal(err)
 	}
