@@ -34,6 +34,53 @@ func (m Meter) append(b []byte, xid uint32, command uint16) []byte {
 	return b
 }
 
+// meterAll stands for every meter in a request.
+const meterAll = 0xffffffff
+
+// Meters gives the meters of the switch that limit packets as Meter says; others
+// with their ID only. A switch that has no meters gives none, or an *Error.
+func (c *Conn) Meters(ctx context.Context) ([]Meter, error) {
+	list, err := collect(ctx, c, appendMeterRequest, decodeMeterReply)
+	if err != nil {
+		return nil, fmt.Errorf("dump meters: %w", err)
+	}
+	return list, nil
+}
+
+func appendMeterRequest(xid uint32) []byte {
+	b := u32(u32(appendMultipart(nil, mpMeterDesc, xid), meterAll), 0)
+	setLength(b, 0, 2)
+	return b
+}
+
+// decodeMeterReply adds the meters of one part (OpenFlow 1.5.1, section
+// 7.3.5.15).
+func decodeMeterReply(msg []byte, into []Meter) ([]Meter, error) {
+	m, err := decodeMultipart(msg)
+	if err != nil {
+		return into, err
+	}
+	if m.kind != mpMeterDesc {
+		return into, malformed("meter reply")
+	}
+	for m.body.len() > 0 {
+		r := &reader{b: m.body.take(int((&reader{b: m.body.b}).u16()))}
+		r.skip(2)
+		flags, d := r.u16(), Meter{ID: r.u32()}
+		kind, size := r.u16(), r.u16()
+		rate, burst := r.u32(), r.u32()
+		r.skip(4)
+		if !r.bad && flags == meterPackets|meterBurst|meterStats && kind == meterDrop && size == 16 && r.len() == 0 {
+			d.Rate, d.Burst = rate, burst
+		}
+		if m.body.bad || d.ID == 0 {
+			return into, malformed("meter")
+		}
+		into = append(into, d)
+	}
+	return into, nil
+}
+
 // PutMeter makes the meter, or changes the one with its ID; flows that use it
 // stay. A switch that has no meters, or no more, answers with an *Error.
 func (c *Conn) PutMeter(ctx context.Context, m Meter) error {

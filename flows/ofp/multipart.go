@@ -4,6 +4,7 @@ package ofp
 const (
 	mpFlow        = 1
 	mpGroupDesc   = 7
+	mpMeterDesc   = 10
 	mpPortDesc    = 13
 	mpFlowMonitor = 16
 
