@@ -49,6 +49,10 @@ const (
 	// flagConnection is set while the packet is judged by its connection. Before,
 	// it is judged by its own headers, for the stateless groups.
 	flagConnection
+	// flagCopied is set once a log got its copy of an admitted packet.
+	flagCopied
+	// flagInward is set on the way into a port.
+	flagInward
 )
 
 // registers describes the registers for docs/pipeline.md.
@@ -56,7 +60,7 @@ var registers = []struct {
 	field flows.Field
 	about string
 }{
-	{regFlags, "flags while a packet is judged: 1 a reply, judged by the other direction's rules; 2 its address is a member of the remote group in reg7; 4 admitted; 8 judged by its connection, not by its own headers"},
+	{regFlags, "flags while a packet is judged: 1 a reply, judged by the other direction's rules; 2 its address is a member of the remote group in reg7; 4 admitted; 8 judged by its connection, not by its own headers; 16 copied for a log; 32 on the way into a port"},
 	{regPage, "page of a flood list longer than one flow can hold, 0 for the first"},
 	{regProbe, "1 while a probe (ARP with sender 0.0.0.0, neighbour solicitation from ::), 2 while an advertisement is checked with its target in the sender's place"},
 	{regPort, "port: where the packet came from while it leaves a guest, where it goes while it enters one; the OpenFlow port number on br-int"},

@@ -160,9 +160,9 @@ func ingressBase() []flows.Rule {
 	}
 	for _, f := range families {
 		rules = append(rules, ingress.rule(prioFiltered, base, match(etherType(f.etherType)),
-			setReg(regFlags, 0), setReg(regGroup, 0), ingress.to(ingressRules)))
+			setReg(regFlags, flagInward), setReg(regGroup, 0), ingress.to(ingressRules)))
 	}
-	return append(rules, ingress.miss(ingress.to(dropped)))
+	return append(rules, ingress.miss(setReg(regFlags, flagInward), ingress.to(dropped)))
 }
 
 // intoPort sends the packet out of the port that it is for.
@@ -247,5 +247,5 @@ func (p *port) filter(s *state) []flows.Rule {
 // unfiltered lets everything into a port without filter.
 func (p *port) unfiltered() flows.Rule {
 	return ingress.rule(prioUnfiltered, Cookie(FeatureFilter, p.id), match(ofPort(p.ofport)),
-		setReg(regFlags, flagAdmitted), ingress.to(acceptedIngress))
+		setReg(regFlags, flagInward|flagAdmitted), ingress.to(acceptedIngress))
 }

@@ -20,7 +20,9 @@ import (
 //
 // and the packet goes the way that it goes without the log. Connections are
 // those that the connection tracker remembers: of unicast, and of stateful
-// groups. What a stateless group admits is not logged.
+// groups. A stateless group knows none, so all that it admits is copied, as far
+// as a meter of its own lets it; TCP segments that open a connection, of which
+// the agent must not miss one for the many that follow, pass with the others.
 
 // logs is the index of the logs: by the port or the group that they are about,
 // "" for those about every port.
@@ -117,34 +119,83 @@ func (s *state) logsOf(p *port) (accepts, drops []string) {
 }
 
 // logged gives the flows that copy a port's packets to the agent.
-func (p *port) logged(accepts, drops []string) []flows.Rule {
+func (p *port) logged(s *state) []flows.Rule {
 	var rules []flows.Rule
-	cookie := Cookie(FeatureLog, p.id)
+	accepts, drops := s.logsOf(p)
 	if userdata, ok := (Logged{Port: p.id, Accepted: true, Logs: accepts}).userdata(); ok {
-		for _, f := range families {
-			first := []flows.FieldMatch{ofPort(p.ofport), isNew(), unicast(), etherType(f.etherType)}
-			rules = append(
-				rules,
-				acceptedEgress.rule(prioLogged, cookie, match(first...), toAgent(userdata), acceptedEgress.to(transient)),
-				acceptedIngress.rule(prioLoggedAccept, cookie, match(append(first, flagged(flagAdmitted))...),
-					toAgent(userdata), commit(), intoPort))
+		stateless, stateful := s.kinds(p)
+		if stateful {
+			rules = p.loggedConnections(userdata)
+		}
+		if stateless {
+			rules = append(rules, p.loggedHeaders(userdata, stateful)...)
 		}
 	}
 	if userdata, ok := (Logged{Port: p.id, Logs: drops}).userdata(); ok {
-		rules = append(rules, dropped.rule(prioLogged, cookie, match(ofPort(p.ofport)), toAgent(userdata)))
+		rules = append(rules, dropped.rule(prioLogged, Cookie(FeatureLog, p.id), match(ofPort(p.ofport)), toAgent(userdata, LogMeter)))
 	}
 	return rules
 }
 
+// loggedConnections copies the first packets of connections.
+func (p *port) loggedConnections(userdata []byte) []flows.Rule {
+	var rules []flows.Rule
+	cookie, copied := Cookie(FeatureLog, p.id), toAgent(userdata, LogMeter)
+	for _, f := range families {
+		first := []flows.FieldMatch{ofPort(p.ofport), isNew(), unicast(), etherType(f.etherType)}
+		rules = append(
+			rules,
+			acceptedEgress.rule(prioLogged, cookie, match(first...), copied, acceptedEgress.to(transient)),
+			acceptedIngress.rule(prioLoggedAccept, cookie, match(append(first, flows.MaskedU(regFlags, flagAdmitted, flagAdmitted|flagCopied))...), copied, commit(), intoPort))
+	}
+	return rules
+}
+
+// loggedHeaders copies what stateless groups have admitted. Where a port has
+// stateful groups, too, that is what was not judged by its connection; where it
+// has none, everything.
+func (p *port) loggedHeaders(userdata []byte, stateful bool) []flows.Rule {
+	var rules []flows.Rule
+	var mask uint64
+	if stateful {
+		mask = flagConnection
+	}
+	cookie := Cookie(FeatureLog, p.id)
+	add := func(meter uint32, step uint16, more ...flows.FieldMatch) {
+		out := append([]flows.FieldMatch{ofPort(p.ofport), flows.MaskedU(regFlags, 0, mask)}, more...)
+		in := append([]flows.FieldMatch{ofPort(p.ofport), flows.MaskedU(regFlags, flagAdmitted, flagAdmitted|flagCopied|mask)}, more...)
+		rules = append(
+			rules,
+			acceptedEgress.rule(prioLogged+step, cookie, match(out...), toAgent(userdata, meter), acceptedEgress.to(transient)),
+			acceptedIngress.rule(prioLoggedHeaders+step, cookie, match(in...),
+				toAgent(userdata, meter), raise(flagCopied), acceptedIngress.to(acceptedIngress)))
+	}
+	add(HeadersMeter, 0)
+	for _, f := range families {
+		add(LogMeter, 1, etherType(f.etherType), ipProto(model.ProtoTCP), flows.MaskedU(flows.TCPFlags, tcpSYN, tcpSYN))
+	}
+	return rules
+}
+
+// tcpSYN is the flag of the segments that open a TCP connection, one from each
+// side (RFC 9293 section 3.1).
+const tcpSYN = 0x002
+
 // loggedBytes is how much of a packet the agent gets: the headers.
 const loggedBytes = 128
 
-// LogMeter is the meter of the integration bridge that limits the copies, so that
-// a flood costs no more than its limit. It must be there before the flows are.
-const LogMeter = 30
+// The meters of the integration bridge that limit the copies, so that a flood
+// costs no more than that. They must be there before the flows are.
+const (
+	// LogMeter limits what is dropped and what opens connections.
+	LogMeter = 30
+	// HeadersMeter limits the rest of what stateless groups admit: so much that
+	// it would leave nothing for the others.
+	HeadersMeter = 31
+)
 
-func toAgent(userdata []byte) flows.Action {
-	return flows.Controller{MaxLen: loggedBytes, Userdata: userdata, MeterID: LogMeter}
+func toAgent(userdata []byte, meter uint32) flows.Action {
+	return flows.Controller{MaxLen: loggedBytes, Userdata: userdata, MeterID: meter}
 }
 
 // Logged says why the agent got the copy of a packet.
@@ -195,4 +246,30 @@ func ReadLogged(userdata []byte) (Logged, bool) {
 		l.Logs = append(l.Logs, uuid.UUID(rest).String())
 	}
 	return l, true
+}
+
+// Way is how a packet of which the agent got a copy went through its port.
+type Way int
+
+// The ways through a port. WayBack is that of what a guest sent to all in its
+// network, itself included: it never gets there.
+const (
+	WayOut Way = iota
+	WayIn
+	WayBack
+)
+
+// WayOf reads the way of a copy from the packet-in's metadata.
+func WayOf(metadata flows.Match) Way {
+	number := func(f flows.Field) uint64 {
+		m, _ := metadata.Get(f)
+		return m.Value.Lo
+	}
+	switch {
+	case number(regFlags)&flagInward == 0:
+		return WayOut
+	case number(flows.InPort) == number(regPort):
+		return WayBack
+	}
+	return WayIn
 }

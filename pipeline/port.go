@@ -85,5 +85,5 @@ func (p *port) compile(e *emitter) {
 	}
 	e.integration(p.identity()...)
 	e.integration(p.filter(e.state)...)
-	e.integration(p.logged(e.logsOf(p))...)
+	e.integration(p.logged(e.state)...)
 }

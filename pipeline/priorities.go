@@ -38,13 +38,14 @@ const (
 
 	// br-int 73 and 92, accept or ingress and accepted ingress.
 	prioJudgedCrossed = 130 // replies go back to the direction that they take
+	prioLoggedHeaders = 127 // what stateless groups of ports with a log have admitted: a copy to the agent, then again (table 92)
 	prioLoggedAccept  = 125 // new connections into ports with a log: a copy to the agent, then as 120 (table 92)
 	prioNewConnection = 120 // the connection is remembered (table 92)
 	prioJudged        = 110 // what a rule has admitted
 	prioNotByHeaders  = 100 // what no stateless rule has admitted goes to the connection tracker
 
 	// br-int 91 and 93, accepted egress and dropped.
-	prioLogged = 100 // ports with a log: a copy to the agent
+	prioLogged = 100 // ports with a log: a copy to the agent; 101 where a TCP connection is opened (table 91)
 
 	// br-int 60, transient.
 	prioAsk            = 120 // ports whose questions the agent answers

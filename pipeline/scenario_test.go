@@ -220,6 +220,14 @@ var scenarios = []scenario{
 		c.port(2, 1, "10.10.0.12").PortSecurityEnabled = false
 		c.asks(2, AskDHCP)
 	}},
+	{"stateless logs", "A guest in the stateless group 1, of which what is admitted is logged, and one in it and in the stateful group 2.", func(c *cloud) {
+		c.network(1, flat("physnet1"))
+		c.group(1, "egress IPv4", "ingress IPv4 protocol=tcp ports=22-22").Stateful = false
+		c.group(2, "egress IPv6")
+		inGroups(c.port(1, 1, "198.51.100.11"), 1)
+		inGroups(c.port(2, 1, "198.51.100.12"), 1, 2)
+		c.log(1, model.LogAccept, groupID(1), "")
+	}},
 	{"stateless", "A guest in the stateless group 1, and one in it and in the stateful group 2.", func(c *cloud) {
 		c.network(1, tunnelled(model.VXLAN, 1948))
 		c.group(1, "egress IPv4 protocol=tcp ports=80-80", "ingress IPv4 protocol=icmp ports=0-", "ingress IPv4 protocol=udp ports=53-53 group=1").Stateful = false

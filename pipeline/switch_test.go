@@ -42,7 +42,7 @@ func newRig(t *testing.T) *rig {
 	r.AddPort("br-phys", "eth-phys", 9)
 	r.AddPort("br-ext", "eth-ext", 9)
 	// So low that packets pass, or do not, without regard to it.
-	for _, meter := range []int{LogMeter, FirstAskMeter + 11, FirstAskMeter + 12} {
+	for _, meter := range []int{LogMeter, HeadersMeter, FirstAskMeter + 11, FirstAskMeter + 12} {
 		r.Ofctl("-O", "OpenFlow15", "add-meter", "br-int", fmt.Sprintf("meter=%d,pktps,burst,stats,band=type=drop,rate=1,burst_size=1", meter))
 	}
 	// "    eth-phys 9/17: (internal)"

@@ -57,7 +57,7 @@ var (
 	}
 	acceptedEgress = &table{
 		Integration, 91, "accepted_egress",
-		"Admitted on the way out of a port. Where a log asks for it, the first packets of a connection are copied to the agent.",
+		"Admitted on the way out of a port. Where a log asks for it, the first packets of a connection are copied to the agent, and what a stateless group has admitted.",
 	}
 	transient = &table{
 		Integration, 60, "transient",
@@ -81,7 +81,7 @@ var (
 	}
 	acceptedIngress = &table{
 		Integration, 92, "accepted_ingress",
-		"What the rules of 82 have said. The admitted goes into the port; a new connection is remembered now that both sides have admitted it.",
+		"What the rules of 82 have said. The admitted goes into the port; a new connection is remembered now that both sides have admitted it. Copies for logs as in 91.",
 	}
 	dropped = &table{
 		Integration, 93, "dropped",
@@ -172,7 +172,7 @@ var layout = newLayout(
 		{unknown, []*table{unknown, ingress, output}},
 		{ingress, []*table{ingressRules, acceptedIngress, dropped}},
 		{ingressRules, []*table{ingressRules, acceptedIngress, egressRules, dropped}},
-		{acceptedIngress, []*table{ingressRules, acceptOrIngress, dropped}},
+		{acceptedIngress, []*table{ingressRules, acceptedIngress, acceptOrIngress, dropped}},
 		{output, []*table{ingress, output}},
 
 		{tunClassify, []*table{tunFromInt, tunGRE, tunVXLAN, tunGeneve}},

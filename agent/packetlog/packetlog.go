@@ -21,7 +21,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
-	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pipeline"
@@ -67,6 +66,7 @@ const (
 	limited  = "limited"  // beyond the rate
 	overflow = "overflow" // the queue was full
 	unknown  = "unknown"  // not asked for by a log that is still there
+	back     = "back"     // its sender's own, sent to all
 )
 
 // New makes a log that knows no logs yet.
@@ -81,7 +81,7 @@ func New(cfg Config) *Log {
 			Name: "lepton_agent_logged_packets_total", Help: "Packets that the switch sent to be logged, by what became of them.",
 		}, []string{"result"}),
 	}
-	for _, fate := range []string{written, repeated, limited, overflow, unknown} {
+	for _, fate := range []string{written, repeated, limited, overflow, unknown, back} {
 		l.packets.WithLabelValues(fate)
 	}
 	cfg.Registerer.MustRegister(l.packets)
@@ -108,9 +108,13 @@ func (l *Log) Take(p ofp.PacketIn) {
 // connections that get no answer send many that are left out.
 const metered = 10
 
-// Meter is the switch's limit.
-func (l *Log) Meter() ofp.Meter {
-	return ofp.Meter{ID: pipeline.LogMeter, Rate: uint32(metered * l.cfg.Rate), Burst: uint32(metered * l.cfg.Burst)}
+// Meters are the switch's limits. What stateless groups admit has one of its
+// own, or a file transfer through one would leave nothing of the others.
+func (l *Log) Meters() []ofp.Meter {
+	one := ofp.Meter{Rate: uint32(metered * l.cfg.Rate), Burst: uint32(metered * l.cfg.Burst)}
+	list := []ofp.Meter{one, one}
+	list[0].ID, list[1].ID = pipeline.LogMeter, pipeline.HeadersMeter
+	return list
 }
 
 // Run writes until ctx is done.
@@ -135,7 +139,11 @@ func (l *Log) write(p ofp.PacketIn) string {
 	}
 	now := l.cfg.Now()
 	s := summarize(p.Data)
-	outward := leaves(p.Metadata)
+	way := pipeline.WayOf(p.Metadata)
+	if way == pipeline.WayBack {
+		return back
+	}
+	outward := way == pipeline.WayOut
 	if why.Accepted && l.again(connection{why.Port, outward, s.flow()}, now) {
 		return repeated
 	}
@@ -168,14 +176,6 @@ func (l *Log) projects(ids []string) map[string][]string {
 		}
 	}
 	return projects
-}
-
-// leaves reports whether the packet came from the port that it is judged for:
-// the pipeline holds that port in reg5.
-func leaves(metadata flows.Match) bool {
-	from, ok1 := metadata.Get(flows.InPort)
-	judged, ok2 := metadata.Get(flows.Reg5)
-	return ok1 && ok2 && from.Value == judged.Value
 }
 
 // connection is a connection as a port sees it.

@@ -115,6 +115,22 @@ func TestALineSaysWhatHappenedToWhichPacketAndForWhichLogs(t *testing.T) {
 	}
 }
 
+// TestTheWayOfAPacketIsReadFromItsCopy: into a port, or back to the sender of
+// what it sent to all.
+func TestTheWayOfAPacketIsReadFromItsCopy(t *testing.T) {
+	b := newBench()
+	const inward = 32
+	p := copyOf(t, 'A', tcp(t, 1), first)
+	p.Metadata = flows.MustMatch(flows.ExactU(flows.InPort, 12), flows.ExactU(flows.Reg5, 11), flows.ExactU(flows.Reg2, inward|4))
+	if fate := b.write(p); fate != written || b.lines.All()[0].ContextMap()["direction"] != "ingress" {
+		t.Errorf("the packet into the port is %s: %v", fate, b.lines.All())
+	}
+	p.Metadata = flows.MustMatch(flows.ExactU(flows.InPort, 11), flows.ExactU(flows.Reg5, 11), flows.ExactU(flows.Reg2, inward))
+	if fate := b.write(p); fate != back || b.lines.Len() != 1 {
+		t.Errorf("the sender's own packet is %s", fate)
+	}
+}
+
 func TestWhatIsWrittenAndWhatIsLeftOut(t *testing.T) {
 	b := newBench()
 	step := func(what string, kind byte, from int, want ...string) {

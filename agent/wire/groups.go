@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -165,17 +166,44 @@ func (l *Loop) lookAtGroups(t *touched) {
 	l.lookAtLogs(t)
 }
 
-// lookAtLogs does the same for the logs.
+// lookAtLogs does the same for the logs. There are none, and it is told, while
+// the switch cannot limit what it would send for them.
 func (l *Loop) lookAtLogs(t *touched) {
+	if len(t.logs) == 0 {
+		return
+	}
+	logs, found := l.mirror.logs, map[string]string{}
+	if l.meterless != "" {
+		for id := range logs {
+			found["log "+id] = "is not written here: " + l.meterless
+		}
+		logs = nil
+	}
+	l.problems.replace(sourceMeters, found)
 	changed := false
 	for id := range t.logs {
-		if follow(l.view.Logs, l.mirror.logs, id) {
+		if follow(l.view.Logs, logs, id) {
 			l.dirty.Logs = append(l.dirty.Logs, id)
 			changed = true
 		}
 	}
 	if changed && l.cfg.Packets != nil {
 		l.cfg.Packets.SetLogs(l.view.Logs)
+	}
+}
+
+// setMeterless notes why the integration bridge has no meters, nil if it has.
+func (l *Loop) setMeterless(err error) {
+	text := ""
+	if err != nil {
+		text = fmt.Sprintf("%s limits no packets for logs: %v", l.cfg.Bridges.Integration, err)
+	}
+	if text == l.meterless {
+		return
+	}
+	l.meterless = text
+	for id := range l.mirror.logs {
+		l.touched.logs[id] = true
 	}
 }
 

@@ -40,6 +40,8 @@ type tableSwitch struct {
 	meters  []ofp.Meter
 	packets []ofp.PacketOut
 	events  chan ofp.Event // what the switch tells
+	// meterless is a switch that has no meters.
+	meterless bool
 }
 
 func newTableSwitch() *tableSwitch {
@@ -125,10 +127,20 @@ func (c tableConn) Forget(_ context.Context, cookies []uint64) error {
 
 func (c tableConn) Events() <-chan ofp.Event { return c.events }
 
+func (c tableConn) Meters(context.Context) ([]ofp.Meter, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.meters), nil
+}
+
 func (c tableConn) PutMeter(_ context.Context, m ofp.Meter) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.meters = append(c.meters, m)
+	if c.meterless {
+		return &ofp.Error{Type: 12, Code: 10} // OFPMMFC_OUT_OF_METERS
+	}
+	c.mods++
+	c.meters = append(slices.DeleteFunc(c.meters, func(h ofp.Meter) bool { return h.ID == m.ID }), m)
 	return nil
 }
 
@@ -231,6 +243,8 @@ type host struct {
 	stop     func()
 	// responder, when it is there, is the one of the next loop.
 	responder wire.Responder
+	// packets is what the loop writes packets with, nil for nothing.
+	packets wire.PacketLog
 }
 
 const (
@@ -268,6 +282,7 @@ func (h *host) start() {
 			LocalIP:        netip.MustParseAddr("192.0.2.1"), DF: true,
 		},
 		TunnelTypes: []model.NetworkType{model.VXLAN}, ARPResponder: true,
+		Packets: h.packets, LookAtMeters: 20 * time.Millisecond,
 		DB: db, Controller: h.cloud, Metrics: wire.NewMetrics(prometheus.NewRegistry()), Responder: h.responder, Log: zap.NewNop(),
 		Dial: func(_ context.Context, bridge string) (wire.Switch, error) {
 			s := h.switches[bridge]

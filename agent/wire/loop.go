@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -42,8 +43,8 @@ type Controller interface {
 type PacketLog interface {
 	SetLogs(logs map[string]*model.Log)
 	Take(p ofp.PacketIn)
-	// Meter is what bounds the packets that the switch sends.
-	Meter() ofp.Meter
+	// Meters are what bounds the packets that the switch sends.
+	Meters() []ofp.Meter
 }
 
 // Responder answers questions of guests (*localdhcp.Server).
@@ -78,6 +79,9 @@ type Config struct {
 	// answers; nil: nobody does.
 	Responder Responder
 	Log       *zap.Logger
+	// LookAtMeters is how often it is seen to it that nobody deleted the meters
+	// of logs; 0 means 10 s.
+	LookAtMeters time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -103,13 +107,15 @@ type Loop struct {
 	events  chan switchEvent
 	workers sync.WaitGroup // drivers, and what talks to the database
 
-	db       dbState
-	ports    map[string]*portState
-	waiting  map[string]bool // ports whose wiring is not in the switches yet
-	problems problems
-	acked    int64
-	began    time.Time
-	inSyncAt time.Time
+	db      dbState
+	ports   map[string]*portState
+	waiting map[string]bool // ports whose wiring is not in the switches yet
+	// meterless is why there are no logs: the switch cannot limit them.
+	meterless string
+	problems  problems
+	acked     int64
+	began     time.Time
+	inSyncAt  time.Time
 	// touchedAt is when the tunnels were touched last.
 	touchedAt time.Time
 }
@@ -350,6 +356,7 @@ func (l *Loop) ensureDriver(ctx context.Context, name string) {
 	d := &driver{bridge: name, dial: l.cfg.Dial, jobs: jobs, events: l.events, log: l.log}
 	if name == l.cfg.Bridges.Integration {
 		d.packets, d.responder = l.cfg.Packets, l.cfg.Responder
+		d.lookAtMeters = cmp.Or(l.cfg.LookAtMeters, 10*time.Second)
 	}
 	l.workers.Go(func() { d.run(ctx) })
 }
@@ -361,6 +368,9 @@ func (l *Loop) onSwitch(ev switchEvent) {
 	case switchSynced:
 		b.lost()
 		b.have, b.loaded = ev.have, true
+		if b.name == l.cfg.Bridges.Integration {
+			l.setMeterless(ev.meterless)
+		}
 	case switchApplied:
 		b.done(ev.gen)
 		if len(l.problems.sources[sourceRefused+ev.bridge]) > 0 {

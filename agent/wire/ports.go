@@ -170,6 +170,7 @@ const (
 	sourceDatabase = "database"
 	sourceVLANs    = "vlans"
 	sourceRecords  = "records"
+	sourceMeters   = "meters"
 	sourceRefused  = "refused/"
 )
 

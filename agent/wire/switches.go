@@ -30,6 +30,8 @@ type Switch interface {
 	Flush(ctx context.Context, ended []pipeline.Connections) error
 	// Touch sends a frame that means nothing out of the ports.
 	Touch(ctx context.Context, ports []uint32) error
+	// Meters gives the bridge's meters.
+	Meters(ctx context.Context) ([]ofp.Meter, error)
 	// PutMeter makes a meter or changes it.
 	PutMeter(ctx context.Context, m ofp.Meter) error
 	// PacketOut sends a packet through actions.
@@ -74,6 +76,9 @@ type switchEvent struct {
 	err    error        // refused, lost
 	took   time.Duration
 	count  int // applied: flow-mods sent
+	// meterless is why a synced bridge cannot limit the copies for logs; nil: it
+	// can.
+	meterless error
 }
 
 type switchEventKind int
@@ -98,6 +103,8 @@ type driver struct {
 	// questions of guests; nil: nobody does.
 	packets   PacketLog
 	responder Responder
+	// lookAtMeters is how often the meters of logs are looked at.
+	lookAtMeters time.Duration
 }
 
 func (d *driver) run(ctx context.Context) {
@@ -130,13 +137,9 @@ func (d *driver) serve(ctx context.Context) error {
 		return err
 	}
 	defer sw.Close()
+	var meterless error
 	if d.packets != nil {
-		_, err := within(ctx, dialTimeout, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, sw.PutMeter(ctx, d.packets.Meter())
-		})
-		if refused := (*ofp.Error)(nil); errors.As(err, &refused) {
-			d.log.Warn("no logs of packets: the switch refuses their meter", zap.String("bridge", d.bridge), zap.Error(err))
-		} else if err != nil {
+		if _, meterless, err = d.meter(ctx, sw); err != nil {
 			return err
 		}
 	}
@@ -153,8 +156,21 @@ func (d *driver) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read flows: %w", err)
 	}
-	if !d.tell(ctx, switchEvent{kind: switchSynced, have: have, took: time.Since(began)}) {
+	if !d.tell(ctx, switchEvent{kind: switchSynced, have: have, took: time.Since(began), meterless: meterless}) {
 		return ctx.Err()
+	}
+	return d.work(ctx, sw, meterless)
+}
+
+// work carries out jobs until the connection ends, and looks after the meters
+// where the bridge has them: who deletes one deletes the flows that use it, too,
+// so then the bridge is read anew.
+func (d *driver) work(ctx context.Context, sw Switch, meterless error) error {
+	var look <-chan time.Time
+	if d.packets != nil && meterless == nil {
+		ticker := time.NewTicker(d.lookAtMeters)
+		defer ticker.Stop()
+		look = ticker.C
 	}
 	for {
 		select {
@@ -165,6 +181,14 @@ func (d *driver) serve(ctx context.Context) error {
 		case j := <-d.jobs:
 			if err := d.apply(ctx, sw, j); err != nil {
 				return err
+			}
+		case <-look:
+			made, refused, err := d.meter(ctx, sw)
+			if err := errors.Join(err, refused); err != nil {
+				return err
+			}
+			if made > 0 {
+				return fmt.Errorf("%d meters for logs were deleted, and with them flows", made)
 			}
 		}
 	}
