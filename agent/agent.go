@@ -28,6 +28,7 @@ import (
 	"github.com/lepton-sdn/lepton/agent/packetlog"
 	"github.com/lepton-sdn/lepton/agent/rulestats"
 	"github.com/lepton-sdn/lepton/agent/session"
+	"github.com/lepton-sdn/lepton/agent/snapshot"
 	"github.com/lepton-sdn/lepton/agent/switches"
 	"github.com/lepton-sdn/lepton/agent/wire"
 	"github.com/lepton-sdn/lepton/flows/ofp"
@@ -92,7 +93,14 @@ func Run(ctx context.Context, o Options) error {
 	sess := session.New(session.Config{
 		Addresses: cfg.Controller.All(), TLS: clientTLS, Hello: hello(o, instance), Log: o.Log,
 	})
-	updates := feed.New(sess)
+	updates := feed.NewWith(sess, feed.Config{
+		Archive: snapshot.New(filepath.Join(cfg.StateDir, "records"), snapshot.Owner{Host: cfg.Host, Instance: instance}),
+		Brake: feed.Brake{
+			Host: cfg.Host, Share: cfg.Brake.Share, Floor: cfg.Brake.Floor,
+			Plugged: func() map[string]bool { return plugged(db.State()) },
+		},
+		Metrics: feed.NewMetrics(reg), Log: o.Log,
+	})
 	loop := wire.New(wire.Config{
 		Host:         cfg.Host,
 		Bridges:      desiredBridges(cfg),
@@ -254,6 +262,17 @@ func bridgeOf(s ovsdb.State, dpid uint64) string {
 		}
 	}
 	return ""
+}
+
+// plugged are the ids of the ports whose interfaces the switch has.
+func plugged(s ovsdb.State) map[string]bool {
+	ids := map[string]bool{}
+	for _, i := range s.Interfaces {
+		if id := i.ExternalIDs["iface-id"]; id != "" && i.OFPort > 0 {
+			ids[id] = true
+		}
+	}
+	return ids
 }
 
 // lockDir makes the directory and keeps other agents out of it, for two that

@@ -16,6 +16,9 @@ const (
 	// PhysicalNetworkKey is on the two patch ports of a provider bridge: the
 	// physical network.
 	PhysicalNetworkKey = "lepton-physical-network"
+	// StaleKey is on the integration bridge and on interfaces that are wired from
+	// records that the host had stored: the time as of which these are (RFC 3339).
+	StaleKey = "lepton-stale-since"
 )
 
 // The values of OwnerKey.

@@ -1,6 +1,10 @@
 package rpc
 
-import "maps"
+import (
+	"iter"
+	"maps"
+	"time"
+)
 
 // State is what updates add up to: all that a host knows. It belongs to one
 // goroutine; the records in it are shared and must not be changed.
@@ -8,12 +12,48 @@ type State struct {
 	revision int64
 	settings Settings
 	full     bool
+	stored   time.Time
 	records  map[Ref]any
 	rejected map[Ref]Rejected
 }
 
 // Known reports whether a full update has come.
 func (s *State) Known() bool { return s.full }
+
+// Stored is zero when the state is what a controller says, else since when no
+// controller has confirmed it.
+func (s *State) Stored() time.Time { return s.stored }
+
+// Settings are those of the last update.
+func (s *State) Settings() Settings { return s.settings }
+
+// Records gives every record, in no order.
+func (s *State) Records() iter.Seq2[Ref, any] { return maps.All(s.records) }
+
+// Revision is that of the last update.
+func (s *State) Revision() int64 { return s.revision }
+
+// Missing gives the records that a full update no longer has, without those that
+// it names as deleted or could not carry.
+func (s *State) Missing(u *Update) []Ref {
+	there := make(map[Ref]bool, u.Len()+len(u.Rejected))
+	for r := range u.Records() {
+		there[r] = true
+	}
+	for r := range u.Deletions() {
+		there[r] = true
+	}
+	for _, bad := range u.Rejected {
+		there[Ref{bad.Kind, bad.ID}] = true
+	}
+	var out []Ref
+	for r := range s.records {
+		if !there[r] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
 
 // Get gives a record of the kind's type in model, nil when there is none.
 func (s *State) Get(r Ref) any { return s.records[r] }
@@ -25,7 +65,9 @@ func (s *State) Apply(u *Update) {
 	if u.Full || s.records == nil {
 		s.records, s.rejected = map[Ref]any{}, map[Ref]Rejected{}
 	}
-	s.full = s.full || u.Full
+	if u.Full {
+		s.full, s.stored = true, u.Stored
+	}
 	s.revision, s.settings = u.Revision, u.Settings
 	for r, rec := range u.Records() {
 		s.records[r] = rec
@@ -46,7 +88,7 @@ func (s *State) Apply(u *Update) {
 
 // Full gives the state as one full update, sorted.
 func (s *State) Full() *Update {
-	u := &Update{Full: true, Revision: s.revision, Settings: s.settings}
+	u := &Update{Full: true, Stored: s.stored, Revision: s.revision, Settings: s.settings}
 	for r, rec := range s.records {
 		u.Put(r.Kind, rec)
 	}

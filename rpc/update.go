@@ -3,6 +3,7 @@ package rpc
 import (
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -63,6 +64,10 @@ type Update struct {
 	// in Rejected, no longer concerns the host. Otherwise it is the difference
 	// to the update before.
 	Full bool
+	// Stored is zero for what a controller says. Otherwise the update is full as
+	// of that time and comes from the host's own disk: what it lacks may exist
+	// all the same, so nothing is removed because of it.
+	Stored time.Time
 	// Revision is the store's revision that the update leads to. It grows along
 	// one stream; after a reconnect it may be lower when the store was restored
 	// from a backup, and the snapshot counts.

@@ -27,6 +27,8 @@ type Config struct {
 	L2       L2       `yaml:"l2"`
 	Metrics  Metrics  `yaml:"metrics"`
 	Log      Log      `yaml:"log"`
+	// Brake holds back what would remove too much at once.
+	Brake Brake `yaml:"brake"`
 	// NetworkLog is about the packets that logs of the API ask for.
 	NetworkLog NetworkLog `yaml:"network_log"`
 	// AvailabilityZone is the zone that the agent reports.
@@ -104,6 +106,17 @@ type Metrics struct {
 	Listen string `yaml:"listen"`
 }
 
+// Brake says how much of what the host carries a controller's snapshot may lack
+// without having deleted it.
+type Brake struct {
+	// Share is in percent of the ports, routers, or records about other hosts;
+	// 100: there is no brake.
+	Share int `yaml:"share"`
+	// Floor is how many may be missing in any case; ten times as many of the
+	// records about other hosts.
+	Floor int `yaml:"floor"`
+}
+
 // NetworkLog says where packets are logged, and how many.
 type NetworkLog struct {
 	// File takes the lines; empty: the agent's own log.
@@ -142,6 +155,7 @@ func Default() *Config {
 		Metrics: Metrics{Listen: "127.0.0.1:9699"},
 		Log:     Log{Level: "info"},
 
+		Brake:      Brake{Share: 50, Floor: 5},
 		NetworkLog: NetworkLog{RateLimit: 100, BurstLimit: 25},
 	}
 }
@@ -194,6 +208,12 @@ func (c *Config) Validate() error {
 	}
 	e.LogLevel(c.Log.Level)
 	c.checkNetworkLog(&e)
+	if c.Brake.Share < 1 || c.Brake.Share > 100 {
+		e.Add("brake.share", "%d is not between 1 and 100 percent", c.Brake.Share)
+	}
+	if c.Brake.Floor < 0 {
+		e.Add("brake.floor", "%d is less than 0", c.Brake.Floor)
+	}
 	return e.Err()
 }
 

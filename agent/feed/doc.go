@@ -22,6 +22,13 @@
 // Full update at any time anyway: each new connection begins with one. A Full
 // update names what exists, so what a loop has and the update lacks is gone.
 //
+// A feed with an Archive writes updates down before it hands them over. When no
+// controller answers at the start, the consumers get what was written, as a Full
+// update whose Stored is not zero: it says what to make, and what it lacks may
+// exist all the same. A loop removes nothing because of such an update, beyond
+// what belongs to objects that it knows; the next Full one, a controller's, says
+// what must go. A feed with a Brake fills up Full updates that lack too much.
+//
 // The records of an update are shared by all consumers: nobody changes them, or
 // the lists that hold them.
 //

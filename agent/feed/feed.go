@@ -2,7 +2,12 @@ package feed
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc"
@@ -20,19 +25,63 @@ type Source interface {
 	Ack(revision int64)
 	SetProblems(problems []model.Problem)
 	SetDevices(n int, inSync bool)
+	// Connected reports whether a controller has accepted the agent.
+	Connected() bool
+}
+
+// Config says what a feed does besides handing over updates. The zero value is
+// nothing.
+type Config struct {
+	// Archive keeps the records on disk; nil: nothing is kept.
+	Archive Archive
+	// Patience is how long a controller may take at the start before the loops
+	// get what Archive has: 3 s by default.
+	Patience time.Duration
+	// Brake holds back full updates that would remove too much.
+	Brake   Brake
+	Metrics *Metrics    // nil: no figures
+	Log     *zap.Logger // nil: no log
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 }
 
 // Feed hands the updates of one source to its consumers.
 type Feed struct {
 	source    Source
+	cfg       Config
+	log       *zap.Logger
+	keeper    *keeper // nil: nothing is kept
 	consumers []*Consumer
+	release   chan chan int
 
 	mu    sync.Mutex
 	state rpc.State
+	// held are the records that only the brake keeps.
+	held map[rpc.Ref]bool
+	// own are the feed's problems, by object.
+	own map[string]model.Problem
 }
 
-// New makes a feed; Run works it.
-func New(source Source) *Feed { return &Feed{source: source} }
+// New makes a feed that only hands over; Run works it.
+func New(source Source) *Feed { return NewWith(source, Config{}) }
+
+// NewWith makes a feed; Run works it.
+func NewWith(source Source, cfg Config) *Feed {
+	if cfg.Patience <= 0 {
+		cfg.Patience = 3 * time.Second
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	f := &Feed{source: source, cfg: cfg, log: cfg.Log, release: make(chan chan int), own: map[string]model.Problem{}}
+	if cfg.Archive != nil {
+		f.keeper = newKeeper(cfg.Archive, cfg.Log)
+	}
+	return f
+}
 
 // Consumer makes a consumer. All are made before Run is called.
 func (f *Feed) Consumer(name string) *Consumer {
@@ -45,12 +94,22 @@ func (f *Feed) Consumer(name string) *Consumer {
 // the consumers' channels.
 func (f *Feed) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var consumers sync.WaitGroup
+	var workers sync.WaitGroup
 	for _, c := range f.consumers {
-		consumers.Go(func() { c.serve(ctx) })
+		workers.Go(func() { c.serve(ctx) })
 	}
-	defer consumers.Wait()
+	defer workers.Wait()
 	defer cancel()
+	var patience, upkeep <-chan time.Time
+	if f.keeper != nil {
+		defer f.keeper.stop()
+		if f.load() {
+			patience = time.After(f.cfg.Patience)
+		}
+		tick := time.NewTicker(upkeepEvery)
+		defer tick.Stop()
+		upkeep = tick.C
+	}
 	updates := f.source.Updates()
 	for {
 		select {
@@ -60,15 +119,31 @@ func (f *Feed) Run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			f.take(u)
+			if u.Full {
+				patience = nil
+			}
+			f.take(ctx, f.judge(u))
+		case <-patience:
+			patience = nil
+			f.resort()
+		case <-upkeep:
+			f.upkeep(ctx)
+		case answer := <-f.release:
+			answer <- f.letGo(ctx)
 		}
 	}
 }
 
-func (f *Feed) take(u rpc.Update) {
+// take has an update written down and hands it to the consumers, in this order:
+// so what is on disk is never older than what is in the switch.
+func (f *Feed) take(ctx context.Context, u rpc.Update) {
+	f.keep(ctx, &u)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state.Apply(&u)
+	if u.Full {
+		f.noteStored()
+	}
 	for _, c := range f.consumers {
 		c.put(u)
 	}
@@ -164,6 +239,9 @@ func (c *Consumer) Ack(revision int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c.acked, c.heard = revision, true
+	if !f.state.Stored().IsZero() { // no controller has said that this revision exists
+		return
+	}
 	least := revision
 	for _, other := range f.consumers {
 		if !other.heard {
@@ -189,11 +267,33 @@ func (c *Consumer) SetProblems(problems []model.Problem) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c.said.problems = problems
+	f.tellProblems()
+}
+
+// tellProblems sends all problems, the feed's own first. The mutex is held.
+func (f *Feed) tellProblems() {
 	var all []model.Problem
-	for _, other := range f.consumers {
-		all = append(all, other.said.problems...)
+	for _, object := range slices.Sorted(maps.Keys(f.own)) {
+		all = append(all, f.own[object])
+	}
+	for _, c := range f.consumers {
+		all = append(all, c.said.problems...)
 	}
 	f.source.SetProblems(all)
+}
+
+// setProblem notes a problem of the feed's own; an empty text is its end. The
+// mutex is held.
+func (f *Feed) setProblem(object, text string, since time.Time) {
+	if f.own[object].Text == text {
+		return
+	}
+	if text == "" {
+		delete(f.own, object)
+	} else {
+		f.own[object] = model.Problem{Object: object, Text: text, Since: since.UTC()}
+	}
+	f.tellProblems()
 }
 
 // SetDevices tells how many devices the consumer has, and whether it has
@@ -203,7 +303,7 @@ func (c *Consumer) SetDevices(n int, inSync bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c.said.devices, c.said.inSync = n, inSync
-	all, devices := true, 0
+	all, devices := f.state.Stored().IsZero(), 0
 	for _, other := range f.consumers {
 		devices += other.said.devices
 		all = all && other.said.inSync

@@ -31,6 +31,7 @@ func (s *source) Report(...model.PortStatus)           {}
 func (s *source) ReportObjects(...model.ObjectStatus)  {}
 func (s *source) Ack(revision int64)                   { s.acked = revision }
 func (s *source) SetProblems(problems []model.Problem) { s.problems = problems }
+func (s *source) Connected() bool                      { return true }
 func (s *source) SetDevices(n int, inSync bool)        { s.devices, s.inSync = n, inSync }
 
 // run works a feed until the function that it gives is called.

@@ -362,7 +362,7 @@ func (l *Loop) prepare(ctx context.Context) bool {
 // sweep looks once for what is left of routers that went while no agent ran.
 // The records must be complete.
 func (l *Loop) sweep(context.Context) {
-	if l.swept || !l.cfg.DB.State().Connected {
+	if l.swept || l.stale || !l.cfg.DB.State().Connected {
 		return
 	}
 	l.swept = true

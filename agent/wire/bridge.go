@@ -32,6 +32,9 @@ type bridge struct {
 	touch  map[uint32]bool
 	// ended are connections that the connection tracker must forget.
 	ended map[pipeline.Connections]bool
+	// audit asks for a look at all flows; leftovers says that it is to find what
+	// stored records could not tell from what is wanted.
+	audit, leftovers bool
 	// inFlight is the job that the driver has.
 	inFlight job
 	// refused are the rules that the switch would not take, and why.
@@ -92,7 +95,9 @@ func (b *bridge) end(list []pipeline.Connections) {
 // sync compares the flows that the switch holds with those it should hold.
 // What the switch learned itself is not part of the program; keep says what of
 // it may stay.
-func (b *bridge) sync(want []flows.Rule, keep func(flows.Rule) bool) {
+//
+// may, if it is not nil, says which flows may be deleted.
+func (b *bridge) sync(want []flows.Rule, keep, may func(flows.Rule) bool) {
 	have := b.have[:0:0]
 	for _, r := range b.have {
 		if !keep(r) {
@@ -100,11 +105,15 @@ func (b *bridge) sync(want []flows.Rule, keep func(flows.Rule) bool) {
 		}
 	}
 	b.have, b.loaded, b.synced, b.busy = nil, false, true, false
+	b.audit, b.leftovers = false, false
 	clear(b.pending)
 	clear(b.refused)
 	clear(b.forget)
 	d := flows.Diff(have, want)
 	for _, r := range d.Delete {
+		if may != nil && !may(r) {
+			continue
+		}
 		b.pending[r.Key()] = pendingRule{rule: r, del: true}
 	}
 	for _, r := range d.Add {
@@ -125,6 +134,11 @@ func (b *bridge) lost() {
 // changes handed over.
 func (b *bridge) next(gen uint64) int {
 	if !b.synced || b.busy {
+		return 0
+	}
+	if b.audit {
+		b.audit, b.busy, b.inFlight = false, true, job{gen: b.applied, audit: true}
+		b.jobs <- b.inFlight
 		return 0
 	}
 	if len(b.pending)+len(b.forget)+len(b.ended)+len(b.touch) == 0 {
@@ -206,4 +220,28 @@ func (b *bridge) retryRefused(now time.Time) (next time.Time) {
 		}
 	}
 	return next
+}
+
+// working reports whether the bridge still lacks something that it will have
+// when the driver is done.
+func (b *bridge) working() bool { return b.busy && !b.inFlight.audit || b.leftovers }
+
+// surprises gives the difference between what the bridge holds and what it
+// should hold, without what is pending or refused.
+func (b *bridge) surprises(have, want []flows.Rule, keep func(flows.Rule) bool) flows.Delta {
+	expected := func(r flows.Rule) bool {
+		_, pending := b.pending[r.Key()]
+		_, refused := b.refused[r.Key()]
+		return pending || refused
+	}
+	mine := have[:0:0]
+	for _, r := range have {
+		if !keep(r) {
+			mine = append(mine, r)
+		}
+	}
+	d := flows.Diff(mine, want)
+	d.Add = slices.DeleteFunc(d.Add, expected)
+	d.Delete = slices.DeleteFunc(d.Delete, expected)
+	return d
 }

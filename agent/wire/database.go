@@ -181,6 +181,9 @@ func (l *Loop) databaseOps() []ovsdb.Op {
 			l.db.replan = false
 		}
 	}
+	if l.mirror.full {
+		ops = append(ops, l.staleOps()...)
+	}
 	for _, name := range slices.Sorted(maps.Keys(l.db.tags)) {
 		if p, ok := l.db.state.Ports[name]; ok && p.Tag != l.db.tags[name] {
 			ops = append(ops, ovsdb.SetPortTag{Port: name, Tag: l.db.tags[name]})
@@ -198,7 +201,7 @@ func (l *Loop) vlanOps() []ovsdb.Op {
 		return nil
 	}
 	want := maps.Clone(l.db.vlans)
-	if l.inSync() {
+	if l.inSync() && !l.stale() {
 		maps.DeleteFunc(want, func(id string, _ uint16) bool { return l.mirror.networks[id] == nil })
 	}
 	added, without := bridges.AllocateVLANs(want, slices.Collect(maps.Keys(l.mirror.networks)))
@@ -260,7 +263,7 @@ func (l *Loop) onDatabase(res dbResult) {
 // tunnels to the hosts that share a network with this one.
 func (l *Loop) desiredBridges() bridges.Desired {
 	d := l.cfg.Bridges
-	d.Tunnels, d.Incomplete = nil, !l.mirror.full
+	d.Tunnels, d.Incomplete = nil, !l.mirror.full || l.stale()
 	for _, host := range slices.Sorted(maps.Keys(l.mirror.endpoints)) {
 		e := l.mirror.endpoints[host]
 		for _, t := range e.Types {

@@ -194,10 +194,16 @@ func (l *Loop) Run(ctx context.Context) error {
 }
 
 func (l *Loop) takeUpdate(u *rpc.Update) {
+	wasStored := !l.mirror.stored.IsZero()
 	l.mirror.apply(u, l.touched)
 	if l.cfg.Responder != nil { // before the flows bring it questions
 		for _, id := range l.cfg.Responder.Apply(u) {
 			l.touched.ports[id] = true
+		}
+	}
+	if wasStored && l.mirror.stored.IsZero() { // now it is known what is too much
+		for _, b := range l.bridges {
+			b.leftovers, b.audit = true, true
 		}
 	}
 	l.rejected(u)
@@ -331,10 +337,10 @@ func (l *Loop) feedSwitches(now time.Time) (wake time.Time) {
 	for _, b := range l.bridges {
 		if b.loaded {
 			p := l.inc.Program()
-			if b.name == l.cfg.Bridges.Integration {
+			if b.name == l.cfg.Bridges.Integration && !l.stale() {
 				b.end(l.inc.Ended(b.have))
 			}
-			b.sync(p.Bridges[b.name], func(r flows.Rule) bool { return p.Keeps(b.name, r) })
+			b.sync(p.Bridges[b.name], func(r flows.Rule) bool { return p.Keeps(b.name, r) }, l.mayDelete())
 			l.log.Info("bridge compared", zap.String("bridge", b.name),
 				zap.Int("flows", len(p.Bridges[b.name])), zap.Int("changes", len(b.pending)))
 		}
@@ -381,6 +387,8 @@ func (l *Loop) onSwitch(ev switchEvent) {
 			zap.Duration("took", ev.took), zap.Int64("rev", l.mirror.revision))
 	case switchRefused:
 		l.onRefused(b, ev.err)
+	case switchAudited:
+		l.onAudited(b, ev.have)
 	case switchLost:
 		if b.synced {
 			l.log.Warn("bridge lost", zap.String("bridge", ev.bridge), zap.Error(ev.err))
@@ -396,7 +404,7 @@ func (l *Loop) inSync() bool {
 		return false
 	}
 	for name, b := range l.bridges {
-		if l.wanted(name) && (!b.synced || b.busy || b.applied != l.gen || len(b.refused) > 0) {
+		if l.wanted(name) && (!b.synced || b.working() || b.applied != l.gen || len(b.refused) > 0) {
 			return false
 		}
 	}
@@ -427,7 +435,7 @@ func (l *Loop) acknowledge() bool {
 	}
 	l.acked = l.mirror.revision
 	l.cfg.Controller.Ack(l.acked)
-	unused := len(l.db.vlans) > len(l.mirror.networks)
+	unused := len(l.db.vlans) > len(l.mirror.networks) && !l.stale()
 	l.db.replan = l.db.replan || unused
 	return unused
 }

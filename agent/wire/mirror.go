@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"time"
+
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pipeline"
 	"github.com/lepton-sdn/lepton/rpc"
@@ -8,7 +10,8 @@ import (
 
 // mirror is the host's copy of the records that concern it.
 type mirror struct {
-	full      bool // a complete snapshot has arrived
+	full      bool      // a complete snapshot has arrived
+	stored    time.Time // not zero: the records are the host's own, as of then
 	revision  int64
 	settings  rpc.Settings
 	networks  map[string]*model.Network
@@ -97,7 +100,7 @@ func (m *mirror) apply(u *rpc.Update, t *touched) {
 func (m *mirror) replace(u *rpc.Update, t *touched) {
 	old := *m
 	*m = *newMirror()
-	m.full, m.revision, m.settings = true, u.Revision, u.Settings
+	m.full, m.stored, m.revision, m.settings = true, u.Stored, u.Revision, u.Settings
 	for id := range old.networks {
 		t.networks[id] = true
 	}

@@ -65,13 +65,15 @@ type job struct {
 	ended    []pipeline.Connections // flushed after the flow changes
 	touch    []uint32               // tunnel ports, touched after the rest
 	gen      uint64
+	// audit has the flows read, and nothing else done.
+	audit bool
 }
 
 // switchEvent is what a bridge's goroutine tells the loop.
 type switchEvent struct {
 	bridge string
 	kind   switchEventKind
-	have   []flows.Rule // synced: the flows that the bridge holds
+	have   []flows.Rule // synced, audited: the flows that the bridge holds
 	gen    uint64       // applied, refused: of the job
 	err    error        // refused, lost
 	took   time.Duration
@@ -88,6 +90,7 @@ const (
 	switchApplied                        // the job is in the switch
 	switchRefused                        // the switch refused the job; nothing changed
 	switchLost                           // the connection is gone; the job too, or not
+	switchAudited                        // the flows were read
 )
 
 // driver keeps one bridge connected and carries jobs to it, one at a time. It
@@ -179,7 +182,11 @@ func (d *driver) work(ctx context.Context, sw Switch, meterless error) error {
 		case <-sw.Done():
 			return errors.New("connection lost")
 		case j := <-d.jobs:
-			if err := d.apply(ctx, sw, j); err != nil {
+			act := d.apply
+			if j.audit {
+				act = d.look
+			}
+			if err := act(ctx, sw, j); err != nil {
 				return err
 			}
 		case <-look:
@@ -220,6 +227,19 @@ func (d *driver) hand(p ofp.PacketIn, sw Switch) {
 	} else if !asks && d.packets != nil {
 		d.packets.Take(p)
 	}
+}
+
+// look reads the flows.
+func (d *driver) look(ctx context.Context, sw Switch, _ job) error {
+	began := time.Now()
+	have, err := within(ctx, dumpTimeout, sw.Flows)
+	if err != nil {
+		return fmt.Errorf("read flows: %w", err)
+	}
+	if !d.tell(ctx, switchEvent{kind: switchAudited, have: have, took: time.Since(began)}) {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // apply carries out one job. A refusal is told and is no error; anything else
