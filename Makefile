@@ -29,7 +29,7 @@ build: ## build bin/lepton-controller, bin/lepton-agent and bin/leptonctl
 demo: root packages build ## a guided tour with live pings, on a three-node lab
 	@$(GO) run ./test/demo
 
-test: root packages build ## all tests: unit, property, golden, end to end; needs root
+test: root packages build deb ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m ./...
 
 conformance: stock build ## the openstack client and tempest's network API tests, with a real Keystone
