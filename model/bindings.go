@@ -14,6 +14,16 @@ type RouterBinding struct {
 	Hosts []RouterHost `json:"hosts,omitempty"`
 	// TakenOff are the hosts that an administrator took the router from.
 	TakenOff []TakenOff `json:"taken_off,omitempty"`
+	// Challenge is a host's wish to be the active one of an ha router, which the
+	// present one may refuse; nil for none.
+	Challenge *RouterChallenge `json:"challenge,omitempty"`
+}
+
+// RouterChallenge is the wish of one host of an ha router to be active.
+type RouterChallenge struct {
+	Host string `json:"host"`
+	// Number tells the wishes of one host apart; they grow.
+	Number int64 `json:"number"`
 }
 
 // RouterHost is one host of a router.
@@ -23,8 +33,13 @@ type RouterHost struct {
 	// router that is on one host only.
 	Priority int `json:"priority,omitempty"`
 	// Active marks the host that forwards. A router on one host is active there.
-	Active bool      `json:"active"`
+	Active bool `json:"active"`
+	// Denied is the number of the host's last wish to be active that was refused.
+	Denied int64     `json:"denied,omitempty"`
 	Since  time.Time `json:"since"`
+	// Challenge is for the active host: the number of another one's wish, to which
+	// it is to answer. It is told to the host only, and not stored.
+	Challenge int64 `json:"-"`
 }
 
 // DHCPBinding says which hosts serve a network with DHCP: those whose dhcp agents

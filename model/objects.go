@@ -10,6 +10,10 @@ const (
 	// ObjectRouter is a router's namespace: ACTIVE where it forwards, STANDBY on
 	// the other hosts of an ha router.
 	ObjectRouter ObjectKind = "router"
+	// ObjectRouterHA is a host's part in an ha router: ACTIVE, STANDBY, or CLAIMS.
+	// Its revision is the number of the challenge that it has seen, or, with CLAIMS,
+	// of its own.
+	ObjectRouterHA ObjectKind = "router-ha"
 	// ObjectFloatingIP is a floating address in its router: ACTIVE when it
 	// translates.
 	ObjectFloatingIP ObjectKind = "floatingip"
@@ -29,8 +33,11 @@ type ObjectState string
 const (
 	ObjectActive  ObjectState = "ACTIVE"
 	ObjectStandby ObjectState = "STANDBY"
-	ObjectDown    ObjectState = "DOWN"
-	ObjectError   ObjectState = "ERROR"
+	// ObjectClaims is a host's of an ha router that hears no active one and asks
+	// to be it.
+	ObjectClaims ObjectState = "CLAIMS"
+	ObjectDown   ObjectState = "DOWN"
+	ObjectError  ObjectState = "ERROR"
 	// ObjectGone is reported of an object that the host has no more. It is never
 	// stored: it deletes what was reported before.
 	ObjectGone ObjectState = "GONE"

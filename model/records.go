@@ -154,6 +154,10 @@ type Port struct {
 	DeviceProfile       string        `json:"device_profile,omitempty"`
 	DataPlaneStatus     string        `json:"data_plane_status,omitempty"`
 	QoSPolicyID         string        `json:"qos_policy_id,omitempty"`
+	// HAHosts are the hosts of the ha router that the port is an interface of:
+	// the port is plugged on all of them, and any of them may come to use it. Host
+	// is the one that uses it as far as the controllers know.
+	HAHosts []string `json:"ha_hosts,omitempty"`
 }
 
 // Trusted reports whether the port belongs to the network service itself

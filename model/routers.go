@@ -20,6 +20,15 @@ type Router struct {
 	// Distributed has every host with a port on one of the router's networks
 	// route for itself.
 	Distributed bool `json:"distributed,omitempty"`
+
+	// HA lets several hosts have the router, one of which forwards.
+	HA bool `json:"ha,omitempty"`
+	// VRID tells the ha routers of one project apart: the VRRP virtual router
+	// identifier (RFC 5798), 1–255; 0 of a router that is not ha.
+	VRID int `json:"vr_id,omitempty"`
+	// HANetworkID is the network by which the hosts of an ha router watch each
+	// other.
+	HANetworkID string `json:"ha_network_id,omitempty"`
 }
 
 // RouterGateway is a router's way to an external network.

@@ -178,6 +178,12 @@ func decodePort(m *pb.Port) (*model.Port, error) {
 	if err := decodePortAddresses(p, m); err != nil {
 		return nil, err
 	}
+	for _, host := range m.GetHaHosts() {
+		if err := CheckHost(host); err != nil {
+			return nil, fmt.Errorf("ha_hosts: %w", err)
+		}
+	}
+	p.HAHosts = m.GetHaHosts()
 	for _, o := range m.GetExtraDhcpOpts() {
 		p.ExtraDHCPOpts = append(p.ExtraDHCPOpts, model.DHCPOption{
 			Name: o.GetName(), Value: o.GetValue(), IPVersion: int(o.GetIpVersion()),
@@ -315,12 +321,12 @@ func DecodeObjectStatus(m *pb.ObjectStatus) (model.ObjectStatus, error) {
 		Revision: m.GetRevision(), Error: bounded(m.GetError()),
 	}
 	switch s.Kind {
-	case model.ObjectRouter, model.ObjectFloatingIP, model.ObjectDHCP, model.ObjectDHCPPort:
+	case model.ObjectRouter, model.ObjectRouterHA, model.ObjectFloatingIP, model.ObjectDHCP, model.ObjectDHCPPort:
 	default:
 		return model.ObjectStatus{}, fmt.Errorf("kind: %.80q is none that hosts report on", s.Kind)
 	}
 	switch s.State {
-	case model.ObjectActive, model.ObjectStandby, model.ObjectDown, model.ObjectError, model.ObjectGone:
+	case model.ObjectActive, model.ObjectStandby, model.ObjectClaims, model.ObjectDown, model.ObjectError, model.ObjectGone:
 	default:
 		return model.ObjectStatus{}, fmt.Errorf("state: %.80q is no state of an object", s.State)
 	}

@@ -111,6 +111,7 @@ func encodePort(p *model.Port) (*pb.Port, error) {
 		DnsName: p.DNSName, DnsDomain: p.DNSDomain, PropagateUplinkStatus: p.PropagateUplink,
 		QosPolicyId: p.QoSPolicyID,
 	}
+	m.HaHosts = p.HAHosts
 	for _, f := range p.FixedIPs {
 		m.FixedIps = append(m.FixedIps, &pb.FixedIP{SubnetId: f.SubnetID, Ip: f.IP.AsSlice()})
 	}

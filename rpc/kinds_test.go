@@ -75,9 +75,15 @@ func drawRouters(t *rapid.T, u *Update) {
 			r.Routes = []model.HostRoute{{Destination: prefixes.Draw(t, "destination"), NextHop: addresses.Draw(t, "nexthop")}}
 			r.NATExempt = []netip.Prefix{netip.PrefixFrom(ipv4s.Draw(t, "exempt"), rapid.IntRange(0, 32).Draw(t, "bits")).Masked()}
 		}
+		if r.HA = rapid.Bool().Draw(t, "ha"); r.HA {
+			r.VRID = rapid.IntRange(1, 255).Draw(t, "vr_id")
+		}
 		u.Routers = append(u.Routers, r)
 		u.RouterBindings = append(u.RouterBindings, &model.RouterBinding{RouterID: ids.Draw(t, "router"), Hosts: []model.RouterHost{
-			{Host: ids.Draw(t, "host"), Priority: rapid.IntRange(0, 254).Draw(t, "priority"), Active: rapid.Bool().Draw(t, "active")},
+			{
+				Host: ids.Draw(t, "host"), Priority: rapid.IntRange(0, 254).Draw(t, "priority"), Active: rapid.Bool().Draw(t, "active"),
+				Challenge: rapid.Int64().Draw(t, "challenge"), Denied: rapid.Int64().Draw(t, "denied"),
+			},
 		}})
 		u.DHCPBindings = append(u.DHCPBindings, &model.DHCPBinding{NetworkID: ids.Draw(t, "network"), Hosts: []model.DHCPHost{
 			{Host: ids.Draw(t, "host"), PortID: ids.Draw(t, "port")},

@@ -14,6 +14,7 @@ func encodeRouter(r *model.Router) (*pb.Router, error) {
 	m := &pb.Router{
 		Id: r.ID, ProjectId: r.ProjectID, Name: r.Name, Revision: r.Revision,
 		AdminStateUp: r.AdminStateUp, Routes: encodeRoutes(r.Routes), Distributed: r.Distributed, NatExempt: encodePrefixes(r.NATExempt),
+		Ha: r.HA, VrId: uint32(max(r.VRID, 0)),
 	}
 	if g := r.Gateway; g != nil {
 		m.Gateway = &pb.RouterGateway{NetworkId: g.NetworkID, PortId: g.PortID, EnableSnat: g.EnableSNAT, QosPolicyId: g.QoSPolicyID}
@@ -36,7 +37,13 @@ func decodeRouter(m *pb.Router) (*model.Router, error) {
 	if slices.ContainsFunc(exempt, func(p netip.Prefix) bool { return !p.Addr().Is4() }) {
 		return nil, errors.New("nat_exempt: only IPv4 is translated")
 	}
-	r := &model.Router{Meta: decodeMeta(m), AdminStateUp: m.GetAdminStateUp(), Routes: routes, Distributed: m.GetDistributed(), NATExempt: exempt}
+	if m.GetVrId() > 255 || m.GetHa() != (m.GetVrId() > 0) {
+		return nil, fmt.Errorf("vr_id: %d is not between 1 and 255, or not of an ha router", m.GetVrId())
+	}
+	r := &model.Router{
+		Meta: decodeMeta(m), AdminStateUp: m.GetAdminStateUp(), Routes: routes, Distributed: m.GetDistributed(), NATExempt: exempt,
+		HA: m.GetHa(), VRID: int(m.GetVrId()),
+	}
 	if g := m.GetGateway(); g != nil {
 		if err := checkIDs(field{"gateway: network_id", g.GetNetworkId()}, field{"gateway: port_id", g.GetPortId()}); err != nil {
 			return nil, err
@@ -62,7 +69,9 @@ func checkIDs(list ...field) error {
 func encodeRouterBinding(b *model.RouterBinding) (*pb.RouterBinding, error) {
 	m := &pb.RouterBinding{RouterId: b.RouterID}
 	for _, h := range b.Hosts {
-		m.Hosts = append(m.Hosts, &pb.RouterHost{Host: h.Host, Priority: uint32(max(h.Priority, 0)), Active: h.Active})
+		m.Hosts = append(m.Hosts, &pb.RouterHost{
+			Host: h.Host, Priority: uint32(max(h.Priority, 0)), Active: h.Active, Challenge: h.Challenge, Denied: h.Denied,
+		})
 	}
 	return m, nil
 }
@@ -79,7 +88,10 @@ func decodeRouterBinding(m *pb.RouterBinding) (*model.RouterBinding, error) {
 		if h.GetPriority() > 254 {
 			return nil, fmt.Errorf("hosts: priority: %d is over 254", h.GetPriority())
 		}
-		b.Hosts = append(b.Hosts, model.RouterHost{Host: h.GetHost(), Priority: int(h.GetPriority()), Active: h.GetActive()})
+		b.Hosts = append(b.Hosts, model.RouterHost{
+			Host: h.GetHost(), Priority: int(h.GetPriority()), Active: h.GetActive(),
+			Challenge: h.GetChallenge(), Denied: h.GetDenied(),
+		})
 	}
 	return b, nil
 }

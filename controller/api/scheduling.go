@@ -178,8 +178,25 @@ func serveAgentsOf[S, V any](ctx context.Context, rq *request, c *collection[S, 
 		return ids
 	})
 	if path[1] == l3Agents {
-		// Of a router that is not highly available there is no such state.
-		some.attrs = append(slices.Clone(some.attrs), attr[agentSpec, agentView]{name: "ha_state", get: func(*agentView) any { return nil }})
+		var states map[string]string
+		if err := c.api.read(ctx, func(r records.Reader) error { states = haStates(r, c.api.config.Plugin, path[0]); return nil }); err != nil {
+			return response{}, err
+		}
+		some.attrs = append(slices.Clone(some.attrs), attr[agentSpec, agentView]{
+			name: "ha_state", get: func(v *agentView) any { return orNull(states[v.ID]) },
+		})
 	}
 	return some.serveList(ctx, rq)
+}
+
+// haStates gives the parts of an ha router's agents in it, by their ids. Of any
+// other router there is none.
+func haStates(r records.Reader, p *plugin.Plugin, router string) map[string]string {
+	states := map[string]string{}
+	for _, v := range p.AgentsOfRouter(r, router) {
+		if state := p.HAState(r, router, v); state != "" {
+			states[v.ID] = state
+		}
+	}
+	return states
 }

@@ -169,7 +169,7 @@ func writeObject(u *records.Update, s *model.ObjectStatus, now time.Time) {
 // it.
 func hasObject(u *records.Update, s *model.ObjectStatus) bool {
 	switch s.Kind {
-	case model.ObjectRouter:
+	case model.ObjectRouter, model.ObjectRouterHA:
 		return hasRouter(u, s.ID, s.Host)
 	case model.ObjectFloatingIP:
 		f, ok := records.FloatingIPs.Get(u, s.ID)

@@ -15,6 +15,9 @@ type Scheduling struct {
 	// Dead reports whether an agent has been silent for so long, and been watched
 	// for so long, that others take over what it has.
 	Dead func(*model.Agent) bool
+	// Unanswered reports whether the active host of an ha router has had the time
+	// to answer a challenge.
+	Unanswered func(router string, c model.RouterChallenge) bool
 	// MayMove lets something go to another host while its present one is there.
 	MayMove bool
 }
@@ -33,8 +36,10 @@ type Placement struct {
 	// NoAddress is set when a port is without an address in some subnet, because
 	// there is none free.
 	NoAddress bool
+	// Activated is the host of an ha router that is to forward from now on.
+	Activated string
 	// Rests is when to look again, because an administrator took it off a host a
-	// moment ago; zero for nothing of the kind.
+	// moment ago, or a host has a moment to answer; zero for nothing of the kind.
 	Rests time.Time
 }
 

@@ -27,6 +27,11 @@ type Config struct {
 	// DHCPAgentsPerNetwork is how many hosts serve a network with DHCP, where
 	// there are as many.
 	DHCPAgentsPerNetwork int `yaml:"dhcp_agents_per_network"`
+	// L3HA makes routers ha whose creators do not say whether they should be.
+	L3HA bool `yaml:"l3_ha"`
+	// MaxL3AgentsPerRouter is how many hosts have an ha router, where there are as
+	// many; 0 for all.
+	MaxL3AgentsPerRouter int `yaml:"max_l3_agents_per_router"`
 	// MovesPerSecond is how many routers and networks are moved in a second when
 	// an agent is dead, or a better one has come.
 	MovesPerSecond int `yaml:"moves_per_second"`
@@ -49,6 +54,7 @@ func DefaultConfig() Config {
 		AgentDownTime: 75,
 
 		DHCPAgentsPerNetwork: 2,
+		MaxL3AgentsPerRouter: 3,
 		MovesPerSecond:       50,
 		Quotas: map[string]int{
 			QuotaNetwork: 100, QuotaSubnet: 100, QuotaPort: 500,
@@ -83,6 +89,7 @@ func (c *Config) Validate() error {
 		{"agent_down_time", c.AgentDownTime, 1},
 		{"dhcp_agents_per_network", c.DHCPAgentsPerNetwork, 1},
 		{"moves_per_second", c.MovesPerSecond, 1},
+		{"max_l3_agents_per_router", c.MaxL3AgentsPerRouter, 0},
 		{"max_dns_nameservers", c.MaxDNSNameservers, 0},
 		{"max_subnet_host_routes", c.MaxSubnetHostRoutes, 0},
 		{"max_allowed_address_pair", c.MaxAllowedAddressPairs, 0},
@@ -90,6 +97,9 @@ func (c *Config) Validate() error {
 		if n.value < n.least || n.value > 1_000_000 {
 			return fmt.Errorf("check %s: %d is not between %d and 1000000", n.key, n.value, n.least)
 		}
+	}
+	if c.MaxL3AgentsPerRouter == 1 || c.MaxL3AgentsPerRouter > maxHAHosts {
+		return fmt.Errorf("check max_l3_agents_per_router: %d is neither 0 nor between 2 and %d", c.MaxL3AgentsPerRouter, maxHAHosts)
 	}
 	for resource, limit := range c.Quotas {
 		if !quotaKnown(resource) {

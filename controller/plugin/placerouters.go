@@ -22,7 +22,7 @@ func (p *Plugin) RouterAtRest(r records.Reader, id string, s Scheduling) (Placem
 		return Placement{}, true
 	}
 	plan := p.planRouter(r, router, s)
-	return plan.Placement, plan.binding == nil && len(plan.ports) == 0
+	return plan.Placement, plan.binding == nil && len(plan.ports) == 0 && haPortsRest(r, router)
 }
 
 // PlaceRouter puts a router that has an interface or a gateway on a live agent
@@ -35,7 +35,7 @@ func (p *Plugin) PlaceRouter(u *records.Update, id string, s Scheduling) (Placem
 	}
 	plan := p.planRouter(u, router, s)
 	p.applyRouter(u, plan)
-	return plan.Placement, nil
+	return plan.Placement, p.keepHAPorts(u, router)
 }
 
 func (p *Plugin) applyRouter(u *records.Update, plan routerPlan) {
@@ -56,6 +56,8 @@ func (p *Plugin) planRouter(r records.Reader, router *model.Router, s Scheduling
 	plan := routerPlan{}
 	kept, failed := routerHosts(r, b, &d, &plan.Placement)
 	switch {
+	case router.HA:
+		return p.planHA(r, router, b, &d, haHosts{kept: kept, failed: failed, ports: ports}, s, plan)
 	case len(ports) == 0 || len(kept) > 0:
 		kept = append(kept, failed...)
 	default:
@@ -114,9 +116,18 @@ func (p *Plugin) replaceRouter(r records.Reader, d *demand, kept, failed []model
 // hostPorts gives the ports of a router that are not bound to the host where it
 // is active, as they should be.
 func (p *Plugin) hostPorts(r records.Reader, ports []*model.Port, hosts []model.RouterHost, lost []string) []*model.Port {
-	host := activeHost(hosts)
+	host, sharing := activeHost(hosts), haHostNames(hosts)
 	var changed []*model.Port
 	for _, port := range ports {
+		if !slices.Equal(port.HAHosts, sharing) {
+			shared := *port
+			shared.HAHosts = sharing
+			if moved := p.onHost(r, &shared, host); moved != nil {
+				shared = *moved
+			}
+			changed = append(changed, &shared)
+			continue
+		}
 		if port.Host == host && (host == "" || port.VIFType != VIFUnbound && port.VIFType != "") {
 			continue
 		}

@@ -62,6 +62,14 @@ func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string,
 	if err := p.flavorRouter(u, &router); err != nil {
 		return "", err
 	}
+	if !c.Has("ha") {
+		router.HA = p.config.L3HA
+	}
+	if router.HA {
+		if err := p.makeHA(u, &router); err != nil {
+			return "", err
+		}
+	}
 	if s.GatewayInfo != nil {
 		if err := p.changeGateway(c, u, &router, s.GatewayInfo); err != nil {
 			return "", err
@@ -76,6 +84,11 @@ func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string,
 func (p *Plugin) UpdateRouter(c Call, u *records.Update, before *model.Router, s *RouterSpec) error {
 	router := s.Router
 	addressed := false
+	if router.HA != before.HA {
+		if err := p.changeHA(u, before, &router); err != nil {
+			return err
+		}
+	}
 	if c.Has("external_gateway_info") {
 		if err := p.changeGateway(c, u, &router, s.GatewayInfo); err != nil {
 			return err
@@ -124,10 +137,14 @@ func (p *Plugin) DeleteRouter(u *records.Update, id string) error {
 	for h := range records.ConntrackHelpersByRouter.Get(u, id) {
 		records.ConntrackHelpers.Delete(u, h.ID)
 	}
+	if err := p.clearHA(u, &gone); err != nil {
+		return err
+	}
 	forgetTopologyRouter(u, router)
 	u.RequireNoClaims(interfacePrefix(id))
 	records.RouterBindings.Delete(u, id)
 	records.Routers.Delete(u, id)
 	forgetStates(u, model.ObjectRouter, id)
+	forgetStates(u, model.ObjectRouterHA, id)
 	return nil
 }

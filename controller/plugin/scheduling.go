@@ -96,6 +96,8 @@ func (p *Plugin) AddRouterToAgent(u *records.Update, agent, id string) error {
 	switch {
 	case b.On(v.Host):
 		return nil
+	case router.HA && (p.config.MaxL3AgentsPerRouter == 0 || len(b.Hosts) < p.config.MaxL3AgentsPerRouter):
+		return p.addHAHost(u, router, b, v.Host)
 	case len(b.Hosts) > 0:
 		other := b.Hosts[0].Host
 		if views := p.agentViewsOn(u, []string{other}, RoleL3); len(views) > 0 {
@@ -128,10 +130,14 @@ func (p *Plugin) RemoveRouterFromAgent(u *records.Update, agent, id string) erro
 	changed := *b
 	changed.Hosts = slices.DeleteFunc(slices.Clone(b.Hosts), func(h model.RouterHost) bool { return h.Host == v.Host })
 	changed.TakenOff = append(takenOffWithout(b.TakenOff, v.Host), model.TakenOff{Host: v.Host, At: p.now().UTC()})
+	if router.HA {
+		changed.Challenge = nil
+		p.ensureActive(u, id, changed.Hosts)
+	}
 	p.applyRouter(u, routerPlan{
 		binding: &changed, ports: p.hostPorts(u, routerPorts(u, router), changed.Hosts, []string{v.Host}),
 	})
-	return nil
+	return p.keepHAPorts(u, router)
 }
 
 // AddNetworkToAgent lets an agent serve a network, besides those that do.

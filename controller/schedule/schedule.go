@@ -49,17 +49,26 @@ type Scheduler struct {
 	watch   *watch
 	changed map[string]bool // hosts whose agent came, went or changed
 	serving bool            // there is an agent of role l3 or dhcp
+	// asked is when this controller learned of the challenges of ha routers, by
+	// its own clock.
+	asked map[string]asked
 
 	pace     *pace
 	unplaced map[item]bool
 	stats    struct{ placed, moved, failed, unplaced atomic.Int64 }
 }
 
+// asked is a challenge and when it was learned of.
+type asked struct {
+	challenge model.RouterChallenge
+	at        time.Time
+}
+
 // New makes a scheduler.
 func New(c Config) *Scheduler {
 	return &Scheduler{
 		cfg: c, now: time.Now, tick: max(min(c.DownTime/8, maxTick), minTick), wake: make(chan struct{}, 1),
-		queue: newQueue(), watch: newWatch(c.DownTime), changed: map[string]bool{},
+		queue: newQueue(), watch: newWatch(c.DownTime), changed: map[string]bool{}, asked: map[string]asked{},
 		pace: newPace(c.MovesPerSecond, time.Now()), unplaced: map[item]bool{},
 	}
 }
@@ -150,6 +159,7 @@ func (s *Scheduler) note(b records.Batch) {
 	now := time.Now()
 	for _, c := range b.Changes {
 		s.noteAgent(c, s.now())
+		s.noteChallenge(c, now)
 		noteItems(c, func(k kind, id string) {
 			if id != "" {
 				s.queue.add(item{k, id}, now)
@@ -180,6 +190,28 @@ func (s *Scheduler) noteAgent(c records.Change, now time.Time) {
 	s.serving = s.serving || serves(after)
 }
 
+// noteChallenge notes when the active host of an ha router was asked whether it
+// still is.
+func (s *Scheduler) noteChallenge(c records.Change, now time.Time) {
+	_, after, ok := records.RouterBindings.Change(c)
+	switch {
+	case !ok:
+	case after == nil || after.Challenge == nil:
+		delete(s.asked, c.ID)
+	case s.asked[c.ID].challenge != *after.Challenge:
+		s.asked[c.ID] = asked{*after.Challenge, now}
+	}
+}
+
+// unanswered reports whether a challenge has stood for as long as its answer may
+// take.
+func (s *Scheduler) unanswered(router string, c model.RouterChallenge) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.asked[router]
+	return ok && a.challenge == c && time.Since(a.at) >= plugin.AnswerTime
+}
+
 // noteItems gives the routers and networks that a change concerns.
 func noteItems(c records.Change, add func(kind, string)) {
 	switch c.Table {
@@ -187,6 +219,13 @@ func noteItems(c records.Change, add func(kind, string)) {
 		add(router, c.ID)
 	case records.Networks.Name(), records.DHCPBindings.Name():
 		add(network, c.ID)
+	}
+	if before, after, ok := records.ObjectStatuses.Change(c); ok {
+		for _, st := range []*model.ObjectStatus{before, after} {
+			if st != nil && st.Kind == model.ObjectRouterHA {
+				add(router, st.ID)
+			}
+		}
 	}
 	if before, after, ok := records.Subnets.Change(c); ok {
 		for _, subnet := range []*model.Subnet{before, after} {
@@ -258,7 +297,7 @@ func (s *Scheduler) spread() {
 
 // place decides about one router or network.
 func (s *Scheduler) place(ctx context.Context, i item) {
-	how := plugin.Scheduling{Dead: s.dead, MayMove: s.pace.may(time.Now())}
+	how := plugin.Scheduling{Dead: s.dead, Unanswered: s.unanswered, MayMove: s.pace.may(time.Now())}
 	var done plugin.Placement
 	rests := false
 	_ = s.cfg.DB.ReadStale(func(r records.Reader) error { // the function gives no error
@@ -322,6 +361,9 @@ func (s *Scheduler) account(i item, done plugin.Placement, err error) {
 	} else if len(done.Gained) > 0 {
 		s.stats.placed.Add(1)
 		log.Info("placed", zap.Strings("hosts", done.Gained))
+	}
+	if done.Activated != "" {
+		log.Info("active", zap.String("host", done.Activated))
 	}
 	switch {
 	case done.NoAddress:

@@ -336,6 +336,9 @@ func (w *world) checkRouter(r records.Reader, router *model.Router) error {
 			hosts = append(hosts, h.Host)
 		}
 	}
+	if router.HA {
+		return w.checkHA(r, router)
+	}
 	live, enabled := w.live(r, "l3")
 	ports := slices.Collect(records.PortsByDevice.Get(r, router.ID))
 	switch {

@@ -1904,8 +1904,10 @@ type Port struct {
 	DnsDomain             string                 `protobuf:"bytes,19,opt,name=dns_domain,json=dnsDomain,proto3" json:"dns_domain,omitempty"`
 	PropagateUplinkStatus bool                   `protobuf:"varint,20,opt,name=propagate_uplink_status,json=propagateUplinkStatus,proto3" json:"propagate_uplink_status,omitempty"`
 	// binding:profile as a JSON object, empty when there is none.
-	ProfileJson   []byte `protobuf:"bytes,21,opt,name=profile_json,json=profileJson,proto3" json:"profile_json,omitempty"`
-	QosPolicyId   string `protobuf:"bytes,22,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
+	ProfileJson []byte `protobuf:"bytes,21,opt,name=profile_json,json=profileJson,proto3" json:"profile_json,omitempty"`
+	QosPolicyId string `protobuf:"bytes,22,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
+	// The hosts of the ha router that the port is an interface of.
+	HaHosts       []string `protobuf:"bytes,30,rep,name=ha_hosts,json=haHosts,proto3" json:"ha_hosts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2092,6 +2094,13 @@ func (x *Port) GetQosPolicyId() string {
 		return x.QosPolicyId
 	}
 	return ""
+}
+
+func (x *Port) GetHaHosts() []string {
+	if x != nil {
+		return x.HaHosts
+	}
+	return nil
 }
 
 type FixedIP struct {
@@ -2693,8 +2702,11 @@ type Router struct {
 	Gateway      *RouterGateway         `protobuf:"bytes,6,opt,name=gateway,proto3" json:"gateway,omitempty"`
 	Routes       []*HostRoute           `protobuf:"bytes,7,rep,name=routes,proto3" json:"routes,omitempty"`
 	// Destinations to which nothing is translated.
-	NatExempt     []*Prefix `protobuf:"bytes,8,rep,name=nat_exempt,json=natExempt,proto3" json:"nat_exempt,omitempty"`
-	Distributed   bool      `protobuf:"varint,9,opt,name=distributed,proto3" json:"distributed,omitempty"`
+	NatExempt   []*Prefix `protobuf:"bytes,8,rep,name=nat_exempt,json=natExempt,proto3" json:"nat_exempt,omitempty"`
+	Distributed bool      `protobuf:"varint,9,opt,name=distributed,proto3" json:"distributed,omitempty"`
+	Ha          bool      `protobuf:"varint,20,opt,name=ha,proto3" json:"ha,omitempty"`
+	// The VRRP virtual router identifier, 0 of a router that is not ha.
+	VrId          uint32 `protobuf:"varint,21,opt,name=vr_id,json=vrId,proto3" json:"vr_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2790,6 +2802,20 @@ func (x *Router) GetDistributed() bool {
 		return x.Distributed
 	}
 	return false
+}
+
+func (x *Router) GetHa() bool {
+	if x != nil {
+		return x.Ha
+	}
+	return false
+}
+
+func (x *Router) GetVrId() uint32 {
+	if x != nil {
+		return x.VrId
+	}
+	return 0
 }
 
 type RouterGateway struct {
@@ -2918,8 +2944,12 @@ type RouterHost struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
 	// The VRRP priority, 0 of a router that is on one host only.
-	Priority      uint32 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
-	Active        bool   `protobuf:"varint,3,opt,name=active,proto3" json:"active,omitempty"`
+	Priority uint32 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
+	Active   bool   `protobuf:"varint,3,opt,name=active,proto3" json:"active,omitempty"`
+	// Of an ha router: the number of another host's wish to be active, which this
+	// host is to answer, and that of this host's own last wish that was refused.
+	Challenge     int64 `protobuf:"varint,4,opt,name=challenge,proto3" json:"challenge,omitempty"`
+	Denied        int64 `protobuf:"varint,5,opt,name=denied,proto3" json:"denied,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2973,6 +3003,20 @@ func (x *RouterHost) GetActive() bool {
 		return x.Active
 	}
 	return false
+}
+
+func (x *RouterHost) GetChallenge() int64 {
+	if x != nil {
+		return x.Challenge
+	}
+	return 0
+}
+
+func (x *RouterHost) GetDenied() int64 {
+	if x != nil {
+		return x.Denied
+	}
+	return 0
 }
 
 type FloatingIP struct {
@@ -4183,7 +4227,7 @@ const file_lepton_proto_rawDesc = "" +
 	"segment_id\x18\x0f \x01(\tR\tsegmentId\"^\n" +
 	"\tHostRoute\x127\n" +
 	"\vdestination\x18\x01 \x01(\v2\x15.lepton.rpc.v1.PrefixR\vdestination\x12\x18\n" +
-	"\anexthop\x18\x02 \x01(\fR\anexthop\"\xa6\x06\n" +
+	"\anexthop\x18\x02 \x01(\fR\anexthop\"\xc1\x06\n" +
 	"\x04Port\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -4210,7 +4254,8 @@ const file_lepton_proto_rawDesc = "" +
 	"dns_domain\x18\x13 \x01(\tR\tdnsDomain\x126\n" +
 	"\x17propagate_uplink_status\x18\x14 \x01(\bR\x15propagateUplinkStatus\x12!\n" +
 	"\fprofile_json\x18\x15 \x01(\fR\vprofileJson\x12\"\n" +
-	"\rqos_policy_id\x18\x16 \x01(\tR\vqosPolicyId\"6\n" +
+	"\rqos_policy_id\x18\x16 \x01(\tR\vqosPolicyId\x12\x19\n" +
+	"\bha_hosts\x18\x1e \x03(\tR\ahaHosts\"6\n" +
 	"\aFixedIP\x12\x1b\n" +
 	"\tsubnet_id\x18\x01 \x01(\tR\bsubnetId\x12\x0e\n" +
 	"\x02ip\x18\x02 \x01(\fR\x02ip\"F\n" +
@@ -4264,7 +4309,7 @@ const file_lepton_proto_rawDesc = "" +
 	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x123\n" +
-	"\taddresses\x18\x05 \x03(\v2\x15.lepton.rpc.v1.PrefixR\taddresses\"\xcf\x02\n" +
+	"\taddresses\x18\x05 \x03(\v2\x15.lepton.rpc.v1.PrefixR\taddresses\"\xf4\x02\n" +
 	"\x06Router\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -4276,7 +4321,9 @@ const file_lepton_proto_rawDesc = "" +
 	"\x06routes\x18\a \x03(\v2\x18.lepton.rpc.v1.HostRouteR\x06routes\x124\n" +
 	"\n" +
 	"nat_exempt\x18\b \x03(\v2\x15.lepton.rpc.v1.PrefixR\tnatExempt\x12 \n" +
-	"\vdistributed\x18\t \x01(\bR\vdistributed\"\x8c\x01\n" +
+	"\vdistributed\x18\t \x01(\bR\vdistributed\x12\x0e\n" +
+	"\x02ha\x18\x14 \x01(\bR\x02ha\x12\x13\n" +
+	"\x05vr_id\x18\x15 \x01(\rR\x04vrId\"\x8c\x01\n" +
 	"\rRouterGateway\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x17\n" +
@@ -4286,12 +4333,14 @@ const file_lepton_proto_rawDesc = "" +
 	"\rqos_policy_id\x18\x04 \x01(\tR\vqosPolicyId\"]\n" +
 	"\rRouterBinding\x12\x1b\n" +
 	"\trouter_id\x18\x01 \x01(\tR\brouterId\x12/\n" +
-	"\x05hosts\x18\x02 \x03(\v2\x19.lepton.rpc.v1.RouterHostR\x05hosts\"T\n" +
+	"\x05hosts\x18\x02 \x03(\v2\x19.lepton.rpc.v1.RouterHostR\x05hosts\"\x8a\x01\n" +
 	"\n" +
 	"RouterHost\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1a\n" +
 	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x16\n" +
-	"\x06active\x18\x03 \x01(\bR\x06active\"\x8c\x03\n" +
+	"\x06active\x18\x03 \x01(\bR\x06active\x12\x1c\n" +
+	"\tchallenge\x18\x04 \x01(\x03R\tchallenge\x12\x16\n" +
+	"\x06denied\x18\x05 \x01(\x03R\x06denied\"\x8c\x03\n" +
 	"\n" +
 	"FloatingIP\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +

@@ -138,9 +138,12 @@ func (d *derived) extras(rec any) {
 
 func (d *derived) port(p *model.Port) {
 	in := []topicID{{serving, p.NetworkID}}
-	if host := BoundHost(p); host != "" {
-		on := topicID{wiring, p.NetworkID}
+	hosts := pluggedOn(p)
+	on := topicID{wiring, p.NetworkID}
+	if len(hosts) > 0 {
 		in = append(in, on)
+	}
+	for _, host := range hosts {
 		d.needs(host, on)
 		d.needs(host, topicID{atPort, p.ID})
 		d.needs(host, topicID{anyPort, "all"})

@@ -2,6 +2,7 @@ package interest
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -18,14 +19,25 @@ func BoundHost(p *model.Port) string {
 	return p.Host
 }
 
+// pluggedOn are the hosts on which a port is to be wired: where it is bound, and
+// those of an ha router that may come to use it.
+func pluggedOn(p *model.Port) []string {
+	host := BoundHost(p)
+	switch {
+	case host == "":
+		return nil
+	case slices.Contains(p.HAHosts, host):
+		return p.HAHosts
+	}
+	return append([]string{host}, p.HAHosts...)
+}
+
 // special names the hosts that a record is about, which see more of it than
 // others do.
 func special(rec any) (hosts []string) {
 	switch r := rec.(type) {
 	case *model.Port:
-		if host := BoundHost(r); host != "" {
-			hosts = append(hosts, host)
-		}
+		hosts = pluggedOn(r)
 	case *model.RouterBinding:
 		for _, h := range r.Hosts {
 			hosts = append(hosts, h.Host)
@@ -44,16 +56,21 @@ func special(rec any) (hosts []string) {
 func seen(rec any, host string) any {
 	switch r := rec.(type) {
 	case *model.Port:
-		if host != "" && BoundHost(r) == host {
+		if slices.Contains(pluggedOn(r), host) {
 			return r
 		}
 		return elsewhere(r)
 	case *model.RouterBinding:
 		b := &model.RouterBinding{RouterID: r.RouterID}
 		for _, h := range r.Hosts {
-			if h.Host == host {
-				b.Hosts = append(b.Hosts, model.RouterHost{Host: h.Host, Priority: h.Priority, Active: h.Active})
+			if h.Host != host {
+				continue
 			}
+			told := model.RouterHost{Host: h.Host, Priority: h.Priority, Active: h.Active, Denied: h.Denied}
+			if h.Active && r.Challenge != nil {
+				told.Challenge = r.Challenge.Number
+			}
+			b.Hosts = append(b.Hosts, told)
 		}
 		return b
 	case *model.DHCPBinding:
