@@ -54,6 +54,11 @@ func (r *simRig) send(t *testing.T, bridge, packet string) ([]string, sim.Result
 		t.Fatalf("packet %s: %v", packet, err)
 	}
 	res := r.bridges[bridge].Run(sim.NewPacket(m...), sim.Options{})
+	return r.cameOut(res), res
+}
+
+// cameOut gives where a packet came out, sorted.
+func (r *simRig) cameOut(res sim.Result) []string {
 	out := []string{}
 	for _, o := range res.Outputs {
 		name := r.names[o.Bridge][o.Port]
@@ -66,7 +71,7 @@ func (r *simRig) send(t *testing.T, bridge, packet string) ([]string, sim.Result
 		out = append(out, name)
 	}
 	slices.Sort(out)
-	return out, res
+	return out
 }
 
 // TestPacketsTakeTheirWayInTheInterpreter sends the packets that the real

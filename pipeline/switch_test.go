@@ -92,7 +92,12 @@ func (r *rig) dump(bridge string) []flows.Rule {
 // the VLAN id when there is a tag.
 func (r *rig) send(bridge, packet string) []string {
 	r.t.Helper()
-	trace := r.Appctl("ofproto/trace", bridge, packet)
+	return r.cameOut(packet, r.Appctl("ofproto/trace", bridge, packet))
+}
+
+// cameOut reads from a report of ofproto/trace where the packet comes out.
+func (r *rig) cameOut(packet, trace string) []string {
+	r.t.Helper()
 	passes := strings.Split(trace, "Datapath actions: ")[1:]
 	if len(passes) == 0 {
 		r.t.Fatalf("trace of %s ends without datapath actions:\n%s", packet, trace)
