@@ -38,9 +38,10 @@ conformance: stock build ## the openstack client and tempest's network API tests
 bench: root packages build ## figures, as ratios to what Open vSwitch's own tools need
 	$(GO) run ./test/bench
 
-docs: ## write docs/pipeline.md anew from the pipeline's declarations
+docs: ## write docs/pipeline.md and docs/configuration.md anew from the code
 	@test -n "$(GO)"
 	$(GO) test ./pipeline -run TestTheDocumentShowsThePipelineAsItIs -update
+	$(GO) test ./test/reference -update
 
 # Debian's order: a release sorts behind the commits before it.
 DEB_VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --exact-match 2>/dev/null | sed 's/^v//' | grep . || git show -s --format=0~%cd.%h --date=format:%Y%m%d%H%M%S)

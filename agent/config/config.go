@@ -19,14 +19,16 @@ type Config struct {
 	Host       string     `yaml:"host"`
 	Controller Controller `yaml:"controller"`
 	// Roles are l2, l3, dhcp, metadata.
-	Roles    []string `yaml:"roles"`
-	StateDir string   `yaml:"state_dir"`
-	RunDir   string   `yaml:"run_dir"`
-	OVS      OVS      `yaml:"ovs"`
-	Tunnel   Tunnel   `yaml:"tunnel"`
-	L2       L2       `yaml:"l2"`
-	Metrics  Metrics  `yaml:"metrics"`
-	Log      Log      `yaml:"log"`
+	Roles []string `yaml:"roles"`
+	// StateDir is kept over restarts of the machine.
+	StateDir string `yaml:"state_dir"`
+	// RunDir is for the files of programs in namespaces.
+	RunDir  string  `yaml:"run_dir"`
+	OVS     OVS     `yaml:"ovs"`
+	Tunnel  Tunnel  `yaml:"tunnel"`
+	L2      L2      `yaml:"l2"`
+	Metrics Metrics `yaml:"metrics"`
+	Log     Log     `yaml:"log"`
 	// Brake holds back what would remove too much at once.
 	Brake Brake `yaml:"brake"`
 	// NetworkLog is about the packets that logs of the API ask for.
@@ -37,7 +39,9 @@ type Config struct {
 
 // Controller says where the controllers listen for agents.
 type Controller struct {
-	Address   string   `yaml:"address"`
+	// Address is a controller's HOST:PORT. Default: 127.0.0.1:9797.
+	Address string `yaml:"address"`
+	// Addresses are those of several; the agent keeps to one that answers.
 	Addresses []string `yaml:"addresses"`
 	TLS       TLS      `yaml:"tls"`
 }
@@ -53,9 +57,12 @@ func (c Controller) All() []string {
 // TLS names PEM files: the agent's certificate, its key, and the CA of the
 // controllers. Empty: no TLS, for loopback only.
 type TLS struct {
+	// Cert is the file of this host's certificate.
 	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
-	CA   string `yaml:"ca"`
+	// Key is the file of its private key.
+	Key string `yaml:"key"`
+	// CA is the file of the authority that the controllers' are from.
+	CA string `yaml:"ca"`
 }
 
 // Enabled reports whether any file is named.
@@ -68,10 +75,15 @@ type OVS struct {
 	// RunDir holds the bridges' management sockets, BRIDGE.mgmt.
 	RunDir string `yaml:"run_dir"`
 	// OpenFlowListen is the bridges' controller address.
-	OpenFlowListen    string `yaml:"openflow_listen"`
-	DatapathType      string `yaml:"datapath_type"`
+	OpenFlowListen string `yaml:"openflow_listen"`
+	// DatapathType is that of the bridges: empty, system, or netdev for the
+	// userspace datapath.
+	DatapathType string `yaml:"datapath_type"`
+	// IntegrationBridge is the bridge that guests are plugged into; made if it
+	// is not there.
 	IntegrationBridge string `yaml:"integration_bridge"`
-	TunnelBridge      string `yaml:"tunnel_bridge"`
+	// TunnelBridge is made if it is not there.
+	TunnelBridge string `yaml:"tunnel_bridge"`
 	// BridgeMappings is physical network → bridge.
 	BridgeMappings map[string]string `yaml:"bridge_mappings"`
 }
@@ -80,11 +92,16 @@ type OVS struct {
 type Tunnel struct {
 	// Types are vxlan, gre, geneve. Default: vxlan when there is a LocalIP, else
 	// none.
-	Types     []string   `yaml:"types"`
-	LocalIP   netip.Addr `yaml:"local_ip"`
-	VXLANPort int        `yaml:"vxlan_port"`
-	CSUM      bool       `yaml:"csum"`
-	DF        bool       `yaml:"df"`
+	Types []string `yaml:"types"`
+	// LocalIP is this host's address on the underlay. Without it there are no
+	// tunnels.
+	LocalIP netip.Addr `yaml:"local_ip"`
+	// VXLANPort is the UDP port of VXLAN.
+	VXLANPort int `yaml:"vxlan_port"`
+	// CSUM has checksums computed over tunnelled packets.
+	CSUM bool `yaml:"csum"`
+	// DF sets "don't fragment" on tunnelled packets.
+	DF bool `yaml:"df"`
 }
 
 // ModelTypes gives the tunnel types as network types.
@@ -98,11 +115,13 @@ func (t Tunnel) ModelTypes() []model.NetworkType {
 
 // L2 holds switches of the layer-2 pipeline.
 type L2 struct {
+	// ARPResponder has requests for known addresses answered on this host.
 	ARPResponder bool `yaml:"arp_responder"`
 }
 
 // Metrics says where Prometheus metrics and health are served; empty: nowhere.
 type Metrics struct {
+	// Listen is the address and port.
 	Listen string `yaml:"listen"`
 }
 
@@ -121,14 +140,15 @@ type Brake struct {
 type NetworkLog struct {
 	// File takes the lines; empty: the agent's own log.
 	File string `yaml:"file"`
-	// RateLimit is packets a second, 100 to 1000000; BurstLimit is how many may
-	// come at once, 25 to 1000000.
-	RateLimit  int `yaml:"rate_limit"`
+	// RateLimit is packets a second, 100 to 1000000.
+	RateLimit int `yaml:"rate_limit"`
+	// BurstLimit is how many may come at once, 25 to 1000000.
 	BurstLimit int `yaml:"burst_limit"`
 }
 
 // Log sets the level: debug, info, warn, error.
 type Log struct {
+	// Level is debug, info, warn or error.
 	Level string `yaml:"level"`
 }
 

@@ -20,6 +20,7 @@ const maxTokenCacheTime = 300
 
 // Auth says who may use the API.
 type Auth struct {
+	// Mode is none, token or keystone.
 	Mode     string   `yaml:"mode"`
 	Token    Tokens   `yaml:"token"`
 	Keystone Keystone `yaml:"keystone"`
@@ -27,19 +28,22 @@ type Auth struct {
 
 // Tokens names the file of tokens of mode token.
 type Tokens struct {
+	// File is an absolute path; it is read again when it changes.
 	File string `yaml:"file"`
 }
 
 // Keystone is where mode keystone validates tokens, and as whom.
 type Keystone struct {
 	// URL is Keystone's, with or without /v3.
-	URL      string `yaml:"url"`
+	URL string `yaml:"url"`
+	// Username is a user with the role admin or service.
 	Username string `yaml:"username"`
+	// Password is that user's.
 	Password string `yaml:"password"`
-	// Project and Domain are names; the domain is that of the user and of the
-	// project.
+	// Project is the name of the user's project.
 	Project string `yaml:"project"`
-	Domain  string `yaml:"domain"`
+	// Domain is the name of the domain of the user and of the project.
+	Domain string `yaml:"domain"`
 	// PublicURL is where clients get tokens; URL when empty.
 	PublicURL string `yaml:"public_url"`
 	// TokenCacheTime is how long Keystone's answer about a token is used, in

@@ -26,9 +26,12 @@ type Config struct {
 // TLS names PEM files. CA is used where the other side shows a certificate
 // too.
 type TLS struct {
+	// Cert is the file of the certificate.
 	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
-	CA   string `yaml:"ca"`
+	// Key is the file of its private key.
+	Key string `yaml:"key"`
+	// CA is the file of the authority whose certificates are believed.
+	CA string `yaml:"ca"`
 }
 
 // Enabled reports whether any file is named.
@@ -36,41 +39,53 @@ func (t TLS) Enabled() bool { return t.Cert != "" || t.Key != "" || t.CA != "" }
 
 // API is where the Networking API is served.
 type API struct {
+	// Listen is the address and port. Other addresses than loopback need
+	// authentication (auth.mode).
 	Listen string `yaml:"listen"`
 	TLS    TLS    `yaml:"tls"`
 }
 
 // RPC is where agents connect.
 type RPC struct {
+	// Listen is the address and port. Other addresses than loopback need mutual
+	// TLS.
 	Listen string `yaml:"listen"`
 	TLS    TLS    `yaml:"tls"`
 }
 
 // Metrics is where Prometheus metrics and health are served; empty: nowhere.
 type Metrics struct {
+	// Listen is the address and port.
 	Listen string `yaml:"listen"`
 }
 
 // Store is where the records are: an etcd inside this program, or a cluster.
 type Store struct {
-	Embedded  Embedded `yaml:"embedded"`
+	Embedded Embedded `yaml:"embedded"`
+	// Endpoints are the URLs of an etcd cluster, whose members need
+	// --max-txn-ops=10000.
 	Endpoints []string `yaml:"endpoints"`
 	TLS       TLS      `yaml:"tls"`
 }
 
 // Embedded is the directory of the embedded etcd.
 type Embedded struct {
+	// Dir is an absolute path.
 	Dir string `yaml:"dir"`
 }
 
 // Metadata says how instances get their metadata.
 type Metadata struct {
+	// NovaMetadataURL is where Nova's metadata service is; empty: the controller
+	// answers from its own instance records.
 	NovaMetadataURL string `yaml:"nova_metadata_url"`
-	SharedSecret    string `yaml:"shared_secret"`
+	// SharedSecret is Nova's metadata_proxy_shared_secret.
+	SharedSecret string `yaml:"shared_secret"`
 }
 
 // Log sets the level: debug, info, warn, error.
 type Log struct {
+	// Level is debug, info, warn or error.
 	Level string `yaml:"level"`
 }
 

@@ -18,13 +18,15 @@ type Nova struct {
 // Account is a user of Keystone.
 type Account struct {
 	// URL is Keystone's, with or without /v3.
-	URL      string `yaml:"url"`
+	URL string `yaml:"url"`
+	// Username is a user with the role admin or service.
 	Username string `yaml:"username"`
+	// Password is that user's.
 	Password string `yaml:"password"`
-	// Project and Domain are names; the domain is that of the user and of the
-	// project.
+	// Project is the name of the user's project.
 	Project string `yaml:"project"`
-	Domain  string `yaml:"domain"`
+	// Domain is the name of the domain of the user and of the project.
+	Domain string `yaml:"domain"`
 }
 
 func defaultNova() Nova {

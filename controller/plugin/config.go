@@ -39,8 +39,11 @@ type Config struct {
 	// resource; -1 is no limit.
 	Quotas map[string]int `yaml:"quotas"`
 
-	MaxDNSNameservers      int `yaml:"max_dns_nameservers"`
-	MaxSubnetHostRoutes    int `yaml:"max_subnet_host_routes"`
+	// MaxDNSNameservers is how many name servers a subnet may have.
+	MaxDNSNameservers int `yaml:"max_dns_nameservers"`
+	// MaxSubnetHostRoutes is how many host routes a subnet may have.
+	MaxSubnetHostRoutes int `yaml:"max_subnet_host_routes"`
+	// MaxAllowedAddressPairs is how many allowed address pairs a port may have.
 	MaxAllowedAddressPairs int `yaml:"max_allowed_address_pair"`
 }
 

@@ -21,42 +21,48 @@ type Config struct {
 	VLAN               VLANConfig          `yaml:"vlan"`
 	Flat               FlatConfig          `yaml:"flat"`
 	// GlobalPhysnetMTU is the MTU of the physical networks, in bytes of IP
-	// packet; PathMTU that of the path between tunnel endpoints, 0 when it is
-	// no smaller.
+	// packet.
 	GlobalPhysnetMTU int `yaml:"global_physnet_mtu"`
-	PathMTU          int `yaml:"path_mtu"`
+	// PathMTU is that of the path between tunnel endpoints, 0 when it is no
+	// smaller than that of the physical networks.
+	PathMTU int `yaml:"path_mtu"`
 	// PhysicalNetworkMTUs is physical network → MTU, where it is smaller.
 	PhysicalNetworkMTUs map[string]int `yaml:"physical_network_mtus"`
 	// OverlayIPVersion is the IP version between tunnel endpoints, 4 or 6.
 	OverlayIPVersion int `yaml:"overlay_ip_version"`
 }
 
-// VNIConfig holds the VNIs for project networks, "first:last".
+// VNIConfig is about VXLAN.
 type VNIConfig struct {
+	// VNIRanges are the VNIs for project networks, "first:last".
 	VNIRanges []string `yaml:"vni_ranges"`
 }
 
-// GeneveConfig holds the VNIs for project networks, and how many bytes the
-// Geneve encapsulation takes at most, the outer IP header not counted.
+// GeneveConfig is about Geneve.
 type GeneveConfig struct {
-	VNIRanges     []string `yaml:"vni_ranges"`
-	MaxHeaderSize int      `yaml:"max_header_size"`
+	// VNIRanges are the VNIs for project networks, "first:last".
+	VNIRanges []string `yaml:"vni_ranges"`
+	// MaxHeaderSize is how many bytes the encapsulation takes at most, the outer
+	// IP header not counted.
+	MaxHeaderSize int `yaml:"max_header_size"`
 }
 
-// GREConfig holds the GRE keys for project networks, "first:last".
+// GREConfig is about GRE.
 type GREConfig struct {
+	// TunnelIDRanges are the GRE keys for project networks, "first:last".
 	TunnelIDRanges []string `yaml:"tunnel_id_ranges"`
 }
 
-// VLANConfig holds "physnet:first:last" entries for project networks, and plain
-// "physnet" entries for physical networks that only an administrator uses.
+// VLANConfig is about VLAN networks.
 type VLANConfig struct {
+	// NetworkVLANRanges are "physnet:first:last" for project networks, and plain
+	// "physnet" for physical networks that only administrators use.
 	NetworkVLANRanges []string `yaml:"network_vlan_ranges"`
 }
 
-// FlatConfig names the physical networks that may carry a flat network; "*" is
-// any.
+// FlatConfig is about flat networks.
 type FlatConfig struct {
+	// FlatNetworks are the physical networks that may carry one; "*" is any.
 	FlatNetworks []string `yaml:"flat_networks"`
 }
 
