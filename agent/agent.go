@@ -23,8 +23,10 @@ import (
 
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/agent/config"
+	"github.com/lepton-sdn/lepton/agent/dhcp/answers"
 	"github.com/lepton-sdn/lepton/agent/feed"
 	"github.com/lepton-sdn/lepton/agent/l3"
+	"github.com/lepton-sdn/lepton/agent/localdhcp"
 	"github.com/lepton-sdn/lepton/agent/packetlog"
 	"github.com/lepton-sdn/lepton/agent/rulestats"
 	"github.com/lepton-sdn/lepton/agent/session"
@@ -101,6 +103,9 @@ func Run(ctx context.Context, o Options) error {
 		},
 		Metrics: feed.NewMetrics(reg), Log: o.Log,
 	})
+	dhcp := localdhcp.New(localdhcp.Config{
+		Host: cfg.Host, Settings: answers.Settings{LeaseTime: leaseTime, NoResolver: true}, Log: o.Log, Registerer: reg,
+	})
 	loop := wire.New(wire.Config{
 		Host:         cfg.Host,
 		Bridges:      desiredBridges(cfg),
@@ -111,6 +116,7 @@ func Run(ctx context.Context, o Options) error {
 		Dial:         hub.Dial,
 		Metrics:      wire.NewMetrics(reg),
 		Packets:      packets,
+		Responder:    dhcp,
 		Log:          o.Log,
 	})
 	g, ctx := errgroup.WithContext(ctx)
@@ -136,6 +142,7 @@ func Run(ctx context.Context, o Options) error {
 		g.Go(func() error { return m.Run(ctx) })
 	}
 	g.Go(func() error { return packets.Run(ctx) })
+	g.Go(func() error { return dhcp.Run(ctx) })
 	g.Go(func() error { return hub.Run(ctx) })
 	g.Go(func() error { return sess.Run(ctx) })
 	g.Go(func() error { return updates.Run(ctx) })
@@ -151,6 +158,9 @@ func Run(ctx context.Context, o Options) error {
 	o.Ready()
 	return g.Wait()
 }
+
+// leaseTime is how long an address is given for.
+const leaseTime = 24 * time.Hour
 
 // openPacketLog prepares the writing of packets for the logs of the API. Lines
 // are appended, so that the file may be copied and truncated at any time.

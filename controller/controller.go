@@ -130,7 +130,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (store.
 
 func agentServer(cfg *config.Config, db *records.DB, log *zap.Logger) (*hosts.Server, error) {
 	c := hosts.Config{
-		DB: db, Log: log, Settings: rpc.Settings{L2Population: cfg.Network.L2Population, DNSDomain: cfg.Network.DNSDomain},
+		DB: db, Log: log, Settings: rpc.Settings{L2Population: cfg.Network.L2Population, DNSDomain: cfg.Network.DNSDomain, LocalDHCP: cfg.Network.LocalDHCP},
 		AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
 	}
 	if t := cfg.RPC.TLS; t.Enabled() {

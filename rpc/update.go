@@ -20,6 +20,9 @@ type Settings struct {
 	// DNSDomain is the domain of ports whose network has none, without a final
 	// dot; empty for none.
 	DNSDomain string `json:"dns_domain,omitempty"`
+	// LocalDHCP tells agents to answer DHCP of their own ports themselves: there
+	// are no DHCP servers.
+	LocalDHCP bool `json:"local_dhcp,omitempty"`
 }
 
 // Refs names records by kind: ids, and for endpoints host names, for members

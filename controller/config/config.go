@@ -18,6 +18,7 @@ type Config struct {
 	Store    Store         `yaml:"store"`
 	Auth     Auth          `yaml:"auth"`
 	Network  plugin.Config `yaml:"network"`
+	DHCP     DHCP          `yaml:"dhcp"`
 	Metadata Metadata      `yaml:"metadata"`
 	Nova     Nova          `yaml:"nova"`
 	Log      Log           `yaml:"log"`
@@ -74,6 +75,18 @@ type Embedded struct {
 	Dir string `yaml:"dir"`
 }
 
+// DHCP says who answers DHCP: "dnsmasq", servers on hosts of role dhcp; or
+// "local", every host for its own ports.
+type DHCP struct {
+	Mode string `yaml:"mode"`
+}
+
+// The modes of DHCP.
+const (
+	DHCPDnsmasq = "dnsmasq"
+	DHCPLocal   = "local"
+)
+
 // Metadata says how instances get their metadata.
 type Metadata struct {
 	// NovaMetadataURL is where Nova's metadata service is; empty: the controller
@@ -100,6 +113,7 @@ func Default() *Config {
 		Metrics: Metrics{Listen: "127.0.0.1:9698"},
 		Auth:    defaultAuth(),
 		Network: plugin.DefaultConfig(),
+		DHCP:    DHCP{Mode: DHCPDnsmasq},
 		Nova:    defaultNova(),
 		Log:     Log{Level: "info"},
 	}
@@ -117,6 +131,7 @@ func Load(path string) (*Config, error) {
 		c.Store.Embedded.Dir = defaultDir
 	}
 	c.completeNova()
+	c.Network.LocalDHCP = c.DHCP.Mode == DHCPLocal
 	if err := c.Validate(); err != nil {
 		if path == "" {
 			return nil, err
@@ -137,6 +152,9 @@ func (c *Config) Validate() error {
 	c.checkStore(&e)
 	if err := c.Network.Validate(); err != nil {
 		e.Add("network", "%v", err)
+	}
+	if m := c.DHCP.Mode; m != DHCPDnsmasq && m != DHCPLocal {
+		e.Add("dhcp.mode", "%q is neither %s nor %s", m, DHCPDnsmasq, DHCPLocal)
 	}
 	if u := c.Metadata.NovaMetadataURL; u != "" {
 		if p, err := url.Parse(u); err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" {

@@ -35,6 +35,7 @@ network:
   physical_network_mtus: { }
   l2population: true
   dns_domain: "openstacklocal"
+dhcp: { mode: dnsmasq }
 metadata: { nova_metadata_url: "", shared_secret: "" }
 `)
 	if err != nil {
@@ -114,6 +115,7 @@ func TestBadValuesAreNamed(t *testing.T) {
 		{"credentials without a Nova", `nova: {token: t}`, "nova.url: is missing"},
 		{"two credentials for Nova", `nova: {url: "http://nova:8774/v2.1", token: t, keystone: {url: "http://k:5000"}}`, "exclude each other"},
 		{"an account without a password", `nova: {url: "http://nova:8774/v2.1", keystone: {url: "http://k:5000", username: nova}}`, "nova.keystone.password: is missing"},
+		{"a mode of DHCP that does not exist", "dhcp: {mode: relay}", `dhcp.mode: "relay" is neither dnsmasq nor local`},
 		{"a log level that does not exist", "log: {level: loud}", "log.level"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

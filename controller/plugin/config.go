@@ -32,6 +32,9 @@ type Config struct {
 	// MaxL3AgentsPerRouter is how many hosts have an ha router, where there are as
 	// many; 0 for all.
 	MaxL3AgentsPerRouter int `yaml:"max_l3_agents_per_router"`
+	// LocalDHCP has every host answer DHCP of its own ports (dhcp.mode: local), so
+	// that no host serves a network.
+	LocalDHCP bool `yaml:"-"`
 	// MovesPerSecond is how many routers and networks are moved in a second when
 	// an agent is dead, or a better one has come.
 	MovesPerSecond int `yaml:"moves_per_second"`

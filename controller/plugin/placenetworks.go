@@ -35,7 +35,8 @@ func (p *Plugin) NetworkAtRest(r records.Reader, id string, s Scheduling) (Place
 // PlaceNetwork lets live agents of role dhcp serve a network that has a subnet
 // with DHCP: as many as the configuration says, where there are as many. It
 // moves the network away from agents that are dead and takes it off those that
-// are no more. Each host has a port with an address in every such subnet.
+// are no more. Each host has a port with an address in every such subnet. Where
+// hosts answer DHCP of their own ports, no network is served.
 func (p *Plugin) PlaceNetwork(u *records.Update, id string, s Scheduling) (Placement, error) {
 	n, ok := records.Networks.Get(u, id)
 	if !ok {
@@ -75,6 +76,13 @@ func (p *Plugin) planNetwork(r records.Reader, n *model.Network, s Scheduling) n
 	b := dhcpBinding(r, n.ID)
 	d := demand{role: RoleDHCP, networks: []*model.Network{n}, hints: n.AZHints, dead: s.Dead, takenOff: b.TakenOff}
 	plan := networkPlan{}
+	if p.config.LocalDHCP {
+		for _, h := range b.Hosts {
+			plan.lose(h)
+		}
+		plan.changed = len(b.Hosts) > 0
+		return plan
+	}
 	var kept, failed []model.DHCPHost
 	for _, h := range b.Hosts {
 		switch d.stand(r, h.Host) {

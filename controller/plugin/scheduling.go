@@ -153,6 +153,9 @@ func (p *Plugin) AddNetworkToAgent(u *records.Update, agent, id string) error {
 	if v.Role != RoleDHCP || !v.AdminStateUp {
 		return NotFoundAs("InvalidDHCPAgent", "Agent %s is not a valid DHCP Agent or has been disabled", agent)
 	}
+	if p.config.LocalDHCP {
+		return Conflict("LocalDHCP", "Every host answers DHCP of its own ports (dhcp.mode: local): no agent can be given network %s.", id)
+	}
 	b := dhcpBinding(u, id)
 	if b.On(v.Host) {
 		return Conflict("NetworkHostedByDHCPAgent", "The network %s has been already hosted by the DHCP Agent %s.", id, agent)

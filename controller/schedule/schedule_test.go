@@ -242,3 +242,35 @@ func TestADHCPPortThatIsDeletedOrReservedComesToItsHost(t *testing.T) {
 		t.Errorf("port %+v", port)
 	}
 }
+
+func TestNetworksAreTakenOffTheirServersWhenHostsAnswerThemselves(t *testing.T) {
+	w := newWorld(t)
+	for _, host := range []string{"net1", "net2"} {
+		w.agent(host)
+	}
+	n := w.network()
+	w.addSubnet(n)
+	how := plugin.Scheduling{Dead: func(*model.Agent) bool { return false }}
+	w.update(func(u *records.Update) error { _, err := w.rules.PlaceNetwork(u, n, how); return err })
+	if got := w.dhcpPorts(n); len(got) != 2 {
+		t.Fatalf("ports %v", got)
+	}
+	w.config.LocalDHCP = true
+	var err error
+	if w.rules, err = plugin.New(w.config); err != nil {
+		t.Fatal(err)
+	}
+	w.config.DHCPAgentsPerNetwork = 0 // is what is checked
+	defer w.run()()
+	w.settle()
+	other := w.network()
+	w.addSubnet(other)
+	w.settle()
+	if got := w.places(); len(got) > 0 || len(w.dhcpPorts(n)) > 0 || len(w.dhcpPorts(other)) > 0 {
+		t.Errorf("networks are served by %v", got)
+	}
+	err = w.try(func(u *records.Update) error { return w.rules.AddNetworkToAgent(u, "agent-net1", other) })
+	if err == nil {
+		t.Error("an agent is given a network")
+	}
+}

@@ -524,9 +524,11 @@ func (x *Welcome) GetSettings() *Settings {
 
 // Settings are the cloud's choices that every host follows.
 type Settings struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	L2Population  bool                   `protobuf:"varint,1,opt,name=l2_population,json=l2Population,proto3" json:"l2_population,omitempty"`
-	DnsDomain     string                 `protobuf:"bytes,2,opt,name=dns_domain,json=dnsDomain,proto3" json:"dns_domain,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	L2Population bool                   `protobuf:"varint,1,opt,name=l2_population,json=l2Population,proto3" json:"l2_population,omitempty"`
+	DnsDomain    string                 `protobuf:"bytes,2,opt,name=dns_domain,json=dnsDomain,proto3" json:"dns_domain,omitempty"`
+	// Agents answer DHCP of their own ports themselves.
+	LocalDhcp     bool `protobuf:"varint,3,opt,name=local_dhcp,json=localDhcp,proto3" json:"local_dhcp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -573,6 +575,13 @@ func (x *Settings) GetDnsDomain() string {
 		return x.DnsDomain
 	}
 	return ""
+}
+
+func (x *Settings) GetLocalDhcp() bool {
+	if x != nil {
+		return x.LocalDhcp
+	}
+	return false
 }
 
 type Heartbeat struct {
@@ -4098,11 +4107,13 @@ const file_lepton_proto_rawDesc = "" +
 	"\aWelcome\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x122\n" +
 	"\x15heartbeat_interval_ms\x18\x02 \x01(\x03R\x13heartbeatIntervalMs\x123\n" +
-	"\bsettings\x18\x03 \x01(\v2\x17.lepton.rpc.v1.SettingsR\bsettings\"N\n" +
+	"\bsettings\x18\x03 \x01(\v2\x17.lepton.rpc.v1.SettingsR\bsettings\"m\n" +
 	"\bSettings\x12#\n" +
 	"\rl2_population\x18\x01 \x01(\bR\fl2Population\x12\x1d\n" +
 	"\n" +
-	"dns_domain\x18\x02 \x01(\tR\tdnsDomain\"r\n" +
+	"dns_domain\x18\x02 \x01(\tR\tdnsDomain\x12\x1d\n" +
+	"\n" +
+	"local_dhcp\x18\x03 \x01(\bR\tlocalDhcp\"r\n" +
 	"\tHeartbeat\x122\n" +
 	"\bproblems\x18\x01 \x03(\v2\x16.lepton.rpc.v1.ProblemR\bproblems\x12\x18\n" +
 	"\adevices\x18\x02 \x01(\rR\adevices\x12\x17\n" +

@@ -1,0 +1,90 @@
+package localdhcp
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/gopacket/gopacket/layers"
+
+	"github.com/lepton-sdn/lepton/agent/dhcp/answers"
+)
+
+// This file: router advertisements (RFC 4861 section 4.2) of a router that is no
+// way out, for subnets that want them and have no router of ours.
+
+// Flags of an advertisement and of a prefix in it.
+const (
+	flagManaged    = 0x80 // addresses by DHCPv6
+	flagOther      = 0x40 // options by DHCPv6
+	flagOnLink     = 0x80
+	flagAutonomous = 0x40 // addresses by autoconfiguration
+)
+
+// The options of an advertisement.
+const (
+	optLinkAddress = 1
+	optPrefix      = 3
+	optMTU         = 5
+)
+
+// endless is a lifetime that has no end. Guests are told once, when they ask, so
+// what they hear must last.
+const endless = 0xffffffff
+
+// advertised gives the subnets that the port is told of by advertisements.
+func (g guest) advertised() []*answers.Subnet {
+	var list []*answers.Subnet
+	for _, s := range g.network.Subnets {
+		if !s.Advertise {
+			continue
+		}
+		for _, l := range append(g.port.V6[:len(g.port.V6):len(g.port.V6)], g.port.Auto...) {
+			if l.Subnet == s {
+				list = append(list, s)
+				break
+			}
+		}
+	}
+	return list
+}
+
+// advertise answers a router solicitation; false for one that is malformed, or
+// that there is nothing to say to.
+func (g guest) advertise(q packet) (packet, fate) {
+	subnets := g.advertised()
+	if len(subnets) == 0 {
+		return packet{}, unknown
+	}
+	if len(q.payload) < 8 || q.payload[0] != layers.ICMPv6TypeRouterSolicitation || q.payload[1] != 0 {
+		return packet{}, malformed
+	}
+	flags := byte(0)
+	for _, s := range subnets {
+		switch s.Mode {
+		case answers.Stateful:
+			flags |= flagManaged
+		case answers.Stateless:
+			flags |= flagOther
+		}
+	}
+	// Type, code, checksum, hop limit, flags; no lifetime as a router; no times.
+	m := []byte{layers.ICMPv6TypeRouterAdvertisement, 0, 0, 0, hopsDHCP, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	m = append(append(m, optLinkAddress, 1), serverMAC...)
+	if g.network.MTU > 0 {
+		m = binary.BigEndian.AppendUint32(append(m, optMTU, 1, 0, 0), uint32(g.network.MTU))
+	}
+	for _, s := range subnets {
+		how := byte(flagOnLink)
+		if s.Mode != answers.Stateful {
+			how |= flagAutonomous
+		}
+		m = append(m, optPrefix, 4, byte(s.CIDR.Bits()), how)
+		m = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(m, endless), endless)
+		m = append(append(m, 0, 0, 0, 0), s.CIDR.Addr().AsSlice()...)
+	}
+	p := packet{srcMAC: serverMAC, dstMAC: q.srcMAC, src: serverLinkLocal, dst: q.src, icmp: true, payload: m}
+	if q.src.IsUnspecified() {
+		p.dst = netip.IPv6LinkLocalAllNodes()
+	}
+	return p, answered
+}
