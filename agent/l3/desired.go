@@ -12,6 +12,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/linux/iptables"
 	"github.com/lepton-sdn/lepton/linux/links"
+	"github.com/lepton-sdn/lepton/linux/shaping"
 	"github.com/lepton-sdn/lepton/model"
 )
 
@@ -36,6 +37,8 @@ type Namespace struct {
 	Links   links.Config
 	Sysctls map[string]string
 	V4, V6  iptables.Ruleset
+	// Limits are those of the gateway's link; empty without a gateway.
+	Limits []shaping.Link
 	// RADVD is radvd.conf(5); "" when nothing is to be advertised.
 	RADVD string
 	NAT   NAT
@@ -88,6 +91,7 @@ func Desired(in Input) Namespace {
 	n.NAT = nat(in)
 	n.V4 = ruleset(in, iptables.IPv4)
 	n.V6 = ruleset(in, iptables.IPv6)
+	n.Limits = limits(in)
 	return n
 }
 
@@ -278,6 +282,11 @@ func (n Namespace) String() string {
 	b.WriteString("\n## sysctl\n")
 	for _, k := range slices.Sorted(maps.Keys(n.Sysctls)) {
 		fmt.Fprintf(&b, "%s = %s\n", k, n.Sysctls[k])
+	}
+	for _, l := range n.Limits {
+		if text := l.String(); text != "" {
+			fmt.Fprintf(&b, "\n## limits of %s\n%s", l.Name, text)
+		}
 	}
 	fmt.Fprintf(&b, "\n## iptables\n%s\n## ip6tables\n%s", n.V4, n.V6)
 	if n.RADVD != "" {

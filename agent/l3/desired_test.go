@@ -50,6 +50,13 @@ func scenarios() map[string]func(*View) {
 			}
 			v.subnet("e0000000-0000-4000-8000-000000000001", extID, "198.18.7.0/24", "198.18.7.1")
 		},
+		"limits": func(v *View) {
+			v.policy("11000000-0000-4000-8000-000000000001", 2000, 800, 0, 0)
+			v.policy("11000000-0000-4000-8000-000000000002", 10000, 0, 20000, 0)
+			router(v).Gateway.QoSPolicyID = "11000000-0000-4000-8000-000000000002"
+			v.FloatingIPs[floatingID].QoSPolicyID = "11000000-0000-4000-8000-000000000001"
+			v.floating("c0000000-0000-4000-8000-000000000001", routerID, "203.0.113.140", "10.20.0.7", vx2Subnet)
+		},
 		"helpers": func(v *View) {
 			v.Helpers["a"] = &model.ConntrackHelper{Meta: model.Meta{ID: "a0000000-0000-4000-8000-000000000001"}, RouterID: routerID, Protocol: "tcp", Port: 21, Helper: "ftp"}
 		},

@@ -210,6 +210,7 @@ func fill(u *rpc.Update, v *View) {
 	u.FloatingIPs = slices.Collect(maps.Values(v.FloatingIPs))
 	u.PortForwardings = slices.Collect(maps.Values(v.Forwardings))
 	u.ConntrackHelpers = slices.Collect(maps.Values(v.Helpers))
+	u.QoSPolicies = slices.Collect(maps.Values(v.Policies))
 	u.SubnetPools = slices.Collect(maps.Values(v.Pools))
 	gone := func(list *[]string, has func(string) bool) { *list = slices.DeleteFunc(*list, has) }
 	gone(&u.Deleted.FloatingIPs, func(id string) bool { return v.FloatingIPs[id] != nil })

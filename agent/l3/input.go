@@ -26,6 +26,7 @@ type View struct {
 	Forwardings map[string]*model.PortForwarding
 	Helpers     map[string]*model.ConntrackHelper
 	Pools       map[string]*model.SubnetPool
+	Policies    map[string]*model.QoSPolicy
 }
 
 // NewView gives an empty one.
@@ -34,7 +35,7 @@ func NewView() *View {
 		Networks: map[string]*model.Network{}, Subnets: map[string]*model.Subnet{}, Ports: map[string]*model.Port{},
 		Routers: map[string]*model.Router{}, Bindings: map[string]*model.RouterBinding{}, FloatingIPs: map[string]*model.FloatingIP{},
 		Forwardings: map[string]*model.PortForwarding{}, Helpers: map[string]*model.ConntrackHelper{},
-		Pools: map[string]*model.SubnetPool{},
+		Pools: map[string]*model.SubnetPool{}, Policies: map[string]*model.QoSPolicy{},
 	}
 }
 
@@ -49,6 +50,9 @@ type Input struct {
 	FloatingIPs []*model.FloatingIP
 	Forwardings []*model.PortForwarding
 	Helpers     []*model.ConntrackHelper
+	// Policies are the QoS policies that the gateway and floating addresses
+	// name, by id.
+	Policies map[string]*model.QoSPolicy
 }
 
 // Interface is a port of a router.
@@ -112,10 +116,28 @@ func (v *View) Input(id string) (in Input, ok bool) {
 			in.Helpers = append(in.Helpers, h)
 		}
 	}
+	in.Policies = v.policies(in)
 	slices.SortFunc(in.FloatingIPs, func(a, b *model.FloatingIP) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Forwardings, func(a, b *model.PortForwarding) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Helpers, func(a, b *model.ConntrackHelper) int { return cmp.Compare(a.ID, b.ID) })
 	return in, true
+}
+
+// policies gives the QoS policies that a router's parts name.
+func (v *View) policies(in Input) map[string]*model.QoSPolicy {
+	out := map[string]*model.QoSPolicy{}
+	note := func(id string) {
+		if p := v.Policies[id]; p != nil {
+			out[id] = p
+		}
+	}
+	if g := in.Router.Gateway; g != nil {
+		note(g.QoSPolicyID)
+	}
+	for _, f := range in.FloatingIPs {
+		note(f.QoSPolicyID)
+	}
+	return out
 }
 
 func (v *View) face(p *model.Port) Interface {

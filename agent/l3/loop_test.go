@@ -212,6 +212,9 @@ func TestARestartOnAnUnchangedHostWritesNothing(t *testing.T) {
 	in := v.subnet("60000000-0000-4000-8000-000000000001", vxID, "fd00:10::/64", "fd00:10::1")
 	in.IPv6RAMode = slaac
 	v.Ports[vxPort].FixedIPs = append(v.Ports[vxPort].FixedIPs, model.FixedIP{SubnetID: in.ID, IP: in.Gateway})
+	v.policy("11", 50000, 0, 50000, 800)
+	c.router(v, func(r *model.Router) { r.Gateway.QoSPolicyID = "11" })
+	v.FloatingIPs[floatingID].QoSPolicyID = "11"
 	c.start()
 	c.begin()
 	c.seenAs(c.h1, "203.0.113.1:80", "203.0.113.147")
@@ -269,11 +272,11 @@ func strip(s string) string {
 }
 
 // monitor watches what is written to the router's namespace: links, addresses,
-// routes and rules. Its answer ends it.
+// routes, rules and limits. Its answer ends it.
 func (c *cloud) monitor() func() string {
 	c.t.Helper()
 	ns, dir := namespacePrefix+c.id, c.t.TempDir()
-	script := fmt.Sprintf(`timeout 20 ip monitor link address route >%s/ip & p=$!; timeout 20 nft monitor >%s/nft 2>/dev/null & q=$!; read x; kill $p $q; wait`, dir, dir)
+	script := fmt.Sprintf(`timeout 20 ip monitor link address route >%s/ip & p=$!; timeout 20 nft monitor >%s/nft 2>/dev/null & q=$!; timeout 20 tc monitor >%s/tc & r=$!; read x; kill $p $q $r; wait`, dir, dir, dir)
 	in, w, err := os.Pipe()
 	if err != nil {
 		c.t.Fatal(err)
@@ -289,7 +292,7 @@ func (c *cloud) monitor() func() string {
 		<-done
 		in.Close()
 		var out string
-		for _, f := range []string{"ip", "nft"} {
+		for _, f := range []string{"ip", "nft", "tc"} {
 			b, _ := os.ReadFile(dir + "/" + f)
 			out += string(b)
 		}

@@ -52,6 +52,8 @@ func (v *View) keep(old *View, rejected []rpc.Rejected) {
 			keep(v.Helpers, old.Helpers, r.ID)
 		case rpc.KindSubnetPool:
 			keep(v.Pools, old.Pools, r.ID)
+		case rpc.KindQoSPolicy:
+			keep(v.Policies, old.Policies, r.ID)
 		}
 	}
 }
@@ -80,6 +82,10 @@ func (v *View) add(u *rpc.Update, old *View, t map[string]bool) {
 				v.onNetwork(s.NetworkID, t)
 			}
 		}
+	}
+	for _, p := range u.QoSPolicies {
+		v.Policies[p.ID] = p
+		v.touchPolicy(p.ID, t)
 	}
 	for _, p := range u.Ports {
 		v.touchPort(p.ID, t)
@@ -155,6 +161,23 @@ func (v *View) remove(ref rpc.Ref, t map[string]bool) {
 			}
 		}
 		delete(v.Pools, ref.ID)
+	case rpc.KindQoSPolicy:
+		v.touchPolicy(ref.ID, t)
+		delete(v.Policies, ref.ID)
+	}
+}
+
+// touchPolicy adds the routers with a part that names a QoS policy.
+func (v *View) touchPolicy(id string, t map[string]bool) {
+	for _, r := range v.Routers {
+		if r.Gateway != nil && r.Gateway.QoSPolicyID == id {
+			t[r.ID] = true
+		}
+	}
+	for _, f := range v.FloatingIPs {
+		if f.QoSPolicyID == id {
+			v.touchFloating(f.ID, t)
+		}
 	}
 }
 

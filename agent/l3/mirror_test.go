@@ -59,11 +59,11 @@ func changeSomething(t *rapid.T, v *View, u *rpc.Update, routers []string) {
 		return fmt.Sprintf("%s0000000-0000-4000-8000-00000000000%d", kind, rapid.IntRange(1, 3).Draw(t, "n"))
 	}
 	drop := rapid.Bool().Draw(t, "drop")
-	switch rapid.SampledFrom([]string{"router", "port", "floating", "forwarding", "helper", "subnet", "network", "pool"}).Draw(t, "kind") {
+	switch rapid.SampledFrom([]string{"router", "port", "floating", "forwarding", "helper", "subnet", "network", "pool", "policy"}).Draw(t, "kind") {
 	case "router":
 		r := &model.Router{Meta: model.Meta{ID: router}, AdminStateUp: rapid.Bool().Draw(t, "up")}
 		if router == routerID {
-			r.Gateway = &model.RouterGateway{NetworkID: extID, PortID: extPort, EnableSNAT: rapid.Bool().Draw(t, "snat")}
+			r.Gateway = &model.RouterGateway{NetworkID: extID, PortID: extPort, EnableSNAT: rapid.Bool().Draw(t, "snat"), QoSPolicyID: id("1")}
 		}
 		put(u, rpc.KindRouter, v.Routers, router, r, drop)
 	case "port":
@@ -78,7 +78,13 @@ func changeSomething(t *rapid.T, v *View, u *rpc.Update, routers []string) {
 		put(u, rpc.KindFloatingIP, v.FloatingIPs, f, &model.FloatingIP{
 			Meta: model.Meta{ID: f}, RouterID: router,
 			FloatingIP: addr("203.0.113.20"), FixedIP: addr("10.10.0.9"), SubnetID: vxSubnet,
+			QoSPolicyID: id("1"),
 		}, drop)
+	case "policy":
+		p := id("1")
+		put(u, rpc.KindQoSPolicy, v.Policies, p, &model.QoSPolicy{Meta: model.Meta{ID: p}, Rules: []model.QoSRule{
+			{Type: model.BandwidthLimit, Direction: egress, Value: rapid.IntRange(0, 3).Draw(t, "kbps")},
+		}}, drop)
 	case "forwarding":
 		f := id("f")
 		one := model.PortRange{First: 80, Last: 80}

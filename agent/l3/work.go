@@ -23,6 +23,7 @@ import (
 	"github.com/lepton-sdn/lepton/linux/iptables"
 	"github.com/lepton-sdn/lepton/linux/links"
 	"github.com/lepton-sdn/lepton/linux/netns"
+	"github.com/lepton-sdn/lepton/linux/shaping"
 	"github.com/lepton-sdn/lepton/linux/sysctl"
 	"github.com/lepton-sdn/lepton/ovsdb"
 )
@@ -106,7 +107,9 @@ func (j *job) realise(ctx context.Context) error {
 			j.res.appeared = append(j.res.appeared, *c.Address)
 		}
 	}
-	return errors.Join(append(errs, err, j.advertise(ctx))...)
+	limited, unlimited := shaping.Apply(name, j.want.Limits)
+	j.res.changes += len(limited)
+	return errors.Join(append(errs, err, unlimited, j.advertise(ctx))...)
 }
 
 // namespace makes the router's namespace if it is not there.

@@ -80,6 +80,17 @@ func (v *View) forward(n int, floating, protocol string, external, internal mode
 	}
 }
 
+// policy adds a QoS policy with limits in kbit/s and bursts in kbit, 0 for none.
+func (v *View) policy(id string, out, outBurst, in, inBurst int) {
+	p := &model.QoSPolicy{Meta: model.Meta{ID: id}}
+	for _, r := range []model.QoSRule{{Direction: egress, Value: out, Burst: outBurst}, {Direction: ingress, Value: in, Burst: inBurst}} {
+		if r.Type = model.BandwidthLimit; r.Value > 0 {
+			p.Rules = append(p.Rules, r)
+		}
+	}
+	v.Policies[id] = p
+}
+
 // reference is scenario h_router.
 func reference() *View {
 	v := NewView()

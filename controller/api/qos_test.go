@@ -19,6 +19,8 @@ func newQoSSite(t testing.TB) *site {
 	s.made("plain", "qos/policies", "policy", `{"name": "plain"}`)
 	s.made("limit", "qos/policies", "policy", `{"name": "limit", "description": "d"}`)
 	s.made("bw", "qos/policies/$limit/bandwidth_limit_rules", "bandwidth_limit_rule", `{"max_kbps": "1000"}`)
+	s.made("marked", "qos/policies", "policy", `{"name": "marked"}`)
+	s.made("mark", "qos/policies/$marked/dscp_marking_rules", "dscp_marking_rule", `{"dscp_mark": 8}`)
 	s.guest("guest", "10.0.0.9")
 	s.floating("fip", ``)
 	s.names["none"] = "00000000-0000-4000-8000-000000000000"
@@ -84,25 +86,25 @@ func TestRulesOfAQoSPolicy(t *testing.T) {
 	s.do(404, "GET qos/alias-minimum-bandwidth-rules/$minimum_bandwidth_rule", "")
 }
 
-func TestAPolicyWithoutRulesMayBeNamedAndOneWithRulesIsRefused(t *testing.T) {
+func TestAPolicyMayBeNamedUnlessHostsDoNotApplyItsRules(t *testing.T) {
 	s := newQoSSite(t)
 	gateway := func(policy string) string {
 		return `{"router": {"external_gateway_info": {"network_id": "$ext", "qos_policy_id": ` + policy + `}}}`
 	}
-	for name, f := range map[string]struct{ object, key, kind, post, body string }{
-		"port":     {"ports/$guest", "port", "QosRuleNotSupported", "ports", `"network_id": "$net", `},
-		"network":  {"networks/$net", "network", "QosRuleNotSupportedByNetwork", "networks", ``},
-		"floating": {"floatingips/$fip", "floatingip", "QosRuleNotSupported", "floatingips", `"floating_network_id": "$ext", `},
+	for name, f := range map[string]struct{ object, key, kind, post, body, refused, why string }{
+		"port":     {"ports/$guest", "port", "QosRuleNotSupported", "ports", `"network_id": "$net", `, "$limit", "do not apply QoS rules to ports yet"},
+		"network":  {"networks/$net", "network", "QosRuleNotSupportedByNetwork", "networks", ``, "$limit", "do not apply QoS rules to ports yet"},
+		"floating": {"floatingips/$fip", "floatingip", "QosRuleNotSupported", "floatingips", `"floating_network_id": "$ext", `, "$marked", "bandwidth limits only"},
 	} {
 		naming := func(policy string) string { return `{"` + f.key + `": {"qos_policy_id": ` + policy + `}}` }
 		s.refused(t, map[string]refusal{
-			name + " changed":   {"PUT " + f.object, naming(`"$limit"`), 409, f.kind},
-			name + " made":      {"POST " + f.post, `{"` + f.key + `": {` + f.body + `"qos_policy_id": "$limit"}}`, 409, f.kind},
+			name + " changed":   {"PUT " + f.object, naming(`"` + f.refused + `"`), 409, f.kind},
+			name + " made":      {"POST " + f.post, `{"` + f.key + `": {` + f.body + `"qos_policy_id": "` + f.refused + `"}}`, 409, f.kind},
 			name + " none":      {"PUT " + f.object, naming(`"$none"`), 404, "QosPolicyNotFound"},
 			name + " nonsense":  {"PUT " + f.object, naming(`"x"`), 400, "HTTPBadRequest"},
 			name + " made none": {"POST " + f.post, `{"` + f.key + `": {` + f.body + `"qos_policy_id": "$none"}}`, 404, "QosPolicyNotFound"},
 		})
-		if text := s.message("PUT "+f.object, naming(`"$limit"`)); !strings.Contains(text, "do not apply QoS rules yet") || !strings.Contains(text, s.names["limit"]) {
+		if text := s.message("PUT "+f.object, naming(`"`+f.refused+`"`)); !strings.Contains(text, f.why) || !strings.Contains(text, s.names[f.refused[1:]]) {
 			t.Errorf("the refusal of a %s says %q", name, text)
 		}
 		if got := s.do(200, "PUT "+f.object, naming(`"$plain"`))["qos_policy_id"]; got != s.names["plain"] {
@@ -110,16 +112,16 @@ func TestAPolicyWithoutRulesMayBeNamedAndOneWithRulesIsRefused(t *testing.T) {
 		}
 		s.refused(t, map[string]refusal{
 			name + " keeps the policy":    {"DELETE qos/policies/$plain", ``, 409, "QosPolicyInUse"},
-			name + " keeps it without":    {"POST qos/policies/$plain/dscp_marking_rules", `{"dscp_marking_rule": {"dscp_mark": 8}}`, 409, "QosPolicyInUse"},
-			name + " cannot move to that": {"PUT " + f.object, naming(`"$limit"`), 409, f.kind},
+			name + " keeps it without":    {"POST qos/policies/$plain/dscp_marking_rules", `{"dscp_marking_rule": {"dscp_mark": 8}}`, 409, f.kind},
+			name + " cannot move to that": {"PUT " + f.object, naming(`"` + f.refused + `"`), 409, f.kind},
 		})
 		if got := s.do(200, "PUT "+f.object, naming(`null`))["qos_policy_id"]; got != nil {
 			t.Errorf("%s: policy %v", name, got)
 		}
 	}
 	s.refused(t, map[string]refusal{
-		"gateway":          {"PUT routers/$router", gateway(`"$limit"`), 409, "QosRuleNotSupported"},
-		"gateway of a new": {"POST routers", gateway(`"$limit"`), 409, "QosRuleNotSupported"},
+		"gateway":          {"PUT routers/$router", gateway(`"$marked"`), 409, "QosRuleNotSupported"},
+		"gateway of a new": {"POST routers", gateway(`"$marked"`), 409, "QosRuleNotSupported"},
 		"gateway none":     {"PUT routers/$router", gateway(`"$none"`), 404, "QosPolicyNotFound"},
 		"gateway nonsense": {"PUT routers/$router", gateway(`7`), 400, "HTTPBadRequest"},
 	})
@@ -135,8 +137,32 @@ func TestAPolicyWithoutRulesMayBeNamedAndOneWithRulesIsRefused(t *testing.T) {
 		t.Errorf("gateway: policy %v", got)
 	}
 	s.do(200, "PUT routers/$router", gateway(`"$plain"`))
+	s.refused(t, map[string]refusal{
+		"a mark for a gateway": {"POST qos/policies/$plain/dscp_marking_rules", `{"dscp_marking_rule": {"dscp_mark": 8}}`, 409, "QosRuleNotSupported"},
+		"a limit of nothing":   {"POST qos/policies/$plain/bandwidth_limit_rules", `{"bandwidth_limit_rule": {"max_kbps": 0}}`, 409, "QosRuleNotSupported"},
+	})
 	s.do(204, "DELETE routers/$router", "")
 	s.do(204, "DELETE qos/policies/$plain", "")
+}
+
+func TestFloatingIPsAndGatewaysAreLimited(t *testing.T) {
+	s := newQoSSite(t)
+	s.do(200, "PUT floatingips/$fip", `{"floatingip": {"qos_policy_id": "$limit"}}`)
+	s.do(200, "PUT routers/$router", `{"router": {"external_gateway_info": {"network_id": "$ext", "qos_policy_id": "$limit"}}}`)
+	const rules = "qos/policies/$limit/bandwidth_limit_rules"
+	s.made("in", rules, "bandwidth_limit_rule", `{"max_kbps": 500, "direction": "ingress"}`)
+	s.do(200, "PUT "+rules+"/$in", `{"bandwidth_limit_rule": {"max_kbps": 600}}`)
+	s.refused(t, map[string]refusal{
+		"no limit":              {"PUT " + rules + "/$in", `{"bandwidth_limit_rule": {"max_kbps": 0}}`, 409, "QosRuleNotSupported"},
+		"a mark":                {"POST qos/policies/$limit/dscp_marking_rules", `{"dscp_marking_rule": {"dscp_mark": 8}}`, 409, "QosRuleNotSupported"},
+		"a port":                {"PUT ports/$guest", `{"port": {"qos_policy_id": "$limit"}}`, 409, "QosRuleNotSupported"},
+		"deleting what is used": {"DELETE qos/policies/$limit", ``, 409, "QosPolicyInUse"},
+	})
+	s.do(204, "DELETE "+rules+"/$in", "")
+	s.do(200, "PUT floatingips/$fip", `{"floatingip": {"qos_policy_id": null}}`)
+	s.do(409, "DELETE qos/policies/$limit", "")
+	s.do(200, "PUT routers/$router", `{"router": {"external_gateway_info": {"network_id": "$ext", "qos_policy_id": null}}}`)
+	s.do(204, "DELETE qos/policies/$limit", "")
 }
 
 func TestWhatNamesAPolicyFreesItWhenItGoes(t *testing.T) {

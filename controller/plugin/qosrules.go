@@ -33,7 +33,8 @@ func (p *Plugin) ViewQoSRule(r records.Reader, kind model.QoSRuleType, id string
 	return nil, false
 }
 
-// CreateQoSRule adds a rule to a QoS policy that nothing names.
+// CreateQoSRule adds a rule to a QoS policy, unless something names that which
+// hosts do not apply the rule to.
 func (p *Plugin) CreateQoSRule(_ Call, u *records.Update, s *QoSRuleSpec) (string, error) {
 	rule := s.QoSRule
 	rule.ID = uuid.NewString()
@@ -67,10 +68,12 @@ func (p *Plugin) putQoSRule(u *records.Update, id string, rule model.QoSRule) er
 			return err
 		}
 	}
-	if use, ok := qosUserOf(u, id); ok {
-		return Conflict("QosPolicyInUse", "QoS Policy %s is used by %s and cannot have rules: hosts do not apply them yet.", id, use)
+	for use := range qosUsesOf(u, id) {
+		if err := effectless(&policy, use); err != nil {
+			return err
+		}
 	}
-	u.RequireNoClaims(qosUsePrefix(id))
+	u.RequireNoNewClaims(qosUsePrefix(id))
 	p.touch(&policy.Meta)
 	records.QoSPolicies.Put(u, &policy)
 	return nil

@@ -85,9 +85,8 @@ func (use qosUse) project(r records.Reader) string {
 }
 
 // attachQoS decides whether something may name another policy than before. A
-// policy with rules is refused: no host applies them yet, and a limit that
-// limits nothing is worse than none. The policy becomes a condition of the
-// commit.
+// policy with a rule that no host applies is refused: a limit that limits
+// nothing is worse than none. The policy becomes a condition of the commit.
 func (p *Plugin) attachQoS(c Call, u *records.Update, use qosUse, before, after string) error {
 	if before == after {
 		return nil
@@ -137,14 +136,29 @@ func (p *Plugin) qualifyNetwork(c Call, u *records.Update, n *model.Network) err
 	return reclaim(u, n.ID, nil, qosKeys(id, use.kind, use.id))
 }
 
-// effectless refuses a policy that would have to change traffic.
+// effectless refuses a policy with a rule that hosts would not apply.
 func effectless(policy *model.QoSPolicy, use qosUse) error {
-	if len(policy.Rules) == 0 {
-		return nil
+	for _, rule := range policy.Rules {
+		if why := unapplied(rule, use); why != "" {
+			kind := "QosRuleNotSupported"
+			if use.kind == qosOfNetwork {
+				kind = "QosRuleNotSupportedByNetwork"
+			}
+			return Conflict(kind, "Rule %s of QoS policy %s is not supported by %s: %s.", rule.Type, policy.ID, use, why)
+		}
 	}
-	kind := "QosRuleNotSupported"
-	if use.kind == qosOfNetwork {
-		kind = "QosRuleNotSupportedByNetwork"
+	return nil
+}
+
+// unapplied says why hosts do not apply a rule to something; "" when they do.
+func unapplied(rule model.QoSRule, use qosUse) string {
+	switch {
+	case use.kind != qosOfFloatingIP && use.kind != qosOfRouter:
+		return "hosts do not apply QoS rules to ports yet"
+	case rule.Type != model.BandwidthLimit:
+		return "floating IPs and gateways have bandwidth limits only"
+	case rule.Value == 0:
+		return "max_kbps 0 is no limit"
 	}
-	return Conflict(kind, "Rule %s of QoS policy %s is not supported by %s: hosts do not apply QoS rules yet.", policy.Rules[0].Type, policy.ID, use)
+	return ""
 }
