@@ -259,6 +259,22 @@ func (m *Machine) Write(path, content string) {
 	}
 }
 
+// Wire joins two machines by a cable: the link here gets the name link, the
+// other's end otherLink.
+func (m *Machine) Wire(link string, other *Machine, otherLink string) {
+	m.t.Helper()
+	// Made in the one and moved to the other, so that nothing appears outside.
+	m.Run(fmt.Sprintf("ip link add %s type veth peer name cable-end", link))
+	ctx, cancel := context.WithTimeout(context.Background(), runTime)
+	defer cancel()
+	// The process id is one of this machine's, so only its network is entered.
+	move := fmt.Sprintf("ip link set cable-end netns %d name %s", other.pid, otherLink)
+	out, err := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(m.pid), "-n", "/bin/sh", "-c", move).CombinedOutput()
+	if err != nil {
+		m.t.Fatalf("wire %s to %s: %v\n%s", m.name, other.name, err, out)
+	}
+}
+
 // PID is the machine's process 1, as seen here: its namespaces are below
 // /proc/PID/ns.
 func (m *Machine) PID() int { return m.pid }
