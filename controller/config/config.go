@@ -75,9 +75,10 @@ type Embedded struct {
 	Dir string `yaml:"dir"`
 }
 
-// DHCP says who answers DHCP: "dnsmasq", servers on hosts of role dhcp; or
-// "local", every host for its own ports.
+// DHCP says who answers DHCP.
 type DHCP struct {
+	// Mode is dnsmasq, servers on hosts of role dhcp, or local, every host for its
+	// own ports.
 	Mode string `yaml:"mode"`
 }
 
