@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lepton-sdn/lepton/flows"
+	"github.com/lepton-sdn/lepton/model"
 )
 
 // This file: connections that nobody here has any more. Rules judge every
@@ -58,6 +59,24 @@ func (t *tracked) dismiss(p *port) {
 		}
 	}
 	p.tracked = nil
+}
+
+// farewell notes what a port of another host that is gone leaves behind: the
+// connections that ports here had with it. Only its own addresses count, for
+// others may share the rest, and a connection that goes on without being
+// remembered may be taken for one that began the other way.
+func (t *tracked) farewell(p *port) {
+	if p.local || p.net.zone == 0 {
+		return
+	}
+	for _, f := range p.rec.FixedIPs {
+		if a := f.IP.Unmap().WithZone(""); a.IsValid() {
+			t.left[Connections{p.net.zone, a}] = true
+		}
+	}
+	if p.rec.MAC != (model.MAC{}) {
+		t.left[Connections{p.net.zone, p.rec.MAC.LinkLocal()}] = true
+	}
 }
 
 // rezone follows a change of a network's shape.

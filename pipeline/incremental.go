@@ -287,6 +287,9 @@ func (s *state) lookAtPort(v *View, id string) {
 		s.leaveGroups(was)
 		delete(s.problems, subject{"port", id})
 		before = was.claim()
+		if now == nil {
+			s.farewell(was)
+		}
 	}
 	if now != nil {
 		now.net = s.network(now.rec.NetworkID)

@@ -55,6 +55,11 @@ func (l *learners) tunnelMoved(t model.NetworkType) {
 // takeOver notes what an earlier state leaves behind.
 func (s *state) takeOver(old *state) {
 	s.inherit(&old.tracked)
+	for id, was := range old.ports {
+		if s.ports[id] == nil {
+			s.farewell(was)
+		}
+	}
 	for id, was := range old.byNetwork {
 		if s.byNetwork[id] != was {
 			s.stale[was.cookie] = true

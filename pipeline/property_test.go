@@ -244,6 +244,7 @@ func TestIncrementalEqualsFull(t *testing.T) {
 		have := map[string][]flows.Rule{}
 		before := c.Program()
 		for range rapid.IntRange(1, 12).Draw(t, "rounds") {
+			elsewhere := w.elsewhere()
 			d := w.change()
 			for range w.pick("more changes", 4) {
 				d = d.add(w.change())
@@ -258,10 +259,11 @@ func TestIncrementalEqualsFull(t *testing.T) {
 			}
 			checkApplied(t, have, want)
 			checkForgotten(t, before, got, changes)
-			checkEnded(t, before, got, changes["br-int"].Ended)
+			maps.DeleteFunc(elsewhere, func(id string, _ *model.Port) bool { return currentPort(&w.View, id) != nil })
+			checkEnded(t, before, got, elsewhere, changes["br-int"].Ended)
 			fresh := NewIncremental()
 			fresh.Compile(&w.View, Dirty{})
-			checkEnded(t, before, got, fresh.Ended(before.Bridges["br-int"]))
+			checkEnded(t, before, got, nil, fresh.Ended(before.Bridges["br-int"]))
 			before = got
 		}
 	})
@@ -331,8 +333,20 @@ func connectionsOf(p *Program) (addresses map[Connections]bool, zones map[uint16
 	return addresses, zones
 }
 
+// elsewhere gives the ports of other hosts.
+func (w *world) elsewhere() map[string]*model.Port {
+	list := map[string]*model.Port{}
+	for id := range w.Remotes {
+		if p := currentPort(&w.View, id); p != nil && !p.local {
+			list[id] = p.rec
+		}
+	}
+	return list
+}
+
 // checkEnded demands that connections end exactly when nobody has them any more.
-func checkEnded(t *rapid.T, before, after *Program, ended []Connections) {
+// gone are the ports of other hosts that there are no more.
+func checkEnded(t *rapid.T, before, after *Program, gone map[string]*model.Port, ended []Connections) {
 	was, wasZones := connectionsOf(before)
 	is, isZones := connectionsOf(after)
 	want := map[Connections]bool{}
@@ -344,6 +358,22 @@ func checkEnded(t *rapid.T, before, after *Program, ended []Connections) {
 	for c := range was {
 		if !is[c] && !want[Connections{Zone: c.Zone}] {
 			want[c] = true
+		}
+	}
+	for zone, cookie := range wasZones {
+		for _, p := range gone {
+			if Cookie(FeatureNetwork, p.NetworkID) != cookie || want[Connections{Zone: zone}] {
+				continue
+			}
+			own := []netip.Addr{p.MAC.LinkLocal()}
+			for _, f := range p.FixedIPs {
+				own = append(own, f.IP)
+			}
+			for _, a := range own {
+				if !is[Connections{zone, a}] && (p.MAC != model.MAC{} || a != own[0]) {
+					want[Connections{zone, a}] = true
+				}
+			}
 		}
 	}
 	got := map[Connections]bool{}
