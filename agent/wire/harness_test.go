@@ -42,6 +42,8 @@ type tableSwitch struct {
 	events  chan ofp.Event // what the switch tells
 	// meterless is a switch that has no meters.
 	meterless bool
+	// unlimited are flows whose meter was deleted since they were installed.
+	unlimited map[flows.Key]bool
 }
 
 func newTableSwitch() *tableSwitch {
@@ -107,6 +109,7 @@ func (c tableConn) Apply(ctx context.Context, add, del []flows.Rule) error {
 	c.mods += len(add) + len(del)
 	for _, r := range add {
 		c.rules[r.Key()] = r
+		delete(c.unlimited, r.Key())
 	}
 	for _, r := range del {
 		delete(c.rules, r.Key())

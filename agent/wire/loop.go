@@ -362,7 +362,7 @@ func (l *Loop) ensureDriver(ctx context.Context, name string) {
 	d := &driver{bridge: name, dial: l.cfg.Dial, jobs: jobs, events: l.events, log: l.log}
 	if name == l.cfg.Bridges.Integration {
 		d.packets, d.responder = l.cfg.Packets, l.cfg.Responder
-		d.lookAtMeters = cmp.Or(l.cfg.LookAtMeters, 10*time.Second)
+		d.meterInterval = cmp.Or(l.cfg.LookAtMeters, 10*time.Second)
 	}
 	l.workers.Go(func() { d.run(ctx) })
 }

@@ -21,16 +21,24 @@ func (metered) Meters() []ofp.Meter {
 }
 
 // deleteMeters does what an operator does with `ovs-ofctl del-meters`: the flows
-// that use them go, too.
+// that use them stay, and nothing limits them.
 func (s *tableSwitch) deleteMeters() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.meters = nil
+	s.meters, s.unlimited = nil, map[flows.Key]bool{}
 	for k, r := range s.rules {
 		if slices.ContainsFunc(r.Actions, func(a flows.Action) bool { c, ok := a.(flows.Controller); return ok && c.MeterID > 0 }) {
-			delete(s.rules, k)
+			s.unlimited[k] = true
 		}
 	}
+}
+
+// limits reports whether there are meters, and they limit every flow that uses
+// them.
+func (s *tableSwitch) limits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.meters) == len(metered{}.Meters()) && len(s.unlimited) == 0
 }
 
 // loggedPort starts a host with a port and a log of it, and gives both.
@@ -60,7 +68,13 @@ func TestMetersThatSomebodyDeletesComeBackWithTheirFlows(t *testing.T) {
 		t.Fatalf("no flow of a log:\n%s", strings.Join(whole, "\n"))
 	}
 	s.deleteMeters()
-	eventually(t, "the flows are back", func() bool { return slices.Equal(s.text(), whole) })
+	if s.limits() {
+		t.Fatal("the meters are there")
+	}
+	eventually(t, "the flows are limited", s.limits)
+	if got := s.text(); !slices.Equal(got, whole) {
+		t.Errorf("the flows are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(whole, "\n"))
+	}
 	h.settled(10)
 	sent := s.sent()
 	h.stop()

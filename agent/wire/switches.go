@@ -106,8 +106,8 @@ type driver struct {
 	// questions of guests; nil: nobody does.
 	packets   PacketLog
 	responder Responder
-	// lookAtMeters is how often the meters of logs are looked at.
-	lookAtMeters time.Duration
+	// meterInterval is how often the meters of logs are looked at.
+	meterInterval time.Duration
 }
 
 func (d *driver) run(ctx context.Context) {
@@ -140,11 +140,9 @@ func (d *driver) serve(ctx context.Context) error {
 		return err
 	}
 	defer sw.Close()
-	var meterless error
-	if d.packets != nil {
-		if _, meterless, err = d.meter(ctx, sw); err != nil {
-			return err
-		}
+	m, err := d.meter(ctx, sw)
+	if err != nil {
+		return fmt.Errorf("read meters: %w", err)
 	}
 	if d.packets != nil || d.responder != nil {
 		var listening sync.WaitGroup
@@ -159,19 +157,18 @@ func (d *driver) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read flows: %w", err)
 	}
-	if !d.tell(ctx, switchEvent{kind: switchSynced, have: have, took: time.Since(began), meterless: meterless}) {
+	if !d.tell(ctx, switchEvent{kind: switchSynced, have: m.limited(have), took: time.Since(began), meterless: m.refused}) {
 		return ctx.Err()
 	}
-	return d.work(ctx, sw, meterless)
+	return d.work(ctx, sw, d.packets != nil && m.refused == nil)
 }
 
 // work carries out jobs until the connection ends, and looks after the meters
-// where the bridge has them: who deletes one deletes the flows that use it, too,
-// so then the bridge is read anew.
-func (d *driver) work(ctx context.Context, sw Switch, meterless error) error {
+// where there are any.
+func (d *driver) work(ctx context.Context, sw Switch, metered bool) error {
 	var look <-chan time.Time
-	if d.packets != nil && meterless == nil {
-		ticker := time.NewTicker(d.lookAtMeters)
+	if metered {
+		ticker := time.NewTicker(d.meterInterval)
 		defer ticker.Stop()
 		look = ticker.C
 	}
@@ -190,12 +187,8 @@ func (d *driver) work(ctx context.Context, sw Switch, meterless error) error {
 				return err
 			}
 		case <-look:
-			made, refused, err := d.meter(ctx, sw)
-			if err := errors.Join(err, refused); err != nil {
+			if err := d.lookAtMeters(ctx, sw); err != nil {
 				return err
-			}
-			if made > 0 {
-				return fmt.Errorf("%d meters for logs were deleted, and with them flows", made)
 			}
 		}
 	}

@@ -147,4 +147,38 @@ func TestLogsWriteDownWhatGroupsAdmitAndRefuse(t *testing.T) {
 	c.throw(client, server, 54, 3, 0)
 	c.Alive(talk)
 	lines(54)
+
+	// A stateless group has no connections, but it admits datagrams.
+	var group struct{ ID string }
+	c.create("security_group", Attributes{"name": "stateless", "stateful": false}, &group)
+	c.Update("port", server.Port.ID, Attributes{"security_groups": []string{group.ID}})
+	c.Rule(host, group.ID, Attributes{"protocol": "udp", "port_range_min": 55, "port_range_max": 56})
+	c.Must(c.Lab.API().Call(c.Context(), "POST", "/v2.0/log/logs", map[string]any{"log": Attributes{
+		"resource_type": "security_group", "event": "ACCEPT", "resource_id": group.ID,
+	}}, &answer))
+	c.Eventually("the log of the stateless group is in the switch", func() error {
+		if got := flows(); got != 6 {
+			return fmt.Errorf("%d flows of the log", got)
+		}
+		return nil
+	})
+	c.throw(client, server, 55, 1, 0) // the next would hear that nobody listens
+	stateless := admitted
+	stateless.Logs, stateless.Protocol, stateless.DstPort = []string{answer.Log.ID}, "UDP", 55
+	lines(55, stateless)
+	// Somebody deletes the meters: they come back, and limit the flows again.
+	c.Echo(server, 56)
+	c.Exec(host, "ovs-ofctl", "-O", "OpenFlow15", "del-meters", "br-int")
+	c.Eventually("the meters are there again and limit a flood", func() error {
+		stats := c.Exec(host, "ovs-ofctl", "-O", "OpenFlow15", "meter-stats", "br-int")
+		for _, meter := range strings.Split(stats, "meter:")[1:] {
+			if strings.HasPrefix(meter, "31 ") && regexp.MustCompile(` packet_count:[1-9]`).MatchString(meter) {
+				return nil
+			}
+		}
+		if len(stats) > 0 {
+			c.throw(client, server, 56, 3000, 0)
+		}
+		return fmt.Errorf("the switch has not limited the flood:\n%s", stats)
+	})
 }
