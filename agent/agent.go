@@ -27,6 +27,8 @@ import (
 	"github.com/lepton-sdn/lepton/agent/feed"
 	"github.com/lepton-sdn/lepton/agent/l3"
 	"github.com/lepton-sdn/lepton/agent/localdhcp"
+	"github.com/lepton-sdn/lepton/agent/metadata"
+	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/agent/packetlog"
 	"github.com/lepton-sdn/lepton/agent/rulestats"
 	"github.com/lepton-sdn/lepton/agent/session"
@@ -119,20 +121,25 @@ func Run(ctx context.Context, o Options) error {
 		Responder:    dhcp,
 		Log:          o.Log,
 	})
+	children, err := child.New(filepath.Join(cfg.RunDir, "children"), o.Log)
+	if err != nil {
+		return fmt.Errorf("run_dir: %w", err)
+	}
+	defer children.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	if slices.Contains(cfg.Roles, "l3") {
-		children, err := child.New(filepath.Join(cfg.RunDir, "children"), o.Log)
-		if err != nil {
-			return fmt.Errorf("run_dir: %w", err)
-		}
 		routers := l3.New(l3.Config{
 			Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir,
 			DB: db, Children: children, Controller: updates.Consumer("l3"), Log: o.Log,
 		})
-		g.Go(func() error {
-			defer children.Close()
-			return routers.Run(ctx)
-		})
+		g.Go(func() error { return routers.Run(ctx) })
+	}
+	if slices.Contains(cfg.Roles, "metadata") {
+		guests, err := metadataLoop(o, instance, children, updates)
+		if err != nil {
+			return err
+		}
+		g.Go(func() error { return guests.Run(ctx) })
 	}
 	if cfg.Metrics.Listen != "" {
 		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, readiness(db, sess))
@@ -161,6 +168,24 @@ func Run(ctx context.Context, o Options) error {
 
 // leaseTime is how long an address is given for.
 const leaseTime = 24 * time.Hour
+
+// metadataLoop prepares the metadata proxy, which is this program again.
+func metadataLoop(o Options, instance string, children *child.Supervisor, updates *feed.Feed) (*metadata.Loop, error) {
+	cfg := o.Config
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the program of the metadata proxy: %w", err)
+	}
+	return metadata.New(metadata.Config{
+		Host: cfg.Host, Owner: namespaceOwner(instance), RunDir: cfg.RunDir, Program: program, Version: o.Version,
+		Settings: proxy.Settings{
+			Controllers: cfg.Controller.All(), LogLevel: cfg.Log.Level,
+			CertFile: cfg.Controller.TLS.Cert, KeyFile: cfg.Controller.TLS.Key, CAFile: cfg.Controller.TLS.CA,
+			RateLimit: float64(cfg.Metadata.RateLimit), BurstLimit: cfg.Metadata.BurstLimit,
+		},
+		Children: children, Controller: updates.Consumer("metadata"), Log: o.Log,
+	}), nil
+}
 
 // openPacketLog prepares the writing of packets for the logs of the API. Lines
 // are appended, so that the file may be copied and truncated at any time.

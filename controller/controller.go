@@ -16,6 +16,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/api"
 	"github.com/lepton-sdn/lepton/controller/config"
 	"github.com/lepton-sdn/lepton/controller/hosts"
+	"github.com/lepton-sdn/lepton/controller/metadata"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/controller/schedule"
@@ -60,7 +61,7 @@ func Run(ctx context.Context, o Options) error {
 	reg := telemetry.Registry()
 	recordMetrics(reg, db)
 	handler := api.New(api.Config{DB: db, Plugin: rules, Auth: auth, Log: o.Log, Observe: requestMetrics(reg)})
-	agents, err := agentServer(cfg, db, o.Log)
+	agents, err := agentServer(cfg, db, rules, o.Log)
 	if err != nil {
 		return err
 	}
@@ -128,9 +129,14 @@ func openStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (store.
 	return etcd.OpenExternal(ctx, ext)
 }
 
-func agentServer(cfg *config.Config, db *records.DB, log *zap.Logger) (*hosts.Server, error) {
+func agentServer(cfg *config.Config, db *records.DB, rules *plugin.Plugin, log *zap.Logger) (*hosts.Server, error) {
 	c := hosts.Config{
-		DB: db, Log: log, Settings: rpc.Settings{L2Population: cfg.Network.L2Population, DNSDomain: cfg.Network.DNSDomain, LocalDHCP: cfg.Network.LocalDHCP},
+		DB: db, Log: log,
+		Guests: &metadata.Service{DB: db, Plugin: rules, Domain: cfg.Network.DNSDomain},
+		Settings: rpc.Settings{
+			L2Population: cfg.Network.L2Population, DNSDomain: cfg.Network.DNSDomain, LocalDHCP: cfg.Network.LocalDHCP,
+			NovaMetadataURL: cfg.Metadata.NovaMetadataURL, MetadataSecret: cfg.Metadata.SharedSecret,
+		},
 		AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
 	}
 	if t := cfg.RPC.TLS; t.Enabled() {

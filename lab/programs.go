@@ -121,7 +121,7 @@ func (p *Plan) agentConfig(h HostPlan) map[string]any {
 // agentRoles are what the host's agent does.
 func agentRoles(h HostPlan) []string {
 	if h.Is(RoleNetwork) {
-		return []string{"l2", "l3"}
+		return []string{"l2", "l3", "metadata"}
 	}
 	return []string{"l2"}
 }

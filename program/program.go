@@ -41,7 +41,10 @@ type Daemon[C any] struct {
 }
 
 // Main runs the daemon with the process's arguments and gives its exit code.
-func (d Daemon[C]) Main() int { return d.main(os.Args[1:], os.Stdout, os.Stderr) }
+func (d Daemon[C]) Main() int { return d.With(os.Args[1:]) }
+
+// With runs the daemon with arguments, without the program's name.
+func (d Daemon[C]) With(args []string) int { return d.main(args, os.Stdout, os.Stderr) }
 
 func (d Daemon[C]) main(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet(d.Name, flag.ContinueOnError)

@@ -251,7 +251,7 @@ func decodeTunnelTypes(names []string) ([]model.NetworkType, error) {
 
 // DecodeSettings reads the settings message; nil gives the zero settings.
 func DecodeSettings(m *pb.Settings) Settings {
-	return Settings{L2Population: m.GetL2Population(), DNSDomain: m.GetDnsDomain(), LocalDHCP: m.GetLocalDhcp()}
+	return Settings{L2Population: m.GetL2Population(), DNSDomain: m.GetDnsDomain(), LocalDHCP: m.GetLocalDhcp(), NovaMetadataURL: m.GetNovaMetadataUrl(), MetadataSecret: m.GetMetadataSecret()}
 }
 
 // DecodeHello reads an agent's introduction. The protocol's version is the

@@ -160,7 +160,7 @@ func typeNames(types []model.NetworkType) []string {
 
 // EncodeSettings gives the message of the settings.
 func EncodeSettings(s Settings) *pb.Settings {
-	return &pb.Settings{L2Population: s.L2Population, DnsDomain: s.DNSDomain, LocalDhcp: s.LocalDHCP}
+	return &pb.Settings{L2Population: s.L2Population, DnsDomain: s.DNSDomain, LocalDhcp: s.LocalDHCP, NovaMetadataUrl: s.NovaMetadataURL, MetadataSecret: s.MetadataSecret}
 }
 
 // EncodeHello gives the message with which an agent introduces itself.

@@ -23,6 +23,10 @@ type Settings struct {
 	// LocalDHCP tells agents to answer DHCP of their own ports themselves: there
 	// are no DHCP servers.
 	LocalDHCP bool `json:"local_dhcp,omitempty"`
+	// NovaMetadataURL is Nova's metadata API; empty: the controllers answer guests.
+	// MetadataSecret signs requests to it.
+	NovaMetadataURL string `json:"nova_metadata_url,omitempty"`
+	MetadataSecret  string `json:"metadata_secret,omitempty"`
 }
 
 // Refs names records by kind: ids, and for endpoints host names, for members

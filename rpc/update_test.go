@@ -144,7 +144,7 @@ var (
 	updates = rapid.Custom(func(t *rapid.T) *Update {
 		u := &Update{
 			Full: rapid.Bool().Draw(t, "full"), Revision: rapid.Int64().Draw(t, "revision"),
-			Settings: Settings{L2Population: rapid.Bool().Draw(t, "l2population"), DNSDomain: words.Draw(t, "domain"), LocalDHCP: rapid.Bool().Draw(t, "local dhcp")},
+			Settings: Settings{L2Population: rapid.Bool().Draw(t, "l2population"), DNSDomain: words.Draw(t, "domain"), LocalDHCP: rapid.Bool().Draw(t, "local dhcp"), NovaMetadataURL: words.Draw(t, "nova"), MetadataSecret: words.Draw(t, "secret")},
 			Networks: rapid.SliceOf(networks).Draw(t, "networks"), Subnets: rapid.SliceOf(subnets).Draw(t, "subnets"),
 			Ports: rapid.SliceOf(ports).Draw(t, "ports"), Endpoints: rapid.SliceOf(endpoints).Draw(t, "endpoints"),
 		}

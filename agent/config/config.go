@@ -33,6 +33,8 @@ type Config struct {
 	Brake Brake `yaml:"brake"`
 	// NetworkLog is about the packets that logs of the API ask for.
 	NetworkLog NetworkLog `yaml:"network_log"`
+	// Metadata bounds what guests ask about themselves.
+	Metadata Metadata `yaml:"metadata"`
 	// AvailabilityZone is the zone that the agent reports.
 	AvailabilityZone string `yaml:"availability_zone"`
 }
@@ -146,6 +148,13 @@ type NetworkLog struct {
 	BurstLimit int `yaml:"burst_limit"`
 }
 
+// Metadata bounds the requests of each port: RateLimit a second, 1 to 100000, and
+// BurstLimit at once.
+type Metadata struct {
+	RateLimit  int `yaml:"rate_limit"`
+	BurstLimit int `yaml:"burst_limit"`
+}
+
 // Log sets the level: debug, info, warn, error.
 type Log struct {
 	// Level is debug, info, warn or error.
@@ -177,6 +186,7 @@ func Default() *Config {
 
 		Brake:      Brake{Share: 50, Floor: 5},
 		NetworkLog: NetworkLog{RateLimit: 100, BurstLimit: 25},
+		Metadata:   Metadata{RateLimit: 50, BurstLimit: 200},
 	}
 }
 
@@ -228,6 +238,7 @@ func (c *Config) Validate() error {
 	}
 	e.LogLevel(c.Log.Level)
 	c.checkNetworkLog(&e)
+	c.Metadata.check(&e)
 	if c.Brake.Share < 1 || c.Brake.Share > 100 {
 		e.Add("brake.share", "%d is not between 1 and 100 percent", c.Brake.Share)
 	}
@@ -247,6 +258,14 @@ func (c *Config) checkNetworkLog(e *config.Errors) {
 	}
 	if l.BurstLimit < 25 || l.BurstLimit > 1e6 {
 		e.Add("network_log.burst_limit", "%d is not between 25 and 1000000 packets", l.BurstLimit)
+	}
+}
+
+func (m Metadata) check(e *config.Errors) {
+	for key, n := range map[string]int{"metadata.rate_limit": m.RateLimit, "metadata.burst_limit": m.BurstLimit} {
+		if n < 1 || n > 1e5 {
+			e.Add(key, "%d is not between 1 and 100000 requests", n)
+		}
 	}
 }
 

@@ -22,6 +22,10 @@ const (
 	externalPrefix = "qg-"
 )
 
+// metadataV6 is the metadata service's IPv6 address, for neighbour discovery on
+// each link where guests are.
+var metadataV6 = netip.MustParsePrefix("fe80::a9fe:a9fe/64")
+
 // linkName is how a router's port is called.
 func linkName(prefix, port string) string { return prefix + port[:min(11, len(port))] }
 
@@ -131,6 +135,10 @@ func (n *Namespace) addLinks(in Input) {
 		l := links.Link{Name: f.link, MAC: net.HardwareAddr(f.Port.MAC[:]), MTU: f.Network.MTU}
 		for _, a := range f.Addresses {
 			l.Addresses = append(l.Addresses, a.Prefix())
+		}
+		if !f.external {
+			// The rules redirect what guests send there.
+			l.Addresses = append(l.Addresses, metadataV6)
 		}
 		if f.external {
 			for _, fip := range in.FloatingIPs {

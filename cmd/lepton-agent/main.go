@@ -1,5 +1,7 @@
 // Command lepton-agent runs beside Open vSwitch on a hypervisor or network node
-// and makes there what the controller's records say.
+// and makes there what the controller's records say. As `lepton-agent
+// metadata-proxy`, which it starts itself, it answers guests' requests for
+// metadata.
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/agent"
 	"github.com/lepton-sdn/lepton/agent/config"
+	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/program"
 )
 
@@ -18,6 +21,9 @@ import (
 var version = "unknown"
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "metadata-proxy" {
+		os.Exit(metadataProxy().With(os.Args[2:]))
+	}
 	d := program.Daemon[*config.Config]{
 		Name: "lepton-agent", Version: version,
 		NoFile:   "without it: the machine's own Open vSwitch, a controller on loopback",
@@ -31,4 +37,22 @@ func main() {
 		},
 	}
 	os.Exit(d.Main())
+}
+
+func metadataProxy() program.Daemon[*proxy.Files] {
+	return program.Daemon[*proxy.Files]{
+		Name: "lepton-agent metadata-proxy", Version: version,
+		NoFile:   "the agent writes it",
+		Load:     proxy.Load,
+		LogLevel: func(f *proxy.Files) string { return f.Settings.LogLevel },
+		Run: func(ctx context.Context, f *proxy.Files, log *zap.Logger, ready func()) error {
+			p, err := proxy.New(f, log)
+			if err != nil {
+				return err
+			}
+			ready()
+			return p.Run(ctx)
+		},
+		Ready: func(f *proxy.Files) string { return "files in " + f.Dir },
+	}
 }

@@ -57,7 +57,9 @@ type Config struct {
 	// its certificate carries as a DNS name.
 	TLS      *tls.Config
 	Settings rpc.Settings
-	Log      *zap.Logger
+	// Guests answers what guests ask about themselves; nil: nobody does.
+	Guests Guests
+	Log    *zap.Logger
 	// HeartbeatInterval is what agents are told, AgentDownTime how long after
 	// the last heartbeat an agent counts as alive.
 	HeartbeatInterval, AgentDownTime time.Duration
@@ -78,6 +80,7 @@ type Server struct {
 	beats    *beats
 	slots    chan struct{} // one token per stream
 	hellos   chan struct{} // one token per introduction under way
+	guests   chan struct{} // one token per request of a guest
 	stopping chan struct{}
 }
 
@@ -97,6 +100,7 @@ func New(cfg Config) *Server {
 		beats:    newBeats(cfg.DB, cfg.Log, cfg.AgentDownTime),
 		slots:    make(chan struct{}, cfg.MaxAgents),
 		hellos:   make(chan struct{}, maxHellos),
+		guests:   make(chan struct{}, maxGuests),
 		stopping: make(chan struct{}),
 	}
 }
@@ -157,7 +161,7 @@ func (s *Server) options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.Creds(creds),
 		grpc.ConnectionTimeout(helloTimeout),
-		grpc.MaxConcurrentStreams(4),
+		grpc.MaxConcurrentStreams(64), // requests of guests; sessions have bounds of their own
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),

@@ -38,6 +38,7 @@ type wire = grpc.BidiStreamingServer[pb.AgentMessage, pb.ControllerMessage]
 // stream is one agent's connection.
 type stream struct {
 	host, instance, remote string
+	roles                  []string
 	since                  time.Time
 	started                time.Time       // the agent's process; zero: it does not say
 	ctx                    context.Context // ends with the stream; its cause says why
@@ -81,7 +82,7 @@ func (s *Server) Session(w wire) error {
 		return err
 	}
 	st := &stream{
-		host: agent.Host, instance: agent.Instance, remote: remoteOf(ctx), since: time.Now(), started: agent.StartedAt,
+		host: agent.Host, instance: agent.Instance, remote: remoteOf(ctx), since: time.Now(), started: agent.StartedAt, roles: agent.Roles,
 		ctx: ctx, cancel: cancel, wire: w,
 		log:      s.log.With(zap.String("host", agent.Host)),
 		wake:     make(chan struct{}, 1),
@@ -177,7 +178,7 @@ func (s *Server) serve(st *stream) error {
 	welcome := &pb.Welcome{
 		AgentId:             AgentID(st.host),
 		HeartbeatIntervalMs: s.cfg.HeartbeatInterval.Milliseconds(),
-		Settings:            rpc.EncodeSettings(s.cfg.Settings),
+		Settings:            rpc.EncodeSettings(s.settingsFor(st.roles)),
 	}
 	st.log.Info("agent connected", zap.String("remote", st.remote), zap.String("instance", st.instance))
 	go func() { st.cancel(s.send(st, welcome)) }()

@@ -1,12 +1,14 @@
 package metadata
 
 import (
+	"encoding/json"
 	"net/netip"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
@@ -113,4 +115,56 @@ func TestAnInstanceRecordSaysWhatItsPortsAre(t *testing.T) {
 	if g, _ = gathered(t, db, "p1"); g.Password != "first" || g.Revision != 1 {
 		t.Errorf("password %q, revision %d", g.Password, g.Revision)
 	}
+}
+
+func TestAHostGetsAnswersAboutItsNetworksOnly(t *testing.T) {
+	db, p := cloud(t)
+	_, err := db.Update(t.Context(), func(u *records.Update) error {
+		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "own"}, NetworkID: "n", Host: "with-a-guest"})
+		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "far"}, NetworkID: "m", Host: "elsewhere"})
+		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "qr"}, NetworkID: "n", DeviceID: "r", DeviceOwner: "network:router_interface_distributed"})
+		records.RouterBindings.Put(u, &model.RouterBinding{RouterID: "r", Hosts: []model.RouterHost{{Host: "with-the-router"}}})
+		i := &plugin.InstanceSpec{}
+		i.ProjectID, i.Ports = "one", []string{"p1"}
+		_, err := p.CreateInstance(plugin.Call{Who: identity.Identity{Admin: true}}, u, i)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{DB: db, Plugin: p, Domain: "example.org"}
+	for host, want := range map[string]int{"with-a-guest": 200, "with-the-router": 200, "elsewhere": 404, "": 404} {
+		r, err := s.Answer(t.Context(), host, "p1", Request{Method: "GET", Path: "/latest/meta-data/hostname"})
+		if err != nil || r.Status != want {
+			t.Errorf("host %q: %d %v, want %d", host, r.Status, err, want)
+		}
+	}
+	if r, err := s.Answer(t.Context(), "with-a-guest", "none", Request{Method: "GET", Path: "/"}); err != nil || r.Status != 404 {
+		t.Errorf("a port that is none: %d %v", r.Status, err)
+	}
+	one, two := meta(t, s), meta(t, s)
+	if len(one.Seed) < 600 || one.Seed == two.Seed {
+		t.Errorf("seeds %q and %q", one.Seed, two.Seed)
+	}
+	for _, want := range []int{200, 409} {
+		r, err := s.Answer(t.Context(), "with-a-guest", "p1", Request{Method: "POST", Path: "/openstack/latest/password", Body: []byte("x")})
+		if err != nil || r.Status != want {
+			t.Errorf("a password: %d %v, want %d", r.Status, err, want)
+		}
+	}
+}
+
+func meta(t *testing.T, s *Service) (m struct {
+	Seed string `json:"random_seed"`
+},
+) {
+	t.Helper()
+	r, err := s.Answer(t.Context(), "with-a-guest", "p1", Request{Method: "GET", Path: "/openstack/latest/meta_data.json"})
+	if err == nil {
+		err = json.Unmarshal(r.Body, &m)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

@@ -109,8 +109,9 @@ func readAddresses(h *netlink.Handle, s *State, names map[int]string) error {
 	for _, a := range addrs {
 		p, ok := prefixOf(a.IPNet)
 		// What an advertisement gave is not permanent, and the kernel's own
-		// link-local addresses come with the link.
-		if !ok || a.Flags&unix.IFA_F_PERMANENT == 0 || p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() {
+		// link-local addresses come with the link; those made here have NODAD.
+		kernels := p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() && a.Flags&unix.IFA_F_NODAD == 0
+		if !ok || a.Flags&unix.IFA_F_PERMANENT == 0 || kernels {
 			continue
 		}
 		name := names[a.LinkIndex]

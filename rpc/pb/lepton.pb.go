@@ -528,9 +528,13 @@ type Settings struct {
 	L2Population bool                   `protobuf:"varint,1,opt,name=l2_population,json=l2Population,proto3" json:"l2_population,omitempty"`
 	DnsDomain    string                 `protobuf:"bytes,2,opt,name=dns_domain,json=dnsDomain,proto3" json:"dns_domain,omitempty"`
 	// Agents answer DHCP of their own ports themselves.
-	LocalDhcp     bool `protobuf:"varint,3,opt,name=local_dhcp,json=localDhcp,proto3" json:"local_dhcp,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LocalDhcp bool `protobuf:"varint,3,opt,name=local_dhcp,json=localDhcp,proto3" json:"local_dhcp,omitempty"`
+	// Nova's metadata API, empty when the controllers answer guests, and the
+	// secret that signs requests to it. Hosts that serve no metadata get neither.
+	NovaMetadataUrl string `protobuf:"bytes,10,opt,name=nova_metadata_url,json=novaMetadataUrl,proto3" json:"nova_metadata_url,omitempty"`
+	MetadataSecret  string `protobuf:"bytes,11,opt,name=metadata_secret,json=metadataSecret,proto3" json:"metadata_secret,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Settings) Reset() {
@@ -582,6 +586,20 @@ func (x *Settings) GetLocalDhcp() bool {
 		return x.LocalDhcp
 	}
 	return false
+}
+
+func (x *Settings) GetNovaMetadataUrl() string {
+	if x != nil {
+		return x.NovaMetadataUrl
+	}
+	return ""
+}
+
+func (x *Settings) GetMetadataSecret() string {
+	if x != nil {
+		return x.MetadataSecret
+	}
+	return ""
 }
 
 type Heartbeat struct {
@@ -4068,6 +4086,147 @@ func (x *Refusal) GetHost() string {
 	return ""
 }
 
+// MetadataRequest is a guest's HTTP request, as a host's metadata proxy saw it.
+type MetadataRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The host that asks.
+	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// The guest's port.
+	PortId string `protobuf:"bytes,2,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	// The path of the URL, escaped; no query.
+	Path          string `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"`
+	Body          []byte `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetadataRequest) Reset() {
+	*x = MetadataRequest{}
+	mi := &file_lepton_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetadataRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetadataRequest) ProtoMessage() {}
+
+func (x *MetadataRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetadataRequest.ProtoReflect.Descriptor instead.
+func (*MetadataRequest) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *MetadataRequest) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *MetadataRequest) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *MetadataRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *MetadataRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *MetadataRequest) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+// MetadataReply is the answer.
+type MetadataReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        uint32                 `protobuf:"varint,1,opt,name=status,proto3" json:"status,omitempty"`
+	ContentType   string                 `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	Body          []byte                 `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetadataReply) Reset() {
+	*x = MetadataReply{}
+	mi := &file_lepton_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetadataReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetadataReply) ProtoMessage() {}
+
+func (x *MetadataReply) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetadataReply.ProtoReflect.Descriptor instead.
+func (*MetadataReply) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *MetadataReply) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *MetadataReply) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *MetadataReply) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
 var File_lepton_proto protoreflect.FileDescriptor
 
 const file_lepton_proto_rawDesc = "" +
@@ -4107,13 +4266,16 @@ const file_lepton_proto_rawDesc = "" +
 	"\aWelcome\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x122\n" +
 	"\x15heartbeat_interval_ms\x18\x02 \x01(\x03R\x13heartbeatIntervalMs\x123\n" +
-	"\bsettings\x18\x03 \x01(\v2\x17.lepton.rpc.v1.SettingsR\bsettings\"m\n" +
+	"\bsettings\x18\x03 \x01(\v2\x17.lepton.rpc.v1.SettingsR\bsettings\"\xc2\x01\n" +
 	"\bSettings\x12#\n" +
 	"\rl2_population\x18\x01 \x01(\bR\fl2Population\x12\x1d\n" +
 	"\n" +
 	"dns_domain\x18\x02 \x01(\tR\tdnsDomain\x12\x1d\n" +
 	"\n" +
-	"local_dhcp\x18\x03 \x01(\bR\tlocalDhcp\"r\n" +
+	"local_dhcp\x18\x03 \x01(\bR\tlocalDhcp\x12*\n" +
+	"\x11nova_metadata_url\x18\n" +
+	" \x01(\tR\x0fnovaMetadataUrl\x12'\n" +
+	"\x0fmetadata_secret\x18\v \x01(\tR\x0emetadataSecret\"r\n" +
 	"\tHeartbeat\x122\n" +
 	"\bproblems\x18\x01 \x03(\v2\x16.lepton.rpc.v1.ProblemR\bproblems\x12\x18\n" +
 	"\adevices\x18\x02 \x01(\rR\adevices\x12\x17\n" +
@@ -4463,9 +4625,20 @@ const file_lepton_proto_rawDesc = "" +
 	"\x10REASON_MALFORMED\x10\x04\x12\x13\n" +
 	"\x0fREASON_REPLACED\x10\x05\x12\x10\n" +
 	"\fREASON_STUCK\x10\x06\x12\x13\n" +
-	"\x0fREASON_STOPPING\x10\a2U\n" +
+	"\x0fREASON_STOPPING\x10\a\"~\n" +
+	"\x0fMetadataRequest\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x17\n" +
+	"\aport_id\x18\x02 \x01(\tR\x06portId\x12\x16\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x12\x12\n" +
+	"\x04path\x18\x04 \x01(\tR\x04path\x12\x12\n" +
+	"\x04body\x18\x05 \x01(\fR\x04body\"^\n" +
+	"\rMetadataReply\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\rR\x06status\x12!\n" +
+	"\fcontent_type\x18\x02 \x01(\tR\vcontentType\x12\x12\n" +
+	"\x04body\x18\x03 \x01(\fR\x04body2\x9f\x01\n" +
 	"\x05Hosts\x12L\n" +
-	"\aSession\x12\x1b.lepton.rpc.v1.AgentMessage\x1a .lepton.rpc.v1.ControllerMessage(\x010\x01B%Z#github.com/lepton-sdn/lepton/rpc/pbb\x06proto3"
+	"\aSession\x12\x1b.lepton.rpc.v1.AgentMessage\x1a .lepton.rpc.v1.ControllerMessage(\x010\x01\x12H\n" +
+	"\bMetadata\x12\x1e.lepton.rpc.v1.MetadataRequest\x1a\x1c.lepton.rpc.v1.MetadataReplyB%Z#github.com/lepton-sdn/lepton/rpc/pbb\x06proto3"
 
 var (
 	file_lepton_proto_rawDescOnce sync.Once
@@ -4480,7 +4653,7 @@ func file_lepton_proto_rawDescGZIP() []byte {
 }
 
 var file_lepton_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_lepton_proto_goTypes = []any{
 	(Refusal_Reason)(0),       // 0: lepton.rpc.v1.Refusal.Reason
 	(*AgentMessage)(nil),      // 1: lepton.rpc.v1.AgentMessage
@@ -4527,7 +4700,9 @@ var file_lepton_proto_goTypes = []any{
 	(*QoSPolicy)(nil),         // 42: lepton.rpc.v1.QoSPolicy
 	(*QoSRule)(nil),           // 43: lepton.rpc.v1.QoSRule
 	(*Refusal)(nil),           // 44: lepton.rpc.v1.Refusal
-	nil,                       // 45: lepton.rpc.v1.Hello.BridgeMappingsEntry
+	(*MetadataRequest)(nil),   // 45: lepton.rpc.v1.MetadataRequest
+	(*MetadataReply)(nil),     // 46: lepton.rpc.v1.MetadataReply
+	nil,                       // 47: lepton.rpc.v1.Hello.BridgeMappingsEntry
 }
 var file_lepton_proto_depIdxs = []int32{
 	3,  // 0: lepton.rpc.v1.AgentMessage.hello:type_name -> lepton.rpc.v1.Hello
@@ -4537,7 +4712,7 @@ var file_lepton_proto_depIdxs = []int32{
 	4,  // 4: lepton.rpc.v1.ControllerMessage.welcome:type_name -> lepton.rpc.v1.Welcome
 	14, // 5: lepton.rpc.v1.ControllerMessage.update:type_name -> lepton.rpc.v1.Update
 	10, // 6: lepton.rpc.v1.ControllerMessage.report_ack:type_name -> lepton.rpc.v1.ReportAck
-	45, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
+	47, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
 	5,  // 8: lepton.rpc.v1.Welcome.settings:type_name -> lepton.rpc.v1.Settings
 	7,  // 9: lepton.rpc.v1.Heartbeat.problems:type_name -> lepton.rpc.v1.Problem
 	11, // 10: lepton.rpc.v1.Report.statuses:type_name -> lepton.rpc.v1.PortStatus
@@ -4581,9 +4756,11 @@ var file_lepton_proto_depIdxs = []int32{
 	43, // 48: lepton.rpc.v1.QoSPolicy.rules:type_name -> lepton.rpc.v1.QoSRule
 	0,  // 49: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
 	1,  // 50: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
-	2,  // 51: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
-	51, // [51:52] is the sub-list for method output_type
-	50, // [50:51] is the sub-list for method input_type
+	45, // 51: lepton.rpc.v1.Hosts.Metadata:input_type -> lepton.rpc.v1.MetadataRequest
+	2,  // 52: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
+	46, // 53: lepton.rpc.v1.Hosts.Metadata:output_type -> lepton.rpc.v1.MetadataReply
+	52, // [52:54] is the sub-list for method output_type
+	50, // [50:52] is the sub-list for method input_type
 	50, // [50:50] is the sub-list for extension type_name
 	50, // [50:50] is the sub-list for extension extendee
 	0,  // [0:50] is the sub-list for field type_name
@@ -4612,7 +4789,7 @@ func file_lepton_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lepton_proto_rawDesc), len(file_lepton_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   45,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

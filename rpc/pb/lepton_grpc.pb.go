@@ -30,7 +30,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Hosts_Session_FullMethodName = "/lepton.rpc.v1.Hosts/Session"
+	Hosts_Session_FullMethodName  = "/lepton.rpc.v1.Hosts/Session"
+	Hosts_Metadata_FullMethodName = "/lepton.rpc.v1.Hosts/Metadata"
 )
 
 // HostsClient is the client API for Hosts service.
@@ -39,6 +40,9 @@ const (
 type HostsClient interface {
 	// Session is one agent's connection. It lasts until one side goes away.
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AgentMessage, ControllerMessage], error)
+	// Metadata answers what a guest asks about itself. The host must have to do
+	// with the guest's network.
+	Metadata(ctx context.Context, in *MetadataRequest, opts ...grpc.CallOption) (*MetadataReply, error)
 }
 
 type hostsClient struct {
@@ -62,12 +66,25 @@ func (c *hostsClient) Session(ctx context.Context, opts ...grpc.CallOption) (grp
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Hosts_SessionClient = grpc.BidiStreamingClient[AgentMessage, ControllerMessage]
 
+func (c *hostsClient) Metadata(ctx context.Context, in *MetadataRequest, opts ...grpc.CallOption) (*MetadataReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MetadataReply)
+	err := c.cc.Invoke(ctx, Hosts_Metadata_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // HostsServer is the server API for Hosts service.
 // All implementations must embed UnimplementedHostsServer
 // for forward compatibility.
 type HostsServer interface {
 	// Session is one agent's connection. It lasts until one side goes away.
 	Session(grpc.BidiStreamingServer[AgentMessage, ControllerMessage]) error
+	// Metadata answers what a guest asks about itself. The host must have to do
+	// with the guest's network.
+	Metadata(context.Context, *MetadataRequest) (*MetadataReply, error)
 	mustEmbedUnimplementedHostsServer()
 }
 
@@ -80,6 +97,9 @@ type UnimplementedHostsServer struct{}
 
 func (UnimplementedHostsServer) Session(grpc.BidiStreamingServer[AgentMessage, ControllerMessage]) error {
 	return status.Error(codes.Unimplemented, "method Session not implemented")
+}
+func (UnimplementedHostsServer) Metadata(context.Context, *MetadataRequest) (*MetadataReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Metadata not implemented")
 }
 func (UnimplementedHostsServer) mustEmbedUnimplementedHostsServer() {}
 func (UnimplementedHostsServer) testEmbeddedByValue()               {}
@@ -109,13 +129,36 @@ func _Hosts_Session_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Hosts_SessionServer = grpc.BidiStreamingServer[AgentMessage, ControllerMessage]
 
+func _Hosts_Metadata_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MetadataRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HostsServer).Metadata(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Hosts_Metadata_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HostsServer).Metadata(ctx, req.(*MetadataRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Hosts_ServiceDesc is the grpc.ServiceDesc for Hosts service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var Hosts_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "lepton.rpc.v1.Hosts",
 	HandlerType: (*HostsServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Metadata",
+			Handler:    _Hosts_Metadata_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Session",
