@@ -107,7 +107,7 @@ func (s *state) readRules(g *group, rules map[string]*model.SecurityGroupRule) {
 		if rules[id] == nil {
 			continue
 		}
-		r, text := readRule(rules[id], g.stateful)
+		r, text := readRule(rules[id], judge{g.stateful, s.base.config.Userspace})
 		if text == "" {
 			r.id = id
 			g.rules = append(g.rules, r)

@@ -33,9 +33,23 @@ type filterRule struct {
 // masked is a value of 16 bits of which those in mask count.
 type masked struct{ value, mask uint16 }
 
+// judge is who looks at packets for a rule: the connection tracker of a
+// datapath, or the tables alone.
+type judge struct{ stateful, userspace bool }
+
+func (j judge) String() string {
+	switch {
+	case !j.stateful:
+		return "packets of a stateless group"
+	case j.userspace:
+		return "connections of the userspace datapath"
+	}
+	return "packets"
+}
+
 // readRule reads a record, or says why a host cannot realise it. The API
-// refuses such rules; a newer controller may know more than this host.
-func readRule(r *model.SecurityGroupRule, stateful bool) (filterRule, string) {
+// refuses most such rules; a newer controller may know more than this host.
+func readRule(r *model.SecurityGroupRule, by judge) (filterRule, string) {
 	f := filterRule{id: r.ID, protocol: -1, remote: cmp.Or(r.RemoteGroupID, r.RemoteAddressGroupID)}
 	i := slices.IndexFunc(directions, func(d *direction) bool { return d.name == r.Direction })
 	j := slices.IndexFunc(families, func(v *family) bool { return v.name == r.EtherType })
@@ -54,11 +68,11 @@ func readRule(r *model.SecurityGroupRule, stateful bool) (filterRule, string) {
 	} else if r.RemoteIPPrefix != "" {
 		return f, fmt.Sprintf("has remote_ip_prefix %q, which is no prefix", r.RemoteIPPrefix)
 	}
-	return f, f.readProtocol(r, stateful)
+	return f, f.readProtocol(r, by)
 }
 
 // readProtocol reads the protocol and what is asked of its ports.
-func (f *filterRule) readProtocol(r *model.SecurityGroupRule, stateful bool) string {
+func (f *filterRule) readProtocol(r *model.SecurityGroupRule, by judge) string {
 	from, to := r.PortRangeMin, r.PortRangeMax
 	if r.Protocol == "" {
 		if from != nil || to != nil {
@@ -82,18 +96,11 @@ func (f *filterRule) readProtocol(r *model.SecurityGroupRule, stateful bool) str
 		return "has an open range of ports"
 	case *from < 0 || *to > 0xffff || *from > *to:
 		return fmt.Sprintf("has ports %d to %d, which is no range", *from, *to)
-	case !f.hasPorts(stateful):
-		return fmt.Sprintf("has ports of protocol %s, which %s cannot be told by", r.Protocol, describeGroup(stateful))
+	case !f.hasPorts(by):
+		return fmt.Sprintf("has ports of protocol %s, which %s cannot be told by", r.Protocol, by)
 	}
 	f.ports = coverRange(uint16(*from), uint16(*to))
 	return ""
-}
-
-func describeGroup(stateful bool) string {
-	if stateful {
-		return "packets"
-	}
-	return "packets of a stateless group"
 }
 
 func (f *filterRule) readICMP(kind, code *int) string {
@@ -115,10 +122,11 @@ var portFields = map[int]flows.Field{
 }
 
 // hasPorts reports whether packets can be told apart by their destination port.
-// What the connection tracker knows of a protocol is its own affair.
-func (f *filterRule) hasPorts(stateful bool) bool {
-	if stateful {
-		return f.protocol == model.ProtoDCCP || f.protocol == model.ProtoUDPLite || portFields[f.protocol] != 0
+// The userspace datapath of Open vSwitch 3.1 tracks DCCP and UDP-Lite without
+// their ports, and SCTP, of which the packets' own ports are asked.
+func (f *filterRule) hasPorts(by judge) bool {
+	if f.protocol == model.ProtoDCCP || f.protocol == model.ProtoUDPLite {
+		return by.stateful && !by.userspace
 	}
 	return portFields[f.protocol] != 0
 }

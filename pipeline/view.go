@@ -51,6 +51,9 @@ type Config struct {
 	// ARPResponder: br-tun answers ARP requests and IPv6 neighbour
 	// solicitations for remote addresses. It needs L2Population.
 	ARPResponder bool
+	// Userspace: br-int is in the userspace datapath (datapath_type netdev), of
+	// which the connection tracker knows fewer protocols than the kernel's.
+	Userspace bool
 }
 
 // Network is a network as this host realises it.

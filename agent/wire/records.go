@@ -21,6 +21,7 @@ func (l *Loop) lookAtRecords() {
 			TunnelBridge:      l.cfg.Bridges.Tunnel,
 			L2Population:      l.mirror.settings.L2Population,
 			ARPResponder:      l.cfg.ARPResponder,
+			Userspace:         l.userspace(),
 		}
 		l.dirty.All = true
 		for _, p := range l.ports { // a controller that is new to us is told everything
@@ -217,4 +218,9 @@ func (l *Loop) rejected(u *rpc.Update) {
 		found[fmt.Sprintf("%s %s", r.Kind, r.ID)] = "record cannot be used: " + r.Err.Error()
 	}
 	l.problems.replace(sourceRecords, found)
+}
+
+// userspace reports whether the integration bridge is in the userspace datapath.
+func (l *Loop) userspace() bool {
+	return cmp.Or(l.db.state.Bridges[l.cfg.Bridges.Integration].DatapathType, l.cfg.Bridges.DatapathType) == "netdev"
 }
