@@ -14,7 +14,7 @@ GO = $(eval GO := $$(shell .ci/prepare go))$(GO)
 # Programs need no C library, so that one build runs everywhere.
 BUILD = CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath
 
-.PHONY: all build demo test conformance bench docs deb lint clean help root packages stock
+.PHONY: all build demo test conformance bench docs deb lint clean help root packages machines stock
 .DEFAULT_GOAL := build
 
 help: ## list the targets
@@ -29,7 +29,7 @@ build: ## build bin/lepton-controller, bin/lepton-agent and bin/leptonctl
 demo: root packages build ## a guided tour with live pings, on a three-node lab
 	@$(GO) run ./test/demo
 
-test: root packages build deb ## all tests: unit, property, golden, end to end; needs root
+test: root packages machines build deb ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m ./...
 
 conformance: stock build ## the openstack client and tempest's network API tests, with a real Keystone
@@ -76,6 +76,9 @@ root:
 
 packages:
 	@.ci/prepare packages
+
+machines:
+	@.ci/prepare machines
 
 stock:
 	@.ci/prepare conformance
