@@ -50,6 +50,9 @@ type collection[S, V any] struct {
 	// specTarget is the target of rules about a create.
 	specTarget func(r records.Reader, s *S) identity.Target
 
+	// parts, if set, gives what hosts make of an object.
+	parts func(r records.Reader, v *V) []part
+
 	bulk bool
 	// updateHides makes updates answer that there is no such object to those who
 	// see it only because it is shared.
@@ -99,6 +102,8 @@ func (c *collection[S, V]) serve(ctx context.Context, rq *request, rest []string
 		}
 	case rest[1] == "tags" && len(rest) <= 3 && c.tag != nil:
 		return c.serveTags(ctx, rq, rest[0], rest[2:])
+	case rest[1] == realizationPath && len(rest) == 2 && c.parts != nil:
+		return c.serveRealization(ctx, rq, rest[0])
 	default:
 		return response{}, errNoPath
 	}
@@ -123,6 +128,8 @@ func (c *collection[S, V]) methods(rest []string) []string {
 		add(http.MethodDelete, c.remove != nil)
 	case rest[1] == "tags":
 		all = []string{http.MethodGet, http.MethodPut, http.MethodDelete}
+	case rest[1] == realizationPath && c.parts != nil:
+		add(http.MethodGet, true)
 	default:
 		all = []string{http.MethodPut}
 	}

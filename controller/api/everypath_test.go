@@ -39,7 +39,7 @@ func FuzzEveryPathIsAnswered(f *testing.F) {
 	paths := slices.Sorted(maps.Keys(h.endpoints))
 	paths = append(paths, "qos/policies", "qos/rule-types", "log/logs", "networks/$net", "networks/$net/tags", "networks/$net/tags/x",
 		"networks/$net/dhcp-agents", "ports/$port", "ports/$port/bindings", "ports/$port/bindings/hv1", "ports/$port/bindings/hv1/activate",
-		"security-groups/$group", "security-group-rules/$rule/lepton-stats", "routers/$router", "routers/$router/add_router_interface", "routers/$router/l3-agents",
+		"security-groups/$group", "security-group-rules/$rule/lepton-stats", "ports/$port/lepton-realization", "routers/$router", "routers/$router/lepton-realization", "routers/$router/add_router_interface", "routers/$router/l3-agents",
 		"routers/$router/conntrack_helpers", "quotas/x/details", "subnets/$subnet", "agents/x/dhcp-networks", "auto-allocated-topology/x", "")
 	for _, path := range paths {
 		member := strings.ReplaceAll(strings.TrimSuffix(path[strings.LastIndex(path, "/")+1:], "s"), "-", "_")

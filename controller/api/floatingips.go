@@ -47,6 +47,7 @@ func newFloatingIPs(a *API) endpoint {
 			return s
 		},
 		load:   func(v *floatingView) *floatingSpec { return &floatingSpec{FloatingIP: *v.FloatingIP} },
+		parts:  floatingParts,
 		create: p.CreateFloatingIP,
 		update: func(c plugin.Call, u *records.Update, before *floatingView, s *floatingSpec) error {
 			return p.UpdateFloatingIP(c, u, before.FloatingIP, s)

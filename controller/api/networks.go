@@ -60,6 +60,7 @@ func newNetworks(a *API) endpoint {
 			return s
 		},
 		load:   func(v *networkView) *networkSpec { return &networkSpec{Network: *v.Network} },
+		parts:  networkParts,
 		create: p.CreateNetwork,
 		update: func(c plugin.Call, u *records.Update, before *networkView, s *networkSpec) error {
 			return p.UpdateNetwork(c, u, before.Network, s)

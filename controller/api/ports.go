@@ -61,6 +61,7 @@ func newPorts(a *API) endpoint {
 			return s
 		},
 		load:   func(v *portView) *portSpec { return &portSpec{Port: *v.Port} },
+		parts:  portParts,
 		create: p.CreatePort,
 		update: func(c plugin.Call, u *records.Update, before *portView, s *portSpec) error {
 			return p.UpdatePort(c, u, before.Port, s)

@@ -54,6 +54,7 @@ func newRouters(a *API) endpoint {
 			return s
 		},
 		load:   func(v *routerView) *routerSpec { return &routerSpec{Router: *v.Router} },
+		parts:  routerParts,
 		create: p.CreateRouter,
 		update: func(c plugin.Call, u *records.Update, before *routerView, s *routerSpec) error {
 			return p.UpdateRouter(c, u, before.Router, s)
