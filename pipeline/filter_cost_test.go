@@ -135,38 +135,70 @@ func TestAPortWithTooManyGroupsIsClosedAndReported(t *testing.T) {
 	}
 }
 
-// TestTheWorstPortsStayWithinTheSwitchsLimits floods to a page of ports that are
-// as costly as a port may be; all but the sender admit the packet by the last of
-// their remote groups.
-func TestTheWorstPortsStayWithinTheSwitchsLimits(t *testing.T) {
+// worstPorts fills a page with ports that are as costly as a port may be. The
+// sender is port 1; all others admit its packet by the last thing that they look
+// at.
+func worstPorts(kind string) *cloud {
 	c := newCloud()
 	c.network(1, tunnelled(model.VXLAN, 1948))
-	const last = 100 + (maxVisits-1)/2 - 1
-	var rules []string
-	for n := 100; n <= last; n++ {
-		rules = append(rules, fmt.Sprintf("ingress IPv4 group=%d", n), fmt.Sprintf("egress IPv4 group=%d", n))
-	}
-	c.group(1, rules...)
 	c.group(2, "egress IPv4")
 	inGroups(c.port(1, 1, "10.10.0.1"), 2)
-	c.member(last, c.Ports[portID(1)].Record)
-	want := []string{"guest2", "guest3", "guest4", "guest5", "vxlan-hv2"}
-	for n := 2; n <= judgedPage; n++ {
-		inGroups(c.port(n, 1, fmt.Sprintf("10.10.0.%d", n)), 1)
-	}
 	c.remote(200, 1, "hv2")
-	p := Compile(&c.View)
-	if len(p.Problems) > 0 {
-		t.Fatal(p.Problems)
+	remotes, in := (maxVisits-1)/2, []int{1}
+	switch kind {
+	case "remote groups beside a stateless group":
+		remotes -= 2
+		c.group(3).Stateful = false
+		in = append(in, 3)
+	case "many groups of both kinds":
+		remotes, in = 0, nil
+		for n := range maxVisits / 2 {
+			c.group(300 + n).Stateful = n > 0
+			in = append(in, 300+n)
+		}
+		c.group(in[len(in)-1], "ingress IPv4")
 	}
-	packet := "ct_state=trk|new,ct_nw_src=10.10.0.1,ct_nw_dst=255.255.255.255,ct_nw_proto=17,ct_tp_src=1,ct_tp_dst=2," +
-		eth(11, 1, broadcast) + udp("10.10.0.1", "255.255.255.255", 1, 2)
-	if got, res := newSimRig(p).send(t, "br-int", packet); !slices.Equal(got, want) || len(res.Errors) > 0 {
-		t.Errorf("in the interpreter it comes out of %q, want %q: %v", got, want, res.Errors)
+	var rules []string
+	for n := range remotes {
+		rules = append(rules, fmt.Sprintf("ingress IPv4 group=%d", 100+n), fmt.Sprintf("egress IPv4 group=%d", 100+n))
 	}
+	c.group(1, rules...)
+	c.member(100+remotes-1, c.Ports[portID(1)].Record)
+	for n := 2; n <= judgedPage; n++ {
+		inGroups(c.port(n, 1, fmt.Sprintf("10.10.0.%d", n)), in...)
+	}
+	c.log(1, model.LogAll, "", "")
+	return c
+}
+
+// TestTheWorstPortsStayWithinTheSwitchsLimits floods to a page of ports that are
+// as costly as a port may be.
+func TestTheWorstPortsStayWithinTheSwitchsLimits(t *testing.T) {
 	r := newRig(t)
-	r.load(p)
-	if got := r.send("br-int", packet); !slices.Equal(got, want) {
-		t.Errorf("it comes out of %q, want %q", got, want)
+	want := []string{"guest2", "guest3", "guest4", "guest5", "vxlan-hv2"}
+	for _, kind := range []string{"remote groups", "remote groups beside a stateless group", "many groups of both kinds"} {
+		c := worstPorts(kind)
+		p := Compile(&c.View)
+		if len(p.Problems) > 0 {
+			t.Fatal(kind, p.Problems)
+		}
+		packet := "ct_state=trk|new,ct_nw_src=10.10.0.1,ct_nw_dst=255.255.255.255,ct_nw_proto=17,ct_tp_src=1,ct_tp_dst=2," +
+			eth(11, 1, broadcast) + udp("10.10.0.1", "255.255.255.255", 1, 2)
+		if got, res := newSimRig(p).send(t, "br-int", packet); !slices.Equal(got, want) || len(res.Errors) > 0 {
+			t.Errorf("%s: in the interpreter it comes out of %q, want %q: %v", kind, got, want, res.Errors)
+		}
+		r.load(p)
+		if got := r.send("br-int", packet); !slices.Equal(got, want) {
+			t.Errorf("%s: it comes out of %q, want %q", kind, got, want)
+		}
+		// Some groups more and the port is closed, alone.
+		one := c.Ports[portID(2)].Record
+		for n := range 3 {
+			c.group(290 + n)
+			one.SecurityGroups = append(one.SecurityGroups, groupID(290+n))
+		}
+		if p := Compile(&c.View); len(p.Problems) != 1 || p.Problems[0].ID != one.ID {
+			t.Errorf("%s: with more groups the problems are %v", kind, p.Problems)
+		}
 	}
 }

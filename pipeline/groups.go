@@ -295,9 +295,13 @@ func (s *state) kinds(p *port) (stateless, stateful bool) {
 }
 
 // tooCostly reports whether judging a packet for the port takes too many
-// lookups.
+// lookups. With groups of both kinds all are visited twice: for nothing by those
+// of the other kind.
 func (s *state) tooCostly(p *port) bool {
 	sum := 0
+	if stateless, stateful := s.kinds(p); stateless && stateful {
+		sum = len(p.groups)
+	}
 	for _, id := range p.groups {
 		if g := s.byID[id]; g != nil {
 			sum += g.cost()
