@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lepton-sdn/lepton/linux/linuxtest"
+	"github.com/lepton-sdn/lepton/linux/netns"
 	"github.com/lepton-sdn/lepton/model"
 )
 
@@ -337,6 +339,27 @@ func TestLinksThatOpenVSwitchMadeAnewAreTakenAgain(t *testing.T) {
 	outside := c.guest(tagExt, "", "203.0.113.2/24")
 	if out := linuxtest.Run(t, outside, "ping", "-c", "1", "-W", "5", "203.0.113.147"); !strings.Contains(out, "1 received") {
 		t.Error(out)
+	}
+}
+
+// TestARouterKeepsItsNamespaceWhenAnotherAgentLetsGoOfTheName is a router that
+// comes from a host on the same machine.
+func TestARouterKeepsItsNamespaceWhenAnotherAgentLetsGoOfTheName(t *testing.T) {
+	c := newCloud(t)
+	shorter := namespacePrefix + c.id
+	if _, err := netns.Ensure(shorter, "another agent"); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	c.begin()
+	c.seenAs(c.h1, "203.0.113.1:80", "203.0.113.147")
+	if err := netns.Delete(shorter, "another agent"); err != nil {
+		t.Fatal(err)
+	}
+	c.change(func(v *View) { delete(v.FloatingIPs, floatingID) })
+	c.seenAs(c.h2, "203.0.113.1:80", "203.0.113.147")
+	if got := c.namespaces(); !slices.Equal(got, []string{shorter + "-hv1"}) {
+		t.Errorf("namespaces %q", got)
 	}
 }
 

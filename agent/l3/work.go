@@ -112,8 +112,15 @@ func (j *job) realise(ctx context.Context) error {
 	return errors.Join(append(errs, err, unlimited, j.advertise(ctx))...)
 }
 
-// namespace makes the router's namespace if it is not there.
+// namespace makes the router's namespace if it is not there. One that this agent
+// has made stays the router's, also when the other agent lets go of the shorter
+// name.
 func (j *job) namespace() (name string, made bool, err error) {
+	for _, name = range j.names() {
+		if owner, exists, err := netns.Owner(name); err == nil && exists && owner == j.cfg.Owner {
+			return name, false, nil
+		}
+	}
 	for _, name = range j.names() {
 		made, err = netns.Ensure(name, j.cfg.Owner)
 		if !errors.Is(err, netns.ErrForeign) {

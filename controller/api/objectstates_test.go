@@ -57,3 +57,28 @@ func TestAFloatingAddressIsActiveWhenTheHostOfItsRouterSaysSo(t *testing.T) {
 		return nil
 	})
 }
+
+func TestARouterIsInErrorWhenItsHostSaysSo(t *testing.T) {
+	s := behind(t)
+	router := s.names["router"]
+	say := func(host string, state model.ObjectState) {
+		s.update(func(u *records.Update) error {
+			records.RouterBindings.Put(u, &model.RouterBinding{RouterID: router, Hosts: []model.RouterHost{{Host: "net1"}}})
+			records.ObjectStatuses.Put(u, &model.ObjectStatus{Kind: model.ObjectRouter, ID: router, Host: host, State: state})
+			return nil
+		})
+	}
+	expect := func(when, want string) {
+		t.Helper()
+		if got := s.do(200, "GET routers/$router", "")["status"]; got != want {
+			t.Errorf("%s: status %v, want %s", when, got, want)
+		}
+	}
+	expect("before it has a host", "ACTIVE")
+	say("net2", model.ObjectError)
+	expect("a host that does not have it cannot", "ACTIVE")
+	say("net1", model.ObjectError)
+	expect("its host cannot", "ERROR")
+	say("net1", model.ObjectActive)
+	expect("its host can", "ACTIVE")
+}

@@ -100,7 +100,7 @@ func routerAttrs() []attr[routerSpec, routerView] {
 			set: func(s *routerSpec, v any) { s.AdminStateUp = v.(bool) },
 			get: func(v *routerView) any { return v.AdminStateUp },
 		},
-		{name: "status", get: func(*routerView) any { return "ACTIVE" }, sort: true},
+		{name: "status", get: func(v *routerView) any { return v.Status }, sort: true},
 		{
 			name: "external_gateway_info", create: true, update: true, check: nullable(gatewayInfo), parts: gatewayParts,
 			set: func(s *routerSpec, v any) { s.GatewayInfo, _ = v.(*plugin.GatewaySpec) },

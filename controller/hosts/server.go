@@ -86,8 +86,9 @@ type Server struct {
 
 // New makes a server; Serve runs it.
 func New(cfg Config) *Server {
-	orDefault(&cfg.HeartbeatInterval, DefaultHeartbeatInterval)
 	orDefault(&cfg.AgentDownTime, DefaultAgentDownTime)
+	// An agent that misses one heartbeat is not dead.
+	orDefault(&cfg.HeartbeatInterval, min(DefaultHeartbeatInterval, cfg.AgentDownTime/3))
 	orDefault(&cfg.SendTimeout, DefaultSendTimeout)
 	orDefault(&cfg.MaxAgents, DefaultMaxAgents)
 	if cfg.Log == nil {

@@ -19,6 +19,8 @@ type RouterSpec struct {
 // RouterView is a router as the API shows it.
 type RouterView struct {
 	*model.Router
+	// Status is ACTIVE or ERROR.
+	Status string
 	// ExternalIPs are the addresses of the gateway.
 	ExternalIPs []model.FixedIP
 	// Zones are the availability zones of the agents that serve the router.
@@ -38,7 +40,7 @@ func externalPrefix(network string) string    { return "ext/" + network + "/" }
 
 // ViewRouter gives a router as the API shows it.
 func (p *Plugin) ViewRouter(r records.Reader, router *model.Router) *RouterView {
-	v := &RouterView{Router: router, Zones: zonesOf(r, hostsOfRouter(r, router.ID)), Helpers: slices.Collect(records.ConntrackHelpersByRouter.Get(r, router.ID))}
+	v := &RouterView{Router: router, Status: routerStatus(r, router.ID), Zones: zonesOf(r, hostsOfRouter(r, router.ID)), Helpers: slices.Collect(records.ConntrackHelpersByRouter.Get(r, router.ID))}
 	if router.Gateway != nil {
 		if port, ok := records.Ports.Get(r, router.Gateway.PortID); ok {
 			v.ExternalIPs = port.FixedIPs
