@@ -25,6 +25,8 @@ const (
 	optLinkAddress = 1
 	optPrefix      = 3
 	optMTU         = 5
+	optResolvers   = 25 // RFC 8106 section 5.1
+	optDomains     = 31 // RFC 8106 section 5.2
 )
 
 // endless is a lifetime that has no end. Guests are told once, when they ask, so
@@ -82,9 +84,30 @@ func (g guest) advertise(q packet) (packet, fate) {
 		m = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(m, endless), endless)
 		m = append(append(m, 0, 0, 0, 0), s.CIDR.Addr().AsSlice()...)
 	}
+	m = append(m, names(subnets)...)
 	p := packet{srcMAC: serverMAC, dstMAC: q.srcMAC, src: serverLinkLocal, dst: q.src, icmp: true, payload: m}
 	if q.src.IsUnspecified() {
 		p.dst = netip.IPv6LinkLocalAllNodes()
 	}
 	return p, answered
+}
+
+// names gives the options of name servers and domains, of the first subnet that
+// has any: a guest that makes its own addresses has nobody else to ask.
+func names(subnets []*answers.Subnet) (list []byte) {
+	for _, s := range subnets {
+		for _, o := range s.Options {
+			typ := map[uint16]byte{23: optResolvers, 24: optDomains}[o.Code]
+			if typ == 0 || len(o.Data) == 0 {
+				continue
+			}
+			data := append(o.Data[:len(o.Data):len(o.Data)], make([]byte, (8-len(o.Data)%8)%8)...)
+			list = append(list, typ, byte(1+len(data)/8), 0, 0)
+			list = append(binary.BigEndian.AppendUint32(list, endless), data...)
+		}
+		if len(list) > 0 {
+			break
+		}
+	}
+	return list
 }

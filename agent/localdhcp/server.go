@@ -3,6 +3,7 @@ package localdhcp
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,13 +116,20 @@ func (s *Server) Apply(u *rpc.Update) []string {
 	return changed
 }
 
-// Questions are those of a port that are answered.
-func (s *Server) Questions(port string) pipeline.Questions {
+// Questions are those of a port that are answered, and what of the records it
+// cannot be told, "" for nothing.
+func (s *Server) Questions(port string) (pipeline.Questions, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g, ok := s.book.guest(port)
 	if !ok {
-		return 0
+		return 0, ""
+	}
+	var texts []string
+	for _, p := range g.network.Problems {
+		if p.PortID == "" || p.PortID == port {
+			texts = append(texts, p.Text)
+		}
 	}
 	var q pipeline.Questions
 	if _, ok := g.network.Answer4(g.port); ok {
@@ -133,7 +141,7 @@ func (s *Server) Questions(port string) pipeline.Questions {
 	if len(g.advertised()) > 0 {
 		q |= pipeline.AskRouter
 	}
-	return q
+	return q, strings.Join(texts, "; ")
 }
 
 // Take takes a question that the switch sent. It never waits. What is beyond the

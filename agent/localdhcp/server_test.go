@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -188,9 +189,21 @@ func TestQuestionsFollowFromTheRecords(t *testing.T) {
 	} {
 		w := newWorld()
 		tc.change(w)
-		if got := w.server().Questions(guest1); got != tc.want {
-			t.Errorf("%s: %b, want %b", tc.what, got, tc.want)
+		if got, problem := w.server().Questions(guest1); got != tc.want || problem != "" {
+			t.Errorf("%s: %b, problem %q, want %b", tc.what, got, problem, tc.want)
 		}
+	}
+}
+
+func TestWhatCannotBeToldIsAProblemOfItsPort(t *testing.T) {
+	w := newWorld()
+	w.two.ExtraDHCPOpts = []model.DHCPOption{{Name: "nonsense", Value: "x", IPVersion: 4}}
+	s := w.server()
+	if got, problem := s.Questions(guest2); got&pipeline.AskDHCP == 0 || !strings.Contains(problem, `"nonsense"`) {
+		t.Errorf("%b, problem %q", got, problem)
+	}
+	if _, problem := s.Questions(guest1); problem != "" {
+		t.Errorf("the other port has the problem %q", problem)
 	}
 }
 
@@ -209,7 +222,7 @@ func TestAnUpdateNamesThePortsWhoseAnswersMayChange(t *testing.T) {
 	off := *w.four
 	off.EnableDHCP = false
 	step("a subnet loses DHCP", rpc.Update{Subnets: []*model.Subnet{&off}}, guest1, guest2)
-	if got := s.Questions(guest1); got&pipeline.AskDHCP != 0 {
+	if got, _ := s.Questions(guest1); got&pipeline.AskDHCP != 0 {
 		t.Error("DHCP is still answered")
 	}
 	step("a port of elsewhere", rpc.Update{Ports: []*model.Port{w.elsewhere_}})
@@ -217,7 +230,7 @@ func TestAnUpdateNamesThePortsWhoseAnswersMayChange(t *testing.T) {
 	step("a router comes", rpc.Update{Ports: w.Ports[len(w.Ports)-1:]}, guest1, guest2)
 	step("a router goes", rpc.Update{Deleted: rpc.Refs{Ports: []string{router1}}}, guest1, guest2)
 	step("a subnet goes", rpc.Update{Deleted: rpc.Refs{Subnets: []string{subnet6}}}, guest1, guest2)
-	if got := s.Questions(guest1); got != 0 {
+	if got, _ := s.Questions(guest1); got != 0 {
 		t.Errorf("without subnets %b are answered", got)
 	}
 	again := w.Update
@@ -255,6 +268,12 @@ func TestAdvertisementsTellOfPrefixesAndOfNoWayOut(t *testing.T) {
 		var found []layers.ICMPv6Opt
 		for _, o := range ra.Options {
 			found = append(found, o.Type)
+			if o.Type == 25 && !bytes.Equal(o.Data, append([]byte{0, 0, 255, 255, 255, 255}, addr("2001:db8:53::1").AsSlice()...)) {
+				t.Errorf("%s: name servers %x", mode, o.Data)
+			}
+			if o.Type == 31 && !bytes.Equal(o.Data, append([]byte{0, 0, 255, 255, 255, 255}, "\x0eopenstacklocal\x00"...)) {
+				t.Errorf("%s: domains %x", mode, o.Data)
+			}
 			switch o.Type {
 			case layers.ICMPv6OptPrefixInfo:
 				prefix, _ := netip.AddrFromSlice(o.Data[14:30])
@@ -267,7 +286,7 @@ func TestAdvertisementsTellOfPrefixesAndOfNoWayOut(t *testing.T) {
 				}
 			}
 		}
-		if !slices.Equal(found, []layers.ICMPv6Opt{layers.ICMPv6OptSourceAddress, layers.ICMPv6OptMTU, layers.ICMPv6OptPrefixInfo}) {
+		if !slices.Equal(found, []layers.ICMPv6Opt{layers.ICMPv6OptSourceAddress, layers.ICMPv6OptMTU, layers.ICMPv6OptPrefixInfo, 25, 31}) && mode != "slaac" {
 			t.Errorf("%s: options %v", mode, found)
 		}
 	}

@@ -52,8 +52,9 @@ type Responder interface {
 	// Apply takes the records. It gives the ids of this host's ports of which
 	// other questions may be answered than before.
 	Apply(u *rpc.Update) []string
-	// Questions are those of a port that are answered.
-	Questions(port string) pipeline.Questions
+	// Questions are those of a port that are answered, and what cannot be answered
+	// as the records want it, "" for nothing.
+	Questions(port string) (pipeline.Questions, string)
 	// Take takes a question that the switch sent. It never waits. send sends the
 	// answer to the same switch.
 	Take(p ofp.PacketIn, send SendPacket)

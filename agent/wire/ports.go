@@ -161,7 +161,7 @@ func (l *Loop) problemOfPort(p *model.Port) string {
 	return ""
 }
 
-// The sources of problems. sourcePort is followed by a port's id, sourceRefused
+// The sources of problems. sourcePort and sourceAnswers are followed by a port's id, sourceRefused
 // by a bridge's name.
 const (
 	sourcePort     = "port/"
@@ -171,6 +171,7 @@ const (
 	sourceVLANs    = "vlans"
 	sourceRecords  = "records"
 	sourceMeters   = "meters"
+	sourceAnswers  = "answers/"
 	sourceRefused  = "refused/"
 )
 

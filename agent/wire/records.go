@@ -84,6 +84,7 @@ func (l *Loop) lookAtPort(id string) {
 	rec := l.mirror.ports[id]
 	if rec == nil || rec.Host != l.cfg.Host {
 		l.problems.replace(sourcePort+id, l.strangers(id, rec))
+		l.problems.replace(sourceAnswers+id, nil)
 		delete(l.ports, id)
 		delete(l.waiting, id)
 		l.setRemote(id, rec)
@@ -107,15 +108,26 @@ func (l *Loop) lookAtPort(id string) {
 		l.problems.replace(sourcePort+id, map[string]string{"port " + id: problem})
 	}
 	if !ok || !known {
+		l.problems.replace(sourceAnswers+id, nil)
 		l.setLocal(id, pipeline.LocalPort{}, false)
 		return
 	}
-	local := pipeline.LocalPort{Record: rec, OFPort: uint32(chosen.ofport)}
-	if l.cfg.Responder != nil {
-		local.Asks = l.cfg.Responder.Questions(id)
-	}
-	l.setLocal(id, local, true)
+	l.setLocal(id, pipeline.LocalPort{Record: rec, OFPort: uint32(chosen.ofport), Asks: l.asks(id)}, true)
 	l.db.tags[chosen.name] = int(network.VLAN)
+}
+
+// asks gives the questions of a port that are answered here.
+func (l *Loop) asks(id string) pipeline.Questions {
+	if l.cfg.Responder == nil {
+		return 0
+	}
+	questions, text := l.cfg.Responder.Questions(id)
+	found := map[string]string{}
+	if text != "" {
+		found["port "+id] = text
+	}
+	l.problems.replace(sourceAnswers+id, found)
+	return questions
 }
 
 // choose finds the interface that is the port. ok is false when the port is

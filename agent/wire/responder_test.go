@@ -41,13 +41,13 @@ func (b *butler) Apply(u *rpc.Update) []string {
 	return changed
 }
 
-func (b *butler) Questions(port string) pipeline.Questions {
+func (b *butler) Questions(port string) (pipeline.Questions, string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.dhcp && b.ports[port] {
-		return pipeline.AskDHCP
+		return pipeline.AskDHCP, "has an odd option"
 	}
-	return 0
+	return 0, ""
 }
 
 func (b *butler) Take(p ofp.PacketIn, send wire.SendPacket) {
@@ -72,6 +72,9 @@ func TestQuestionsOfPortsGoToTheResponderAsSoonAsItKnowsThePort(t *testing.T) {
 	if !asks(here) || asks(there) {
 		t.Fatalf("the flows of questions are not there when the port is ACTIVE:\n%s", strings.Join(h.switches["br-int"].text(), "\n"))
 	}
+	if got := h.cloud.problemTexts(); !strings.Contains(got, "port "+here.ID+": has an odd option") {
+		t.Errorf("problems: %s", got)
+	}
 	br := h.switches["br-int"]
 	br.mu.Lock()
 	meters := fmt.Sprint(br.meters)
@@ -92,6 +95,9 @@ func TestQuestionsOfPortsGoToTheResponderAsSoonAsItKnowsThePort(t *testing.T) {
 	off.EnableDHCP = false
 	h.cloud.updates <- rpc.Update{Revision: 11, Settings: settings, Subnets: []*model.Subnet{&off}}
 	h.settled(11)
+	if got := h.cloud.problemTexts(); got != "" {
+		t.Errorf("problems that are over: %s", got)
+	}
 	if asks(here) {
 		t.Error("questions come although nobody answers any more")
 	}

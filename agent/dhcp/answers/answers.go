@@ -25,8 +25,9 @@ type Settings struct {
 	// ForceMetadata on all subnets.
 	IsolatedMetadata, ForceMetadata bool
 	// NoResolver tells that who answers DHCP answers no DNS: a subnet without name
-	// servers of its own gets none.
+	// servers of its own gets Resolvers.
 	NoResolver bool
+	Resolvers  []netip.Addr
 }
 
 // Input is what the answers for one network are made from.

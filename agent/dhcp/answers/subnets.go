@@ -137,16 +137,18 @@ func (in Input) routes(s *model.Subnet, sub *Subnet) (routes []model.HostRoute, 
 	return routes, gateway
 }
 
-// resolvers names the name servers of a subnet: its own, or the DHCP servers.
+// resolvers names the name servers of a subnet: its own, or the DHCP servers, or
+// those that are named in their place.
 // The unspecified address asks for none.
 func (in Input) resolvers(code uint16, s *model.Subnet, sub *Subnet) Option {
-	list := slices.DeleteFunc(slices.Clone(s.DNSNameservers), func(a netip.Addr) bool {
-		return !a.IsValid() || a.Is4() != (s.IPVersion == 4)
-	})
+	alien := func(a netip.Addr) bool { return !a.IsValid() || a.Is4() != (s.IPVersion == 4) }
+	list := slices.DeleteFunc(slices.Clone(s.DNSNameservers), alien)
 	switch {
 	case slices.ContainsFunc(list, netip.Addr.IsUnspecified):
 		list = nil
-	case len(list) == 0 && !in.Settings.NoResolver:
+	case len(list) == 0 && in.Settings.NoResolver:
+		list = slices.DeleteFunc(slices.Clone(in.Settings.Resolvers), alien)
+	case len(list) == 0:
 		list = sub.Servers
 	}
 	if code == 6 {
