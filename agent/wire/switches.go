@@ -160,14 +160,14 @@ func (d *driver) serve(ctx context.Context) error {
 	if !d.tell(ctx, switchEvent{kind: switchSynced, have: m.limited(have), took: time.Since(began), meterless: m.refused}) {
 		return ctx.Err()
 	}
-	return d.work(ctx, sw, d.packets != nil && m.refused == nil)
+	return d.work(ctx, sw, m)
 }
 
-// work carries out jobs until the connection ends, and looks after the meters
-// where there are any.
-func (d *driver) work(ctx context.Context, sw Switch, metered bool) error {
+// work carries out jobs until the connection ends, and looks after the meters of
+// logs where there are any.
+func (d *driver) work(ctx context.Context, sw Switch, m meters) error {
 	var look <-chan time.Time
-	if metered {
+	if len(m.kept) > 0 {
 		ticker := time.NewTicker(d.meterInterval)
 		defer ticker.Stop()
 		look = ticker.C
@@ -187,7 +187,7 @@ func (d *driver) work(ctx context.Context, sw Switch, metered bool) error {
 				return err
 			}
 		case <-look:
-			if err := d.lookAtMeters(ctx, sw); err != nil {
+			if err := d.lookAtMeters(ctx, sw, m.kept); err != nil {
 				return err
 			}
 		}
