@@ -106,7 +106,7 @@ func Run(ctx context.Context, o Options) error {
 		Metrics: feed.NewMetrics(reg), Log: o.Log,
 	})
 	dhcp := localdhcp.New(localdhcp.Config{
-		Host: cfg.Host, Settings: answers.Settings{LeaseTime: leaseTime, NoResolver: true}, Log: o.Log, Registerer: reg,
+		Host: cfg.Host, Settings: answers.Settings{LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true}, Log: o.Log, Registerer: reg,
 	})
 	loop := wire.New(wire.Config{
 		Host:         cfg.Host,
@@ -127,6 +127,14 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer children.Close()
 	g, ctx := errgroup.WithContext(ctx)
+	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
+		return fmt.Errorf("run_dir: %w", err)
+	}
+	if slices.Contains(cfg.Roles, "dhcp") {
+		if err := serveDHCP(ctx, g, o, instance, db, updates); err != nil {
+			return err
+		}
+	}
 	if slices.Contains(cfg.Roles, "l3") {
 		routers := l3.New(l3.Config{
 			Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir,
@@ -165,9 +173,6 @@ func Run(ctx context.Context, o Options) error {
 	o.Ready()
 	return g.Wait()
 }
-
-// leaseTime is how long an address is given for.
-const leaseTime = 24 * time.Hour
 
 // metadataLoop prepares the metadata proxy, which is this program again.
 func metadataLoop(o Options, instance string, children *child.Supervisor, updates *feed.Feed) (*metadata.Loop, error) {

@@ -27,6 +27,7 @@ type Config struct {
 	OVS     OVS     `yaml:"ovs"`
 	Tunnel  Tunnel  `yaml:"tunnel"`
 	L2      L2      `yaml:"l2"`
+	DHCP    DHCP    `yaml:"dhcp"`
 	Metrics Metrics `yaml:"metrics"`
 	Log     Log     `yaml:"log"`
 	// Brake holds back what would remove too much at once.
@@ -181,6 +182,7 @@ func Default() *Config {
 		},
 		Tunnel:  Tunnel{VXLANPort: 4789, DF: true},
 		L2:      L2{ARPResponder: true},
+		DHCP:    DHCP{LeaseDuration: 86400, EnableIsolatedMetadata: true},
 		Metrics: Metrics{Listen: "127.0.0.1:9699"},
 		Log:     Log{Level: "info"},
 
@@ -245,6 +247,7 @@ func (c *Config) Validate() error {
 	if c.Brake.Floor < 0 {
 		e.Add("brake.floor", "%d is less than 0", c.Brake.Floor)
 	}
+	c.DHCP.check(&e)
 	return e.Err()
 }
 

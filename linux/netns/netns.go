@@ -47,14 +47,22 @@ func Ensure(name, owner string) (made bool, err error) {
 	if err := checkName(name); err != nil {
 		return false, err
 	}
-	found, exists, err := Owner(name)
-	switch {
-	case err != nil:
+	if exists, err := belongs(name, owner); exists || err != nil {
 		return false, err
-	case exists && found == owner:
-		return false, nil
-	case exists && found != "":
-		return false, fmt.Errorf("network namespace %s: %w, %q", name, ErrForeign, found)
+	}
+	// Another program may be about to make it: two would mount two namespaces on
+	// one name.
+	unlock, err := lock()
+	if err != nil {
+		return false, fmt.Errorf("create network namespace %s: %w", name, err)
+	}
+	defer unlock()
+	if exists, err := belongs(name, owner); exists || err != nil {
+		return false, err
+	}
+	exists, err := mounted(name)
+	if err != nil {
+		return false, err
 	}
 	// A maker that died half-way left a file without a namespace, or a namespace
 	// without an owner.
@@ -67,6 +75,32 @@ func Ensure(name, owner string) (made bool, err error) {
 		return false, fmt.Errorf("create network namespace %s: %w", name, err)
 	}
 	return true, nil
+}
+
+// belongs reports whether the namespace is there and has this owner. It fails
+// with ErrForeign when it has another one.
+func belongs(name, owner string) (bool, error) {
+	found, exists, err := Owner(name)
+	if err == nil && exists && found != "" && found != owner {
+		err = fmt.Errorf("network namespace %s: %w, %q", name, ErrForeign, found)
+	}
+	return exists && found == owner, err
+}
+
+// lock keeps other programs from making namespaces, until the function that it
+// gives is called or the program ends.
+func lock() (func(), error) {
+	if err := os.MkdirAll(Dir, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.Open(Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(os.NewSyscallError("flock", err), dir.Close())
+	}
+	return func() { _ = dir.Close() }, nil
 }
 
 // claim puts loopback up and writes the owner on it, last.

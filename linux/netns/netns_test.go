@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lepton-sdn/lepton/linux/linuxtest"
@@ -144,5 +146,39 @@ func TestADeletedLinkIsGone(t *testing.T) {
 	}
 	if err := netns.DeleteLink(a, "x0"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestOfManyWhoMakeANamespaceOneDoes(t *testing.T) {
+	name := linuxtest.Name(t)
+	var made, foreign atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			owner := linuxtest.Owner
+			if i%2 == 1 {
+				owner = "another"
+			}
+			did, err := netns.Ensure(name, owner)
+			switch {
+			case errors.Is(err, netns.ErrForeign):
+				foreign.Add(1)
+			case err != nil:
+				t.Error(err)
+			case did:
+				made.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if made.Load() != 1 || foreign.Load() != 4 {
+		t.Errorf("%d made it, to %d it was foreign", made.Load(), foreign.Load())
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || strings.Count(string(mounts), name+" ") != 1 {
+		t.Errorf("%d are mounted, %v", strings.Count(string(mounts), name+" "), err)
+	}
+	if owner, _, _ := netns.Owner(name); owner != linuxtest.Owner {
+		linuxtest.Run(t, name, "ip", "link", "set", "lo", "alias", linuxtest.Owner)
 	}
 }

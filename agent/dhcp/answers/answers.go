@@ -93,7 +93,8 @@ type Subnet struct {
 	// host's own first. Server is that one, invalid for none.
 	Servers []netip.Addr
 	Server  netip.Addr
-	// Options are those of all ports, by code: of DHCPv4 or of DHCPv6.
+	// Options are those of all ports, by code: of DHCPv4 or of DHCPv6. With SLAAC
+	// there is nobody to ask for them, and they are what advertisements tell.
 	Options   []Option
 	LeaseTime time.Duration
 }
@@ -185,7 +186,7 @@ func (n *Network) Answer4(p *Port) (Answer, bool) {
 		return Answer{}, false
 	}
 	a := Answer{Leases: []Lease{*p.V4}, LeaseTime: p.V4.Subnet.LeaseTime, Options: p.V4.Subnet.Options}
-	a.Options = merge(a.Options, []Option{{Code: 12, Name: "hostname", Text: p.V4.Host, Data: []byte(p.V4.Host)}})
+	a.Options = merge(a.Options, []Option{{Code: 12, Name: "hostname", Text: p.V4.Host, Data: []byte(p.V4.Host), Characters: true}})
 	a.Options = merge(a.Options, p.Own4)
 	return a, true
 }

@@ -24,6 +24,9 @@ type Option struct {
 	// Text is the value as people write it, of printable ASCII; "" where it can
 	// only be written as bytes.
 	Text string
+	// Characters tells that the value is always a text, of printable ASCII, or
+	// (60 of DHCPv6) several with commas between them.
+	Characters bool
 	// Data is the value as it is sent. Nil means that the option is not sent.
 	Data []byte
 	// Client limits the option to some clients.
@@ -182,7 +185,7 @@ func Encode(o model.DHCPOption) (Option, error) {
 	if err != nil {
 		return Option{}, err
 	}
-	out := Option{Code: k.code, Name: k.name, Client: client}
+	out := Option{Code: k.code, Name: k.name, Client: client, Characters: k.as == text || k.as == params}
 	if o.Value == "" {
 		return out, nil
 	}
@@ -195,10 +198,35 @@ func Encode(o model.DHCPOption) (Option, error) {
 	if len(out.Data) > maxOption {
 		return Option{}, fmt.Errorf("value takes %d bytes, and %d are the most", len(out.Data), maxOption)
 	}
-	if printable(o.Value) {
-		out.Text = o.Value
-	}
+	out.Text = canonical(k.as, o.Value, out.Data, v6)
 	return out, nil
+}
+
+// canonical is how a value is written: in one way for addresses and numbers,
+// which may be given with blanks and in other ways.
+func canonical(as format, value string, data []byte, v6 bool) string {
+	switch as {
+	case addrs:
+		size := map[bool]int{false: 4, true: 16}[v6]
+		var list []netip.Addr
+		for b := range slices.Chunk(data, size) {
+			a, _ := netip.AddrFromSlice(b)
+			list = append(list, a)
+		}
+		return join(list)
+	case u8, u16, u32:
+		var n uint64
+		for _, b := range data {
+			n = n<<8 | uint64(b)
+		}
+		return strconv.FormatUint(n, 10)
+	case names, routes:
+		return strings.ReplaceAll(value, " ", "")
+	}
+	if printable(value) {
+		return value
+	}
+	return ""
 }
 
 // clientOf cuts the clients off an option's name.
@@ -256,8 +284,8 @@ func encode(as format, value string, v6 bool) ([]byte, error) {
 		return encodeNumber(value, 2)
 	case u32:
 		return encodeNumber(value, 4)
-	case text:
-		return []byte(value), nil
+	case text, params:
+		return encodeText(as, value)
 	case names:
 		var out []byte
 		for n := range strings.SplitSeq(value, ",") {
@@ -270,14 +298,22 @@ func encode(as format, value string, v6 bool) ([]byte, error) {
 		return out, nil
 	case routes:
 		return encodeRoutes(value)
-	case params:
-		var out []byte
-		for p := range strings.SplitSeq(value, ",") {
-			out = append(binary.BigEndian.AppendUint16(out, uint16(len(p))), p...)
-		}
-		return out, nil
 	}
 	return encodeGuess(value, v6), nil
+}
+
+func encodeText(as format, value string) ([]byte, error) {
+	if !printable(value) {
+		return nil, errors.New("it has characters that are not printable ASCII")
+	}
+	if as == text {
+		return []byte(value), nil
+	}
+	var out []byte
+	for p := range strings.SplitSeq(value, ",") {
+		out = append(binary.BigEndian.AppendUint16(out, uint16(len(p))), p...)
+	}
+	return out, nil
 }
 
 // wireName writes a domain name as labels with lengths, without compression.

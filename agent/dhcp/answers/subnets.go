@@ -49,7 +49,7 @@ func (in Input) subnet(s *model.Subnet, n *Network) *Subnet {
 	out.Advertise = s.IPVersion == 6 && s.IPv6RAMode != "" && !routed && s.CIDR.Bits() == 64
 	if out.Mode == V4 {
 		out.Options = in.options4(s, out, n)
-	} else if out.Mode != SLAAC {
+	} else {
 		out.Options = in.options6(s, out, n)
 	}
 	return out
@@ -91,7 +91,7 @@ func (in Input) options4(s *model.Subnet, sub *Subnet, n *Network) []Option {
 	}
 	out = append(out, in.resolvers(6, s, sub))
 	if n.Domain != "" {
-		out = append(out, Option{Code: 15, Name: "domain-name", Text: n.Domain, Data: []byte(n.Domain)})
+		out = append(out, Option{Code: 15, Name: "domain-name", Text: n.Domain, Data: []byte(n.Domain), Characters: true})
 	}
 	if n.MTU > 0 {
 		out = append(out, Option{

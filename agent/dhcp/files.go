@@ -1,0 +1,263 @@
+package dhcp
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lepton-sdn/lepton/agent/dhcp/answers"
+)
+
+// args are dnsmasq's arguments, but for those that name files. Whoever is not in
+// the hosts file is not answered at all, and who is in it is believed when it
+// asks for its address again, whatever dnsmasq remembers.
+func args(n *answers.Network, link string, o Options) []string {
+	out := []string{"--no-hosts", "--keep-in-foreground", "--conf-file=/dev/null"}
+	if !o.LocalResolver {
+		out = append(out, "--no-resolv")
+	}
+	for _, s := range o.Servers {
+		out = append(out, fmt.Sprintf("--server=%s#%d", s.Addr(), s.Port()))
+	}
+	out = append(out,
+		"--dhcp-match=set:ipxe,175", "--dhcp-userclass=set:ipxe6,iPXE", "--local-service", "--bind-dynamic",
+		"--dhcp-authoritative", "--dhcp-ignore=tag:!known", "--local=/"+serialDomain+"/",
+		"--quiet-dhcp", "--quiet-dhcp6", "--quiet-ra")
+	enable, advertise := false, false
+	for _, s := range n.Subnets {
+		if r := dhcpRange(s); r != "" {
+			out = append(out, r)
+		}
+		advertise = advertise || s.Advertise
+		enable = enable || s.Advertise && s.Mode == answers.Stateful
+	}
+	if enable {
+		out = append(out, "--enable-ra")
+	}
+	if advertise { // every ten minutes, as a router that is no way out
+		out = append(out, "--ra-param="+link+",0,0")
+	}
+	if n.MTU > 0 {
+		out = append(out, fmt.Sprintf("--dhcp-option-force=option:mtu,%d", n.MTU))
+	}
+	out = append(out, fmt.Sprintf("--dhcp-lease-max=%d", 1<<24))
+	if n.Domain != "" {
+		out = append(out, "--domain="+n.Domain)
+	}
+	return out
+}
+
+// dhcpRange has dnsmasq serve a subnet, from which it gives nothing away that is
+// not in the hosts file; "" when there is nothing to serve.
+func dhcpRange(s *answers.Subnet) string {
+	lease := "infinite"
+	if s.LeaseTime >= 0 {
+		lease = fmt.Sprintf("%ds", s.LeaseTime/time.Second)
+	}
+	mode := "static"
+	switch {
+	case s.Mode == answers.V4:
+		return fmt.Sprintf("--dhcp-range=set:%s,%s,static,%s,%s", subnetTag(s), s.CIDR.Addr(), option(s, 1).Text, lease)
+	case s.Mode == answers.SLAAC && !s.Advertise:
+		return ""
+	case s.Mode == answers.SLAAC:
+		mode = "ra-only"
+	case s.Mode == answers.Stateless && s.Advertise:
+		mode = "ra-stateless"
+	}
+	return fmt.Sprintf("--dhcp-range=set:%s,%s,%s,%d,%s", subnetTag(s), s.CIDR.Addr(), mode, s.CIDR.Bits(), lease)
+}
+
+func subnetTag(s *answers.Subnet) string { return "subnet-" + s.ID }
+func portTag(p *answers.Port) string     { return "port-" + p.ID }
+
+func option(s *answers.Subnet, code uint16) answers.Option {
+	for _, o := range s.Options {
+		if o.Code == code {
+			return o
+		}
+	}
+	return answers.Option{}
+}
+
+// addHosts writes the file of --dhcp-hostsfile: who gets which address.
+func (s *Server) addHosts(n *answers.Network) {
+	var b strings.Builder
+	for _, p := range n.Ports {
+		before := b.Len()
+		if p.V4 != nil && p.V4.Subnet.Server.IsValid() {
+			s.line(&b, n, p, []answers.Lease{*p.V4})
+		}
+		// dnsmasq gives no address of Auto, but has to know who may ask.
+		var six []answers.Lease
+		for _, l := range append(append(six, p.V6...), p.Auto...) {
+			if l.Subnet.Server.IsValid() {
+				six = append(six, l)
+			}
+		}
+		if len(six) > 0 {
+			s.line(&b, n, p, six)
+		}
+		if b.Len() > before && !p.Trusted {
+			s.Serves = append(s.Serves, p.ID)
+		}
+	}
+	s.Hosts = b.String()
+}
+
+func (s *Server) line(b *strings.Builder, n *answers.Network, p *answers.Port, leases []answers.Lease) {
+	b.WriteString(p.MAC.String())
+	v4 := leases[0].IP.Is4()
+	if p.ClientID != "" && v4 {
+		b.WriteString(",id:" + p.ClientID)
+	}
+	b.WriteString("," + leases[0].Host)
+	if n.Domain != "" {
+		b.WriteString("." + n.Domain)
+	}
+	for _, l := range leases {
+		s.Leases[l.IP] = p.MAC
+		if v4 {
+			b.WriteString("," + l.IP.String())
+		} else {
+			b.WriteString(",[" + l.IP.String() + "]")
+		}
+	}
+	if own := len(p.Own4) > 0 && v4 || len(p.Own6) > 0 && !v4; own {
+		b.WriteString(",set:" + portTag(p))
+	}
+	b.WriteString("\n")
+}
+
+// namesFile is the file of --addn-hosts: what DNS answers.
+func namesFile(n *answers.Network) string {
+	var b strings.Builder
+	for _, name := range n.Names {
+		fmt.Fprintf(&b, "%s\t%s\n", name.IP, strings.Join(name.Names, " "))
+	}
+	return b.String()
+}
+
+// optsFile is the file of --dhcp-optsfile. Of two lines that apply to a client
+// the later one counts.
+func optsFile(n *answers.Network) string {
+	var b strings.Builder
+	for _, s := range n.Subnets {
+		for _, o := range s.Options {
+			switch {
+			case s.Mode == answers.V4 && (o.Code == 1 || o.Code == 15 || o.Code == 26 || o.Code == 28):
+				continue // it sends them by itself, or an argument says so
+			case (o.Name == "dns-server") && len(s.Servers) == 1 && o.Text == s.Server.String():
+				continue // that is what it does by itself
+			}
+			b.WriteString(optionLine(subnetTag(s), o, s.Mode != answers.V4))
+		}
+	}
+	for _, p := range n.Ports {
+		for _, o := range p.Own4 {
+			b.WriteString(optionLine(portTag(p), o, false))
+		}
+		for _, o := range p.Own6 {
+			b.WriteString(optionLine(portTag(p), o, true))
+		}
+	}
+	return b.String()
+}
+
+// optionLine is a line of --dhcp-optsfile.
+func optionLine(tag string, o answers.Option, v6 bool) string {
+	line := "tag:" + tag + ","
+	if o.Client != answers.Any {
+		line += "tag:" + string(o.Client) + ","
+	}
+	switch {
+	case o.Name != "" && v6:
+		line += "option6:" + o.Name
+	case o.Name != "":
+		line += "option:" + o.Name
+	case v6:
+		line += fmt.Sprintf("option6:%d", o.Code)
+	default:
+		line += fmt.Sprint(o.Code)
+	}
+	if o.Data != nil {
+		line += "," + optionValue(o, v6)
+	}
+	return line + "\n"
+}
+
+// lists are options whose values, which answers has checked, are lists of names
+// or routes; by whether they are of DHCPv6.
+var lists = map[bool][]uint16{false: {119, 121, 249}, true: {21, 24, 29, 30}}
+
+// optionValue writes a value so that dnsmasq reads it as what it is: as people
+// write it where that is beyond doubt, in quotes where it is always a text, and
+// as bytes elsewhere. Outside quotes it holds no character that means something
+// to dnsmasq but the commas of a list.
+func optionValue(o answers.Option, v6 bool) string {
+	switch {
+	case addressList(o.Text, v6):
+		if v6 {
+			return "[" + strings.Join(strings.Split(o.Text, ","), "],[") + "]"
+		}
+		return o.Text
+	case plain(o.Text), slices.Contains(lists[v6], o.Code):
+		return o.Text
+	case v6 && o.Code == 60:
+		var parts []string
+		for p := range strings.SplitSeq(o.Text, ",") {
+			parts = append(parts, quoted(p))
+		}
+		return strings.Join(parts, ",")
+	case o.Characters:
+		return quoted(o.Text)
+	case len(o.Data) == 1: // a byte alone would be taken for a decimal number
+		return fmt.Sprint(o.Data[0])
+	}
+	h := hex.EncodeToString(o.Data)
+	var b strings.Builder
+	for i := 0; i < len(h); i += 2 {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(h[i : i+2])
+	}
+	return b.String()
+}
+
+// quoted writes printable ASCII in quotes.
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
+
+func addressList(text string, v6 bool) bool {
+	for s := range strings.SplitSeq(text, ",") {
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Is4() == v6 || a.Zone() != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// plain reports whether the text is one word that dnsmasq takes for nothing but
+// characters, or a number for a number.
+func plain(text string) bool {
+	letter := false
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case c >= 'g' && c <= 'z' || c >= 'G' && c <= 'Z':
+			letter = true // no hexadecimal digit
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
+		case i > 0 && strings.IndexByte("./:@+=_~-", c) >= 0:
+		default:
+			return false
+		}
+	}
+	digits := strings.Trim(text, "0123456789") == ""
+	return text != "" && (letter || digits)
+}
