@@ -47,7 +47,7 @@ func (l *Lab) Place(name string) (*Place, error) {
 		return nil, err
 	}
 	// A guest knows nothing of its host's switch.
-	env := append(withoutVariables(h.environment(), "OVS_", "OS_", "LEPTON_HOST="), mark)
+	env := append(withoutVariables(h.environment(), "OVS_", "OS_", "LEPTON_HOST=", "LEPTON_AGENT_CONFIG="), mark)
 	return &Place{g.Name, g.Namespace, env}, nil
 }
 

@@ -55,7 +55,7 @@ func (h HostPlan) environment() []string {
 	return append(withoutVariables(os.Environ(), "OVS_", "OS_", markVariable+"="),
 		"OVS_RUNDIR="+h.ovsDir(), "OVS_DBDIR="+h.ovsDir(), "OVS_LOGDIR="+h.ovsDir(),
 		"OS_AUTH_TYPE=none", "OS_ENDPOINT=http://"+apiListen,
-		"LEPTON_HOST="+h.Name)
+		"LEPTON_HOST="+h.Name, "LEPTON_AGENT_CONFIG="+h.configFile(agentProgram))
 }
 
 func withoutVariables(env []string, prefixes ...string) []string {

@@ -49,14 +49,15 @@ func unusable(format string, args ...any) error {
 // errTorn is a frame that the file ends in.
 var errTorn = errors.New("the file ends within a frame")
 
-// read reads a whole file and gives what it adds up to.
+// read reads a whole file and gives what it adds up to. The zero owner stands
+// for any.
 func read(r io.Reader, owner Owner) (*rpc.Update, error) {
 	in := &frames{r: bufio.NewReaderSize(r, 64<<10)}
 	h, err := in.head()
 	if err != nil {
 		return nil, err
 	}
-	if h.Owner != owner {
+	if owner != (Owner{}) && h.Owner != owner {
 		return nil, unusable("the records are of host %q, instance %q; this is host %q, instance %q",
 			h.Host, h.Instance, owner.Host, owner.Instance)
 	}

@@ -59,6 +59,10 @@ func (s *Store) Load() (*rpc.Update, error) {
 	return u, nil
 }
 
+// Read reads the records of whatever host the file is of, for an operator to
+// look at.
+func Read(path string) (*rpc.Update, error) { return New(path, Owner{}).Load() }
+
 // Replace writes a full update in the place of all that was there. When it
 // returns without error the update outlives a loss of power.
 func (s *Store) Replace(u *rpc.Update) (err error) {

@@ -38,10 +38,12 @@ var arrows = map[string][]string{
 	"controller": {"config", "flows", "model", "pipeline", "pki", "rpc", "store", "telemetry"},
 	// The agent never touches the store.
 	"agent": {"config", "flows", "flows/ofp", "linux", "model", "ovsdb", "pipeline", "pki", "rpc", "telemetry"},
+	// What an operator looks at on a host.
+	"inspect": {"agent", "flows", "flows/ofp", "model", "ovsdb", "pipeline", "rpc"},
 	// The lab runs the real programs, so it imports none of their parts.
 	"lab": {"config", "model", "pki"},
 
-	"cmd":  {"agent", "config", "controller", "flows", "lab", "model", "pipeline", "pki", "program", "rpc", "telemetry"},
+	"cmd":  {"agent", "config", "controller", "flows", "inspect", "lab", "model", "pipeline", "pki", "program", "rpc", "telemetry"},
 	"test": {"*"},
 }
 

@@ -1,0 +1,42 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lepton-sdn/lepton/lab"
+)
+
+// An operator on a host sees whose the flows are, also with the agent stopped.
+func TestLeptonctlNamesTheObjectsBehindFlows(t *testing.T) {
+	c := Start(t, "two-node")
+	n := c.Network(nil)
+	c.Subnet(n, "10.0.0.0/24")
+	web := c.SecurityGroup("web")
+	server, client := c.GuestIn("hv2", "server", n, web), c.Guest("hv1", "client", n)
+	icmp := c.Rule("hv2", web, Attributes{"protocol": "icmp"})
+	c.Ping(client, server.IP(4), lab.Ping{Count: 3})
+
+	leptonctl := filepath.Join(BinDir(), "leptonctl")
+	c.Must(c.Lab.Stop(t.Context(), "hv2", "agent", false))
+	see := func(what string, words ...string) {
+		t.Helper()
+		out := c.Exec("hv2", append([]string{leptonctl}, strings.Fields(what)...)...)
+		for _, w := range words {
+			if !strings.Contains(out, w) {
+				t.Errorf("leptonctl %s does not tell %q:\n%s", what, w, out)
+			}
+		}
+	}
+	see("flows --table 82 --hit", "table 82 ingress_rules", "security group rule "+icmp+" (ingress IPv4 icmp)")
+	see("flows --object "+server.Port.ID, `port `+server.Port.ID+` "server"`, "table 61 local_mac_direct", "identity of port")
+	see("flows br-tun", "table 0 ", "tunnel of network "+n.ID)
+	see("flows -o json --table 82", `"owner": "security group rule `+icmp)
+	packet := fmt.Sprintf("in_port=patch-tun,dl_vlan=1,dl_src=%s,dl_dst=%s,icmp,nw_src=%s,nw_dst=%s", client.Port.MAC, server.Port.MAC, client.IP(4), server.IP(4))
+	see("trace br-int "+packet, "← network "+n.ID, "← security group rule "+icmp)
+	if err := c.Lab.Start(t.Context(), "hv2", "agent"); err != nil {
+		t.Fatal(err)
+	}
+}
