@@ -23,10 +23,11 @@ func main() {
 	sizes := flag.String("ports", "50,200,500", "numbers of ports to plug at once")
 	stored := flag.String("stored", "10000,100000", "numbers of `ports` stored while the API is under load; empty: none")
 	long := flag.Duration("load", 2*time.Second, "how long each kind of request is sent by so many clients")
+	spaces := flag.String("metadata", "1,200", "numbers of `namespaces` in which guests ask for metadata; empty: none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, options{*bin, *sizes, *stored, *long}); err != nil {
+	if err := run(ctx, options{*bin, *sizes, *stored, *spaces, *long}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -34,8 +35,8 @@ func main() {
 
 // options are the program's flags.
 type options struct {
-	bin, sizes, stored string
-	long               time.Duration
+	bin, sizes, stored, spaces string
+	long                       time.Duration
 }
 
 // numbers reads a list of numbers.
@@ -77,10 +78,19 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	spaces, err := numbers("metadata", o.spaces)
+	if err != nil {
+		return err
+	}
 	b := &bench{}
 	defer b.print()
 	if len(sizes) > 0 {
 		if err := b.inLab(ctx, o.bin, sizes); err != nil {
+			return err
+		}
+	}
+	for _, n := range spaces {
+		if err := b.metadata(ctx, o.bin, n, o.long); err != nil {
 			return err
 		}
 	}
