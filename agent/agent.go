@@ -106,7 +106,7 @@ func Run(ctx context.Context, o Options) error {
 		Metrics: feed.NewMetrics(reg), Log: o.Log,
 	})
 	dhcp := localdhcp.New(localdhcp.Config{
-		Host: cfg.Host, Settings: answers.Settings{LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true}, Log: o.Log, Registerer: reg,
+		Host: cfg.Host, Settings: answers.Settings{LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true, Resolvers: cfg.DHCP.Resolvers()}, Log: o.Log, Registerer: reg,
 	})
 	loop := wire.New(wire.Config{
 		Host:         cfg.Host,

@@ -13,7 +13,9 @@ type DHCP struct {
 	// ever.
 	LeaseDuration int `yaml:"lease_duration"`
 	// DNSServers are what the networks' servers ask for names that they do not
-	// know: addresses, or ADDRESS:PORT ([ADDRESS]:PORT).
+	// know: addresses, or ADDRESS:PORT ([ADDRESS]:PORT). With dhcp.mode: local
+	// guests of subnets without name servers of their own are told of those at
+	// port 53.
 	DNSServers []string `yaml:"dnsmasq_dns_servers"`
 	// LocalResolv has them ask the name servers of this host's resolv.conf.
 	LocalResolv bool `yaml:"dnsmasq_local_resolv"`
@@ -48,6 +50,18 @@ func (d DHCP) Servers() []netip.AddrPort {
 	for _, s := range d.DNSServers {
 		if a, err := dnsServer(s); err == nil {
 			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Resolvers are those of the servers that guests can be told of: on the port that
+// every guest asks.
+func (d DHCP) Resolvers() []netip.Addr {
+	var out []netip.Addr
+	for _, a := range d.Servers() {
+		if a.Port() == 53 {
+			out = append(out, a.Addr())
 		}
 	}
 	return out

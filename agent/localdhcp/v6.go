@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -165,11 +166,11 @@ func (s server6) lease(r *dhcpv6.Message) {
 func (s server6) association(ia *dhcpv6.OptIANA, gets bool) dhcpv6.Option {
 	out := &dhcpv6.OptIANA{IaId: ia.IaId}
 	own := map[netip.Addr]bool{}
-	life := lifetime(s.answer.LeaseTime)
+	preferred, valid := s.lifetimes(ia)
 	for _, l := range s.answer.Leases {
 		if gets {
 			own[l.IP] = true
-			out.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: l.IP.AsSlice(), PreferredLifetime: life, ValidLifetime: life})
+			out.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: l.IP.AsSlice(), PreferredLifetime: preferred, ValidLifetime: valid})
 		}
 	}
 	if extends := s.q.MessageType == dhcpv6.MessageTypeRenew || s.q.MessageType == dhcpv6.MessageTypeRebind; extends {
@@ -183,11 +184,28 @@ func (s server6) association(ia *dhcpv6.OptIANA, gets bool) dhcpv6.Option {
 		out.Options.Add(statusOf(iana.StatusNoAddrsAvail, "no address"))
 		return out
 	}
-	out.T1, out.T2 = life/2, life/8*7
-	if life == forever {
+	out.T1, out.T2 = preferred/2, preferred/8*7
+	if preferred == forever {
 		out.T1, out.T2 = forever, forever
 	}
 	return out
+}
+
+// leastLifetime is the shortest lifetime that a client gets, whatever it asks for.
+const leastLifetime = 120 * time.Second
+
+// lifetimes gives the times of an association's addresses: the records', or less
+// if the client wants less (RFC 8415 section 21.6).
+func (s server6) lifetimes(ia *dhcpv6.OptIANA) (preferred, valid time.Duration) {
+	preferred, valid = lifetime(s.answer.LeaseTime), lifetime(s.answer.LeaseTime)
+	for _, a := range ia.Options.Addresses() {
+		if a.PreferredLifetime <= 0 || a.PreferredLifetime > a.ValidLifetime {
+			continue
+		}
+		preferred = min(preferred, max(a.PreferredLifetime, leastLifetime))
+		valid = min(valid, max(a.ValidLifetime, leastLifetime))
+	}
+	return preferred, valid
 }
 
 // forever is the time that has no end (RFC 8415 section 7.7).
@@ -216,12 +234,53 @@ func (s server6) confirm() (dhcpv6.Option, bool) {
 	return statusOf(iana.StatusSuccess, "all here"), found
 }
 
+// optRefresh is how long options are good for (RFC 8415 section 21.23), optFQDN
+// the client's name (RFC 4704).
+const (
+	optRefresh = 32
+	optFQDN    = 39
+)
+
+// options are those that the records tell, and what follows from the rest of the
+// answer: until when a client that has no lease is told the truth, and its name.
+func (s server6) options() []answers.Option {
+	list := slices.Clone(s.answer.Options)
+	has := func(code uint16) bool {
+		return slices.ContainsFunc(list, func(o answers.Option) bool { return o.Code == code })
+	}
+	if s.q.MessageType == dhcpv6.MessageTypeInformationRequest && !has(optRefresh) {
+		list = append(list, answers.Option{Code: optRefresh, Data: seconds(s.answer.LeaseTime), Force: true})
+	}
+	if name := s.name(); name != "" {
+		data := []byte{1} // the server takes care of it
+		for label := range strings.SplitSeq(name, ".") {
+			data = append(append(data, byte(len(label))), label...)
+		}
+		list = append(list, answers.Option{Code: optFQDN, Data: append(data, 0), Force: true})
+	}
+	return list
+}
+
+// name is the full name of the client's first address.
+func (s server6) name() string {
+	for _, l := range slices.Concat(s.port.V6, s.port.Auto) {
+		switch {
+		case l.Host == "":
+		case s.network.Domain == "":
+			return l.Host
+		default:
+			return l.Host + "." + s.network.Domain
+		}
+	}
+	return ""
+}
+
 // configure adds the options that the client asks for, as long as the message
 // fits into a frame of the network.
 func (s server6) configure(r *dhcpv6.Message) {
 	room := s.room() - len(r.ToBytes())
 	asked := s.q.Options.RequestedOptions()
-	for _, o := range s.answer.Options {
+	for _, o := range s.options() {
 		code := dhcpv6.OptionCode(o.Code)
 		if o.Data == nil || !s.suits(o) || !o.Force && !slices.Contains(asked, code) {
 			continue

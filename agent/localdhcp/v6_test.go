@@ -31,7 +31,15 @@ func message(typ dhcpv6.MessageType, options ...dhcpv6.Option) *dhcpv6.Message {
 func ia(id byte, ips ...string) dhcpv6.Option {
 	o := &dhcpv6.OptIANA{IaId: [4]byte{0, 0, 0, id}}
 	for _, ip := range ips {
-		o.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: addr(ip).AsSlice(), PreferredLifetime: time.Hour, ValidLifetime: time.Hour})
+		o.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: addr(ip).AsSlice()})
+	}
+	return o
+}
+
+// shorter has an association ask for times.
+func shorter(o dhcpv6.Option, preferred, valid time.Duration) dhcpv6.Option {
+	for _, a := range o.(*dhcpv6.OptIANA).Options.Addresses() {
+		a.PreferredLifetime, a.ValidLifetime = preferred, valid
 	}
 	return o
 }
@@ -95,24 +103,27 @@ func TestDHCPv6IsAnsweredAsTheMessageDemands(t *testing.T) {
 		want string
 		fate fate
 	}{
-		{"a first question", message(dhcpv6.MessageTypeSolicit, ia(1), wanted), "ADVERTISE, " + lease + ", 23, 24, 59", answered},
-		{"one in a hurry", message(dhcpv6.MessageTypeSolicit, rapid, ia(1)), "REPLY, 14, " + lease, answered},
-		{"the offer is taken", message(dhcpv6.MessageTypeRequest, mine, ia(1, "2001:db8::11")), "REPLY, " + lease, answered},
-		{"another address is taken", message(dhcpv6.MessageTypeRequest, mine, ia(1, "2001:db8::12")), "REPLY, " + lease, answered},
+		{"a first question", message(dhcpv6.MessageTypeSolicit, ia(1), wanted), "ADVERTISE, " + lease + ", 23, 24, 59, 39", answered},
+		{"one in a hurry", message(dhcpv6.MessageTypeSolicit, rapid, ia(1)), "REPLY, 14, " + lease + ", 39", answered},
+		{"the offer is taken", message(dhcpv6.MessageTypeRequest, mine, ia(1, "2001:db8::11")), "REPLY, " + lease + ", 39", answered},
+		{"another address is taken", message(dhcpv6.MessageTypeRequest, mine, ia(1, "2001:db8::12")), "REPLY, " + lease + ", 39", answered},
 		{"another server's offer is taken", message(dhcpv6.MessageTypeRequest, other, ia(1)), "nothing", elsewhere},
-		{"a lease is renewed", message(dhcpv6.MessageTypeRenew, mine, ia(1, "2001:db8::11")), "REPLY, " + lease, answered},
-		{"a former address is renewed", message(dhcpv6.MessageTypeRenew, mine, ia(1, "2001:db8::99")), "REPLY, " + lease + ", 2001:db8::99 for 0s", answered},
-		{"nobody renewed it", message(dhcpv6.MessageTypeRebind, ia(1, "2001:db8::11")), "REPLY, " + lease, answered},
+		{"a client wants its address for two hours", message(dhcpv6.MessageTypeRequest, mine, shorter(ia(1, "2001:db8::11"), 2*time.Hour, 3*time.Hour)), "REPLY, NA 1, T1 1h0m0s T2 1h45m0s, 2001:db8::11 for 3h0m0s, 39", answered},
+		{"or for a moment", message(dhcpv6.MessageTypeRequest, mine, shorter(ia(1, "2001:db8::11"), time.Second, time.Second)), "REPLY, NA 1, T1 1m0s T2 1m45s, 2001:db8::11 for 2m0s, 39", answered},
+		{"or for longer than it may", message(dhcpv6.MessageTypeRequest, mine, shorter(ia(1, "2001:db8::11"), 100*time.Hour, 100*time.Hour)), "REPLY, " + lease + ", 39", answered},
+		{"a lease is renewed", message(dhcpv6.MessageTypeRenew, mine, ia(1, "2001:db8::11")), "REPLY, " + lease + ", 39", answered},
+		{"a former address is renewed", message(dhcpv6.MessageTypeRenew, mine, ia(1, "2001:db8::99")), "REPLY, " + lease + ", 2001:db8::99 for 0s, 39", answered},
+		{"nobody renewed it", message(dhcpv6.MessageTypeRebind, ia(1, "2001:db8::11")), "REPLY, " + lease + ", 39", answered},
 		{"a guest is back on a link", message(dhcpv6.MessageTypeConfirm, ia(1, "2001:db8::11")), "REPLY, Success", answered},
 		{"a guest is on another link", message(dhcpv6.MessageTypeConfirm, ia(1, "2001:db8:1::11")), "REPLY, NotOnLink", answered},
 		{"a guest confirms nothing", message(dhcpv6.MessageTypeConfirm, ia(1)), "nothing", malformed},
-		{"only options are asked for", message(dhcpv6.MessageTypeInformationRequest, wanted), "REPLY, 23, 24, 59", answered},
-		{"only options are asked for by nobody", stateless, "REPLY, 23, 24, 59", answered},
+		{"only options are asked for", message(dhcpv6.MessageTypeInformationRequest, wanted), "REPLY, 23, 24, 59, 32, 39", answered},
+		{"only options are asked for by nobody", stateless, "REPLY, 23, 24, 59, 32, 39", answered},
 		{"options of another server", message(dhcpv6.MessageTypeInformationRequest, other, wanted), "nothing", elsewhere},
 		{"the address is given back", message(dhcpv6.MessageTypeRelease, mine, ia(1, "2001:db8::11")), "REPLY, Success", released},
 		{"the address is in use", message(dhcpv6.MessageTypeDecline, mine, ia(1, "2001:db8::11")), "REPLY, Success", declined},
-		{"two associations", message(dhcpv6.MessageTypeSolicit, ia(1), ia(2)), "ADVERTISE, " + lease + ", NA 2, NoAddrsAvail", answered},
-		{"temporary addresses and prefixes", message(dhcpv6.MessageTypeSolicit, &dhcpv6.OptIATA{}, &dhcpv6.OptIAPD{}), "ADVERTISE, TA NoAddrsAvail, PD NoPrefixAvail", answered},
+		{"two associations", message(dhcpv6.MessageTypeSolicit, ia(1), ia(2)), "ADVERTISE, " + lease + ", NA 2, NoAddrsAvail, 39", answered},
+		{"temporary addresses and prefixes", message(dhcpv6.MessageTypeSolicit, &dhcpv6.OptIATA{}, &dhcpv6.OptIAPD{}), "ADVERTISE, TA NoAddrsAvail, PD NoPrefixAvail, 39", answered},
 		{"a client without name", nameless, "nothing", malformed},
 		{"a request without server", message(dhcpv6.MessageTypeRequest, ia(1)), "nothing", malformed},
 		{"a question to one server", message(dhcpv6.MessageTypeSolicit, mine, ia(1)), "nothing", malformed},
@@ -147,8 +158,8 @@ func TestStatelessSubnetsGiveOptionsOnly(t *testing.T) {
 	w.six.IPv6AddressMode, w.six.IPv6RAMode = "dhcpv6-stateless", "dhcpv6-stateless"
 	g := w.guest(t, guest1)
 	for q, want := range map[*dhcpv6.Message]string{
-		message(dhcpv6.MessageTypeInformationRequest, wanted): "REPLY, 23, 24",
-		message(dhcpv6.MessageTypeSolicit, ia(1), wanted):     "ADVERTISE, NA 1, NoAddrsAvail, NoAddrsAvail, 23, 24",
+		message(dhcpv6.MessageTypeInformationRequest, wanted): "REPLY, 23, 24, 32, 39",
+		message(dhcpv6.MessageTypeSolicit, ia(1), wanted):     "ADVERTISE, NA 1, NoAddrsAvail, NoAddrsAvail, 23, 24, 39",
 	} {
 		r, _ := g.answer6(q)
 		if got := told(r); got != want {
