@@ -102,6 +102,7 @@ func TestAnyOrderOfEventsGivesTheTablesOfAFreshStart(t *testing.T) {
 			}
 			w.live(rt)
 			w.h.settled(w.rev)
+			w.caughtUp(t)
 			w.expectStates(t)
 			before := w.quiet()
 			w.h.stop()
@@ -116,6 +117,29 @@ func TestAnyOrderOfEventsGivesTheTablesOfAFreshStart(t *testing.T) {
 			w.expectStates(t)
 		})
 	})
+}
+
+// caughtUp waits until the agent has seen the database as it is: what happens in
+// it is seen in its order, so a port that is plugged last is wired last.
+func (w *world) caughtUp(t *testing.T) {
+	t.Helper()
+	eventually(t, "all interfaces have numbers", func() bool {
+		for _, i := range w.h.state().Interfaces {
+			if i.OFPort <= 0 {
+				return false
+			}
+		}
+		return true
+	})
+	told := w.sight()
+	n := network(5, model.Segment{Type: model.Local})
+	last := port(9, n, hostName)
+	w.networks[n.ID], w.ports[last.ID], w.plugged[last.ID] = n, last, true
+	w.rev++
+	w.h.cloud.updates <- between(told, w.sight())
+	w.h.commit(plugOps(last))
+	eventually(t, "the last port is wired", func() bool { return w.h.cloud.status(last.ID).State == model.PortActive })
+	w.h.settled(w.rev)
 }
 
 // expectStates waits until every port of the host has the state that the world
@@ -133,8 +157,8 @@ func (w *world) expectStates(t *testing.T) {
 	}
 }
 
-// quiet waits until nothing has changed for a while, for the numbers of new
-// tunnel ports come after everything else, and gives the tables.
+// quiet waits until nothing has changed for a while, for the bridges are written
+// one after the other, and gives the tables.
 func (w *world) quiet() map[string][]string {
 	last := map[string][]string{}
 	for {
