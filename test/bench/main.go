@@ -22,12 +22,13 @@ func main() {
 	bin := flag.String("bin", "bin", "`directory` of the built programs")
 	sizes := flag.String("ports", "50,200,500", "numbers of ports to plug at once")
 	stored := flag.String("stored", "10000,100000", "numbers of `ports` stored while the API is under load; empty: none")
+	routers := flag.Int("routers", 200, "`number` of routers on one host; 0: none")
 	long := flag.Duration("load", 2*time.Second, "how long each kind of request is sent by so many clients")
 	spaces := flag.String("metadata", "1,200", "numbers of `namespaces` in which guests ask for metadata; empty: none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, options{*bin, *sizes, *stored, *spaces, *long}); err != nil {
+	if err := run(ctx, options{*bin, *sizes, *stored, *spaces, *routers, *long}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -36,6 +37,7 @@ func main() {
 // options are the program's flags.
 type options struct {
 	bin, sizes, stored, spaces string
+	routers                    int
 	long                       time.Duration
 }
 
@@ -85,7 +87,12 @@ func run(ctx context.Context, o options) error {
 	b := &bench{}
 	defer b.print()
 	if len(sizes) > 0 {
-		if err := b.inLab(ctx, o.bin, sizes); err != nil {
+		if err := b.inLab(ctx, o.bin, b.withPorts(sizes)...); err != nil {
+			return err
+		}
+	}
+	if o.routers > 1 {
+		if err := b.inLab(ctx, o.bin, b.routersOn(o.routers)); err != nil {
 			return err
 		}
 	}
@@ -101,7 +108,7 @@ func run(ctx context.Context, o options) error {
 }
 
 // inLab measures what needs hosts.
-func (b *bench) inLab(ctx context.Context, bin string, sizes []int) error {
+func (b *bench) inLab(ctx context.Context, bin string, steps ...func(context.Context) error) error {
 	t, err := lab.LoadTopology("three-node")
 	if err != nil {
 		return err
@@ -129,6 +136,16 @@ func (b *bench) inLab(ctx context.Context, bin string, sizes []int) error {
 	if err := b.unlimited(ctx); err != nil {
 		return err
 	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withPorts are the steps that need guests' ports.
+func (b *bench) withPorts(sizes []int) []func(context.Context) error {
 	steps := []func(context.Context) error{
 		b.compile, b.compileGroups, b.onePort, b.packetRate, b.createRate,
 		func(ctx context.Context) error { return b.ruleForMany(ctx, 500, 5000) },
@@ -136,12 +153,7 @@ func (b *bench) inLab(ctx context.Context, bin string, sizes []int) error {
 	for _, n := range sizes {
 		steps = append(steps, func(ctx context.Context) error { return b.manyPorts(ctx, n) })
 	}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return steps
 }
 
 func (b *bench) add(r row) {
@@ -167,6 +179,6 @@ func ms(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d.Micros
 
 // unlimited lifts the quotas of the project that the figures use.
 func (b *bench) unlimited(ctx context.Context) error {
-	body := map[string]any{"quota": map[string]int{"port": -1, "network": -1, "subnet": -1, "security_group": -1, "security_group_rule": -1}}
+	body := map[string]any{"quota": map[string]int{"port": -1, "network": -1, "subnet": -1, "security_group": -1, "security_group_rule": -1, "router": -1, "floatingip": -1}}
 	return b.lab.API().Call(ctx, "PUT", "/v2.0/quotas/"+project, body, nil)
 }

@@ -100,8 +100,11 @@ func (b *bench) pair(ctx context.Context, net network) (near, far lab.Guest, err
 type metrics map[string]float64
 
 // agentMetrics reads what hv1's agent tells of itself.
-func (b *bench) agentMetrics(ctx context.Context) (metrics, error) {
-	out, err := b.hv1.Exec(ctx, "curl", "-sf", "http://127.0.0.1:9699/metrics")
+func (b *bench) agentMetrics(ctx context.Context) (metrics, error) { return metricsOf(ctx, b.hv1) }
+
+// metricsOf reads what a host's agent tells of itself.
+func metricsOf(ctx context.Context, host *lab.Place) (metrics, error) {
+	out, err := host.Exec(ctx, "curl", "-sf", "http://127.0.0.1:9699/metrics")
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -83,6 +84,11 @@ func (t *tour) twoNATs(ctx context.Context, ns string) error {
 	if err != nil {
 		return err
 	}
+	own, err := t.on(ctx, "net1", openstackPath+" port list --device-owner network:router_gateway -f json -c fixed_ips --long")
+	if err != nil {
+		return err
+	}
+	address := regexp.MustCompile(`203\.0\.113\.\d+`).FindString(own)
 	named := func(prefix string) string {
 		for _, l := range strings.Fields(links) {
 			if strings.HasPrefix(l, prefix) {
@@ -94,8 +100,8 @@ func (t *tour) twoNATs(ctx context.Context, ns string) error {
 	points := []struct{ place, link, ns, what string }{
 		{"hv2", tap.Tap, "", "10.0.0.12 > " + internetV4},
 		{"net1", named("qr-"), ns, "10.0.0.12 > " + internetV4},
-		{"net1", named("qg-"), ns, "203.0.113."},
-		{"net1", "br-ext", "", "203.0.113."},
+		{"net1", named("qg-"), ns, address + " > " + internetV4},
+		{"net1", "br-ext", "", address + " > " + internetV4},
 		{"internet", "public", "", nodePublic + " > " + internetV4},
 	}
 	t.say("tcpdump listens at five links while blue2 sends one ping to %s.\n", internetV4)

@@ -120,17 +120,30 @@ func (c *Cloud) restartUnderTraffic(outside Guest, fip FloatingIP) {
 	}
 }
 
-// moveFloating gives the address to another guest while the first one uses it.
+// moveFloating gives the address to another guest while the first one uses it
+// and somebody pings it.
 func (c *Cloud) moveFloating(outside Guest, fip FloatingIP, to Guest) {
 	c.Helper()
 	old, _, err := c.Dial(outside, fip.Address, 80)
 	c.Must(err)
 	defer old.Close()
+	const interval = 5 * time.Millisecond
+	done := make(chan lab.PingResult)
+	go func() {
+		r, _ := outside.Ping(c.Context(), fip.Address, lab.Ping{Count: 300, Interval: interval, Timeout: interval})
+		done <- r
+	}()
+	time.Sleep(300 * time.Millisecond)
 	c.Update("floatingip", fip.ID, Attributes{"port_id": to.Port.ID})
 	began := time.Now()
 	c.SeenAs(to, netip.MustParseAddr(outsideAddress), 80, fip.Address)
 	if took := time.Since(began); took > time.Second {
 		c.Errorf("the address was %s on its way", took)
+	}
+	if r := <-done; r.Sent < 300 || time.Duration(r.Lost())*interval > time.Second/2 {
+		c.Errorf("pinged while it moved: %s", r)
+	} else {
+		c.Logf("%d of %d pings lost while it moved, one every %s", r.Lost(), r.Sent, interval)
 	}
 	c.SeenAs(outside, fip.Address, 80, outside.IP(4))
 	// The connection to the guest that had it is over.
