@@ -135,7 +135,7 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if slices.Contains(cfg.Roles, "l3") {
+	if slices.Contains(cfg.Roles, "l3") || slices.Contains(cfg.Roles, "dvr") {
 		routers := l3.New(l3.Config{
 			Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir,
 			DB: db, Children: children, Controller: updates.Consumer("l3"), Log: o.Log,

@@ -166,6 +166,11 @@ func (p *Port) Trusted() bool {
 	return len(p.DeviceOwner) >= 8 && p.DeviceOwner[:8] == "network:"
 }
 
+// Distributed reports whether the port is an interface of a distributed router:
+// it is on every host that routes for the router's networks, and Host is where
+// hosts that do not route find it.
+func (p *Port) Distributed() bool { return p.DeviceOwner == "network:router_interface_distributed" }
+
 // SecurityGroup is a named set of rules; its rules are records of their own.
 type SecurityGroup struct {
 	Meta

@@ -35,7 +35,11 @@ func (p *port) classified() flows.Rule {
 // classified is where packets of a network come in from other hosts.
 func (n *network) classified() flows.Rule {
 	into := setReg(regNetwork, uint64(n.vlan))
-	actions := []flows.Action{flows.PopVLAN{}, into, classify.to(transient)}
+	next := transient
+	if len(n.routed()) > 0 {
+		next = arriving
+	}
+	actions := []flows.Action{flows.PopVLAN{}, into, classify.to(next)}
 	tagged := flows.OnVLAN(n.vlan)
 	if n.segment.Type.Physical() {
 		tagged = flows.OnVLAN(uint16(n.segment.ID))

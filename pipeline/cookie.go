@@ -48,6 +48,7 @@ const (
 	FeatureMember            // an address of a remote group; the object is the member port, or the address group
 	FeatureLog               // copies of a port's packets for logs
 	FeatureAsk               // a port's questions that the agent answers
+	FeatureRouter            // a distributed router's interface, where its packets leave and reach the host
 	numFeatures
 )
 
@@ -55,7 +56,7 @@ func (f Feature) String() string {
 	names := [numFeatures]string{
 		"none", "base", "canary", "network", "provider", "tunnel", "port",
 		"identity", "delivery", "responder", "learned",
-		"filter", "group", "rule", "member", "log", "ask",
+		"filter", "group", "rule", "member", "log", "ask", "router",
 	}
 	if f < numFeatures {
 		return names[f]

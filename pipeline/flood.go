@@ -59,7 +59,7 @@ func (n *network) flooded() []flows.Rule {
 	var out []flows.Action
 	var rules []flows.Rule
 	if n.shape.uplink.port != 0 {
-		out = append(tag(n.vlan), send(n.shape.uplink.port))
+		out = n.out()
 		rules = append(rules, output.rule(prioUplink, Cookie(FeatureNetwork, n.id), match(inNetwork(n.vlan)), out...))
 	}
 	everybody := n.members(func(*port) bool { return true })

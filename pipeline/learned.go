@@ -30,15 +30,18 @@ type learners struct {
 	stale map[uint64]bool
 }
 
+// learns reports whether the switch learns any senders.
+func (sh shape) learns() bool { return sh.learning || sh.standIns }
+
 // relearn follows a change of a network's shape.
 func (l *learners) relearn(n *network) {
 	now := learner{Cookie(FeatureLearned, n.id), n.vlan, n.segment.ID, n.segment.Type}
 	was, learning := l.byNetwork[n.id]
-	if learning && (was != now || !n.shape.learning) {
+	if learning && (was != now || !n.shape.learns()) {
 		l.stale[was.cookie] = true
 		delete(l.byNetwork, n.id)
 	}
-	if n.shape.learning {
+	if n.shape.learns() {
 		l.byNetwork[n.id] = now
 	}
 }

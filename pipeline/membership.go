@@ -74,6 +74,9 @@ func (s *state) join(p *port) {
 
 // count keeps the network's numbers of open ports and of members by host.
 func (n *network) count(p *port, by int) {
+	if p.rec.Distributed() {
+		n.distributed += by
+	}
 	switch {
 	case p.local:
 		if p.open() {

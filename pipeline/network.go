@@ -27,6 +27,9 @@ type network struct {
 	hosts map[string]int
 	// openLocal and openRemote count the members without port security.
 	openLocal, openRemote int
+	// distributed counts the members that are interfaces of distributed routers,
+	// wherever they are.
+	distributed int
 	// stations and addressees are the MACs and IP addresses of members.
 	stations   map[model.MAC]*station
 	addressees map[netip.Addr]*addressee
@@ -48,6 +51,7 @@ type shape struct {
 	active   bool // it has rules: it is up, and a port of this host is in it
 	open     bool // a port of this host may be a bridge
 	learning bool // the switch learns senders from tunnels
+	standIns bool // it learns the stand-ins of distributed routers
 	uplink   uplink
 }
 
@@ -144,6 +148,7 @@ func (n *network) currentShape(b base, up uplink) shape {
 	sh.active = n.usable && n.up && len(n.local) > 0
 	sh.open = n.openLocal > 0
 	sh.learning = n.segment.Type.Tunneled() && up.port != 0 && sh.active && (!b.config.L2Population || n.openRemote > 0)
+	sh.standIns = n.segment.Type.Tunneled() && up.port != 0 && sh.active && !sh.learning && n.distributed > 0
 	return sh
 }
 
@@ -153,6 +158,7 @@ func (n *network) compile(e *emitter) {
 		return
 	}
 	e.integration(n.flooded()...)
+	n.border(e)
 	if sh.open {
 		e.integration(n.searched()...)
 	}

@@ -48,7 +48,7 @@ func (p *port) open() bool { return !p.rec.PortSecurityEnabled && !p.rec.Trusted
 // with it; nothing is wrong with a port that is down.
 func (p *port) admissible(c *claimBook, host string) (bool, string) {
 	mac, text := p.rec.MAC, ""
-	if (p.local || p.plugged) && p.rec.Host != host {
+	if (p.local || p.plugged) && p.rec.Host != host && !p.rec.Distributed() {
 		text = fmt.Sprintf("is plugged here, but bound to host %q", p.rec.Host)
 	}
 	switch {

@@ -10,6 +10,10 @@ const (
 	prioDeadVLAN = 65535 // frames with VLAN id 0xfff, with which Neutron tags ports that are not wired
 	prioWired    = 100   // ports and segments that are connected
 
+	// br-int 1, from other hosts.
+	prioAnswered = 110 // answers to a router's questions, questions for its addresses
+	prioStandIn  = 100 // for a router or its stand-in
+
 	// br-int 24, ARP and ND spoofing.
 	prioProbe   = 110 // probes, before their target takes the sender's place
 	prioClaim   = 100 // addresses that a port has
@@ -70,6 +74,14 @@ const (
 	prioJudgedFlood = 110 // multicast that rules are asked about, in networks with many ports; 111 the pages of its list
 	prioFlood       = 100 // broadcast and multicast; 101 the next pages of a long list
 	prioUplink      = 90  // the rest
+
+	// br-int 95, to other hosts.
+	prioAnnounced = 130 // a router's own announcements, at its home
+	prioKept      = 120 // questions for a router's addresses
+	prioAsked     = 110 // a router's questions
+	prioSaid      = 105 // what else a router says to everybody
+	prioHidden    = 100 // what a router sends
+	prioLeave     = 50  // all else of the network
 
 	// br-tun 0, classify.
 	prioTunnelPort = 100 // br-int and the tunnels

@@ -204,7 +204,7 @@ func (w *world) record(n int, host string) *model.Port {
 	p.MAC = pickOf(w, "mac", mac(n), mac(n), mac(1), model.MAC{}, model.MAC{1})
 	p.AdminStateUp = w.pick("down", 4) > 0
 	p.PortSecurityEnabled = w.pick("open", 3) > 0
-	p.DeviceOwner = pickOf(w, "owner", "compute:nova", "compute:nova", "network:dhcp", "network:router_interface")
+	p.DeviceOwner = pickOf(w, "owner", "compute:nova", "compute:nova", "network:dhcp", "network:router_interface", "network:router_interface_distributed")
 	for range w.pick("groups", 4) {
 		p.SecurityGroups = append(p.SecurityGroups, w.someGroup())
 	}

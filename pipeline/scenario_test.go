@@ -228,6 +228,15 @@ var scenarios = []scenario{
 		inGroups(c.port(2, 1, "198.51.100.12"), 1, 2)
 		c.log(1, model.LogAccept, groupID(1), "")
 	}},
+	{"distributed", "Guests in a VXLAN and in a VLAN network, with a distributed router between them whose home is hv3.", func(c *cloud) {
+		c.network(1, tunnelled(model.VXLAN, 1948))
+		c.network(2, vlan("physnet1", 100))
+		c.port(1, 1, "10.10.0.11")
+		c.port(2, 2, "10.20.0.12")
+		distributed(c.port(3, 1, "10.10.0.1", "2001:db8::1"), "hv3")
+		distributed(c.port(4, 2, "10.20.0.1"), "hv3")
+		c.remote(5, 1, "hv2", "10.10.0.15")
+	}},
 	{"stateless", "A guest in the stateless group 1, and one in it and in the stateful group 2.", func(c *cloud) {
 		c.network(1, tunnelled(model.VXLAN, 1948))
 		c.group(1, "egress IPv4 protocol=tcp ports=80-80", "ingress IPv4 protocol=icmp ports=0-", "ingress IPv4 protocol=udp ports=53-53 group=1").Stateful = false

@@ -35,6 +35,10 @@ var (
 		Integration, 0, "classify",
 		"Which network is the packet in, and which port did it come from? A port or a segment without a flow here is not connected.",
 	}
+	arriving = &table{
+		Integration, 1, "from_other_hosts",
+		"Networks with a distributed router that is plugged here: what other hosts send. The router's stand-in takes what is for the router; nothing else may be for its MAC, unless this is its home.",
+	}
 	claims = &table{
 		Integration, 24, "arp_nd_spoofing",
 		"May this port say that it has this address? ARP by sender address and MAC. A probe with unspecified sender is a claim to its target: it is checked with the target in the sender's place (reg4=1). So is the target of an IPv6 advertisement (reg4=2), before the advertisement itself.",
@@ -90,6 +94,10 @@ var (
 	output = &table{
 		Integration, 94, "output",
 		"Broadcast and multicast to every member and out, the rest out only: out is patch-tun or `int-<bridge>`, with the local VLAN as tag.",
+	}
+	leaving = &table{
+		Integration, 95, "to_other_hosts",
+		"Networks with a distributed router that is plugged here: what leaves for other hosts. The router's MAC gives way to its stand-in, and questions for its addresses stay here.",
 	}
 	canary = &table{
 		Integration, 23, "canary",
@@ -154,13 +162,14 @@ var (
 // table may go on, and which tables its learn actions may write.
 var layout = newLayout(
 	[]*table{
-		classify, claims, macs, guard, egressRules, acceptOrIngress, acceptedEgress, transient, direct, unknown,
-		ingress, ingressRules, acceptedIngress, dropped, output, canary,
+		classify, arriving, claims, macs, guard, egressRules, acceptOrIngress, acceptedEgress, transient, direct, unknown,
+		ingress, ingressRules, acceptedIngress, dropped, output, leaving, canary,
 		tunClassify, tunFromInt, tunGRE, tunVXLAN, tunGeneve, tunLearn, tunResolve, tunUnicast, tunFlood,
 		provClassify, provSegment,
 	},
 	[]arrow{
-		{classify, []*table{claims, transient}},
+		{classify, []*table{arriving, claims, transient}},
+		{arriving, []*table{transient, ingress}},
 		{claims, []*table{claims, macs, dropped}},
 		{macs, []*table{guard, dropped}},
 		{guard, []*table{egressRules, transient, dropped}},
@@ -173,7 +182,7 @@ var layout = newLayout(
 		{ingress, []*table{ingressRules, acceptedIngress, dropped}},
 		{ingressRules, []*table{ingressRules, acceptedIngress, egressRules, dropped}},
 		{acceptedIngress, []*table{ingressRules, acceptedIngress, acceptOrIngress, dropped}},
-		{output, []*table{ingress, output}},
+		{output, []*table{ingress, output, leaving}},
 
 		{tunClassify, []*table{tunFromInt, tunGRE, tunVXLAN, tunGeneve}},
 		{tunFromInt, []*table{tunResolve, tunUnicast, tunFlood}},

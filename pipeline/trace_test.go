@@ -97,6 +97,8 @@ var tracedGroups = []struct {
 	{"tunnels flood where nothing is recorded", learningCloud, learningCases},
 	{"an IPv4 port has a link-local address", tracedCloud, linkLocalCases},
 	{"a port without rules has base traffic only", bareCloud, bareCases},
+	{"a distributed router is here for guests here", routedCloud("hv3"), distributedCases},
+	{"a distributed router at home is there for others too", routedCloud("hv1"), homeCases},
 }
 
 // TestPacketsTakeTheirWay sends packets through the tables in a real switch.

@@ -80,9 +80,12 @@ func (n *network) received(e *emitter) []flows.Rule {
 		in.rule(prioNetwork, Cookie(FeatureTunnel, n.id), match(flows.ExactU(flows.TunID, uint64(n.segment.ID))),
 			append(tag(n.vlan), in.to(tunLearn))...),
 	}
-	if n.shape.learning {
-		rules = append(rules, tunLearn.rule(prioNetwork, Cookie(FeatureTunnel, n.id), match(flows.OnVLAN(n.vlan)),
-			n.learned(), send(e.base.patchInt)))
+	if n.shape.learns() {
+		who := []flows.FieldMatch{flows.OnVLAN(n.vlan)}
+		if !n.shape.learning {
+			who = append(who, standInPrefix)
+		}
+		rules = append(rules, tunLearn.rule(prioNetwork, Cookie(FeatureTunnel, n.id), match(who...), n.learned(), send(e.base.patchInt)))
 	}
 	return rules
 }

@@ -61,6 +61,7 @@ func (c *common) compile(e *emitter) {
 	e.integration(filterBase()...)
 	e.integration(deliveryBase()...)
 	e.integration(output.miss())
+	e.integration(borderBase()...)
 	if e.base.patchInt != 0 {
 		e.tunnel(tunnelBase(e.base)...)
 	}

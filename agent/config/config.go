@@ -18,7 +18,8 @@ type Config struct {
 	// (binding:host_id). Default: the machine's name.
 	Host       string     `yaml:"host"`
 	Controller Controller `yaml:"controller"`
-	// Roles are l2, l3, dhcp, metadata.
+	// Roles are l2, l3, dvr, dhcp, metadata: l3 keeps routers, dvr routes for the
+	// ports of this host only.
 	Roles []string `yaml:"roles"`
 	// StateDir is kept over restarts of the machine.
 	StateDir string `yaml:"state_dir"`
@@ -222,7 +223,7 @@ func (c *Config) Validate() error {
 		e.Add("host", "%q is not a host name", c.Host)
 	}
 	c.checkController(&e)
-	roles := []string{"l2", "l3", "dhcp", "metadata"}
+	roles := []string{"l2", "l3", "dvr", "dhcp", "metadata"}
 	for _, r := range c.Roles {
 		if !slices.Contains(roles, r) {
 			e.Add("roles", "%q is none of %s", r, strings.Join(roles, ", "))

@@ -90,6 +90,7 @@ func Desired(in Input) Namespace {
 	}
 	n.addLinks(in)
 	n.addRoutes(in)
+	n.leave(in)
 	n.Sysctls = sysctls(in)
 	n.RADVD = radvd(in)
 	n.NAT = nat(in)
@@ -103,11 +104,14 @@ func Desired(in Input) Namespace {
 // first.
 func (in Input) faces() []face {
 	var out []face
-	if in.Gateway != nil {
-		out = append(out, face{*in.Gateway, linkName(externalPrefix, in.Gateway.Port.ID), true})
+	if in.Gateway != nil && !in.Replica {
+		out = append(out, face{Interface: *in.Gateway, link: linkName(externalPrefix, in.Gateway.Port.ID), external: true})
+	}
+	for _, l := range in.Lent {
+		out = append(out, face{Interface: l.Interface, link: l.link(), external: true, lent: true})
 	}
 	for _, i := range in.Interfaces {
-		out = append(out, face{i, linkName(internalPrefix, i.Port.ID), false})
+		out = append(out, face{Interface: i, link: linkName(internalPrefix, i.Port.ID)})
 	}
 	slices.SortStableFunc(out, func(a, b face) int { return cmp.Compare(a.link, b.link) })
 	return out
@@ -117,6 +121,7 @@ type face struct {
 	Interface
 	link     string
 	external bool
+	lent     bool // of one floating address
 }
 
 // first gives the port's first address of a family.
@@ -134,13 +139,17 @@ func (n *Namespace) addLinks(in Input) {
 		n.Ports = append(n.Ports, Port{ID: f.Port.ID, Name: f.link, MAC: f.Port.MAC, MTU: f.Network.MTU})
 		l := links.Link{Name: f.link, MAC: net.HardwareAddr(f.Port.MAC[:]), MTU: f.Network.MTU}
 		for _, a := range f.Addresses {
+			if f.lent {
+				l.Addresses = append(l.Addresses, netip.PrefixFrom(a.IP, a.IP.BitLen()))
+				continue
+			}
 			l.Addresses = append(l.Addresses, a.Prefix())
 		}
 		if !f.external {
 			// The rules redirect what guests send there.
 			l.Addresses = append(l.Addresses, metadataV6)
 		}
-		if f.external {
+		if f.external && !f.lent {
 			for _, fip := range in.FloatingIPs {
 				l.Addresses = append(l.Addresses, netip.PrefixFrom(fip.FloatingIP, fip.FloatingIP.BitLen()))
 			}
@@ -153,7 +162,7 @@ func (n *Namespace) addLinks(in Input) {
 // router's own routes.
 func (n *Namespace) addRoutes(in Input) {
 	routes := map[netip.Prefix][]links.NextHop{}
-	if g := in.Gateway; g != nil {
+	if g := in.Gateway; g != nil && !in.Replica {
 		link := linkName(externalPrefix, g.Port.ID)
 		for _, a := range g.Addresses {
 			if gw := a.Subnet.Gateway; gw.IsValid() && gw != a.IP {
@@ -171,6 +180,9 @@ func (n *Namespace) addRoutes(in Input) {
 	own := map[netip.Prefix][]links.NextHop{}
 	for _, r := range in.Router.Routes {
 		link, ok := in.linkTo(r.NextHop)
+		if !ok && in.Replica {
+			continue // its home knows the way, or says that there is none
+		}
 		if !ok {
 			n.Problems = append(n.Problems, fmt.Sprintf("route to %s: next hop %s is on no subnet of the router", r.Destination, r.NextHop))
 			continue
@@ -186,21 +198,19 @@ func (n *Namespace) addRoutes(in Input) {
 		slices.SortFunc(hops, func(a, b links.NextHop) int { return cmp.Or(a.Via.Compare(b.Via), cmp.Compare(a.Link, b.Link)) })
 		n.Links.Routes = append(n.Links.Routes, links.Route{Dst: dst, NextHops: hops})
 	}
-	slices.SortFunc(n.Links.Routes, func(a, b links.Route) int {
-		return cmp.Or(a.Dst.Addr().Compare(b.Dst.Addr()), cmp.Compare(a.Dst.Bits(), b.Dst.Bits()))
-	})
+	slices.SortFunc(n.Links.Routes, links.Route.Compare)
 }
 
 // linkTo finds the link on whose subnet the address is.
 func (in Input) linkTo(ip netip.Addr) (string, bool) {
 	for _, f := range in.faces() {
 		for _, a := range f.Addresses {
-			if a.Subnet.CIDR.Contains(ip) {
+			if a.Subnet.CIDR.Contains(ip) && !f.lent {
 				return f.link, true
 			}
 		}
 	}
-	if in.Gateway != nil && slices.ContainsFunc(in.Gateway.Others, func(s *model.Subnet) bool { return s.CIDR.Contains(ip) }) {
+	if in.Gateway != nil && !in.Replica && slices.ContainsFunc(in.Gateway.Others, func(s *model.Subnet) bool { return s.CIDR.Contains(ip) }) {
 		return linkName(externalPrefix, in.Gateway.Port.ID), true
 	}
 	return "", false
@@ -286,6 +296,12 @@ func (n Namespace) String() string {
 	b.WriteString("\n## routes\n")
 	for _, r := range n.Links.Routes {
 		fmt.Fprintf(&b, "%s\n", r)
+	}
+	for _, r := range n.Links.Rules {
+		fmt.Fprintf(&b, "rule %s\n", r)
+	}
+	for _, h := range n.Links.Neighbours {
+		fmt.Fprintf(&b, "neighbour %s lladdr %s dev %s\n", h.IP, h.MAC, h.Link)
 	}
 	b.WriteString("\n## sysctl\n")
 	for _, k := range slices.Sorted(maps.Keys(n.Sysctls)) {

@@ -97,8 +97,15 @@ func desired(t *testing.T, change func(*View)) Namespace {
 	return Desired(in)
 }
 
+// allScenarios are those of distributed routers too.
+func allScenarios() map[string]func(*View) {
+	all := scenarios()
+	maps.Copy(all, distributedScenarios())
+	return all
+}
+
 func TestRoutersOfEveryKindAreDescribedAsInTheirFiles(t *testing.T) {
-	for name, change := range scenarios() {
+	for name, change := range allScenarios() {
 		t.Run(name, func(t *testing.T) {
 			got := desired(t, change).String()
 			path := filepath.Join("testdata", name+".router")
@@ -121,7 +128,7 @@ func TestRoutersOfEveryKindAreDescribedAsInTheirFiles(t *testing.T) {
 func TestTheKernelPrintsEveryRulesetAsItWasWritten(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for name, change := range scenarios() {
+	for name, change := range allScenarios() {
 		t.Run(name, func(t *testing.T) {
 			n, ns := desired(t, change), linuxtest.Namespace(t)
 			for f, rules := range map[iptables.Family]iptables.Ruleset{iptables.IPv4: n.V4, iptables.IPv6: n.V6} {
@@ -141,7 +148,7 @@ func TestTheKernelPrintsEveryRulesetAsItWasWritten(t *testing.T) {
 }
 
 func TestTheOrderOfRecordsDoesNotMatter(t *testing.T) {
-	for name, change := range scenarios() {
+	for name, change := range allScenarios() {
 		first := desired(t, change).String()
 		for range 20 { // maps have another order each time
 			if again := desired(t, change).String(); again != first {

@@ -108,7 +108,7 @@ func (d *tagging) Commit(ctx context.Context, ops ...ovsdb.Op) error {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	h := &host{t: t, sw: ovstest.Start(t), runDir: t.TempDir(), owner: "lepton test " + uuid.NewString(), view: NewView()}
+	h := &host{t: t, sw: ovstest.Start(t), runDir: t.TempDir(), owner: "lepton test " + uuid.NewString(), view: NewView("hv1")}
 	h.ns = linuxtest.Name(t)
 	pid := strings.Split(h.sw.NetnsPath(), "/")[2]
 	if out, err := linuxtest.Local("ip", "netns", "attach", h.ns, pid); err != nil {
@@ -135,7 +135,7 @@ func newHost(t *testing.T) *host {
 // wipe removes all that the loop made, by a loop that has no routers.
 func (h *host) wipe() {
 	h.start()
-	h.send(func(v *View) {}, true, NewView())
+	h.send(func(v *View) {}, true, NewView("hv1"))
 	deadline := time.Now().Add(20 * time.Second)
 	for ; time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if len(h.namespaces()) == 0 {
@@ -207,6 +207,7 @@ func fill(u *rpc.Update, v *View) {
 	u.Subnets = slices.Collect(maps.Values(v.Subnets))
 	u.Ports = slices.Collect(maps.Values(v.Ports))
 	u.Routers = slices.Collect(maps.Values(v.Routers))
+	u.RouterBindings = slices.Collect(maps.Values(v.Bindings))
 	u.FloatingIPs = slices.Collect(maps.Values(v.FloatingIPs))
 	u.PortForwardings = slices.Collect(maps.Values(v.Forwardings))
 	u.ConntrackHelpers = slices.Collect(maps.Values(v.Helpers))

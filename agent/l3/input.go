@@ -17,6 +17,8 @@ const (
 
 // View is what a host knows of its routers. Records are not changed in place.
 type View struct {
+	// Host is this host's name.
+	Host        string
 	Networks    map[string]*model.Network
 	Subnets     map[string]*model.Subnet
 	Ports       map[string]*model.Port
@@ -29,9 +31,10 @@ type View struct {
 	Policies    map[string]*model.QoSPolicy
 }
 
-// NewView gives an empty one.
-func NewView() *View {
+// NewView gives an empty one of a host.
+func NewView(host string) *View {
 	return &View{
+		Host:     host,
 		Networks: map[string]*model.Network{}, Subnets: map[string]*model.Subnet{}, Ports: map[string]*model.Port{},
 		Routers: map[string]*model.Router{}, Bindings: map[string]*model.RouterBinding{}, FloatingIPs: map[string]*model.FloatingIP{},
 		Forwardings: map[string]*model.PortForwarding{}, Helpers: map[string]*model.ConntrackHelper{},
@@ -42,9 +45,13 @@ func NewView() *View {
 // Input is what one router is made from.
 type Input struct {
 	Router *model.Router
-	// Gateway is the way out; nil for none.
+	// Replica is set where a distributed router is not at home.
+	Replica bool
+	// Gateway is the way out; nil for none. A replica does not have it as a link.
 	Gateway    *Interface
 	Interfaces []Interface
+	// Lent are the floating addresses that have a link of their own.
+	Lent []Lent
 	// FloatingIPs are those in use with this router, with and without a fixed
 	// address of their own.
 	FloatingIPs []*model.FloatingIP
@@ -84,7 +91,7 @@ func (v *View) Input(id string) (in Input, ok bool) {
 	if r == nil || !r.AdminStateUp {
 		return Input{}, false
 	}
-	in.Router = r
+	in.Router, in.Replica = r, v.replica(r)
 	for _, pid := range slices.Sorted(maps.Keys(v.Ports)) {
 		p := v.Ports[pid]
 		if p.DeviceID != id || v.Networks[p.NetworkID] == nil || !p.AdminStateUp {
@@ -94,17 +101,17 @@ func (v *View) Input(id string) (in Input, ok bool) {
 		switch {
 		case r.Gateway != nil && r.Gateway.PortID == pid:
 			in.Gateway = &i
-		case p.DeviceOwner == ownerInterface:
+		case isInterface(p):
 			in.Interfaces = append(in.Interfaces, i)
 		}
 	}
 	for _, f := range v.FloatingIPs {
-		if f.RouterID == id {
+		if f.RouterID == id && v.translates(f, in.Replica) {
 			in.FloatingIPs = append(in.FloatingIPs, f)
 		}
 	}
 	for _, f := range v.Forwardings {
-		if f.RouterID == id && v.FloatingIPs[f.FloatingIPID] != nil {
+		if f.RouterID == id && !in.Replica && v.FloatingIPs[f.FloatingIPID] != nil {
 			in.Forwardings = append(in.Forwardings, f)
 			if fip := v.FloatingIPs[f.FloatingIPID]; !slices.Contains(in.FloatingIPs, fip) {
 				in.FloatingIPs = append(in.FloatingIPs, fip)
@@ -120,6 +127,7 @@ func (v *View) Input(id string) (in Input, ok bool) {
 	slices.SortFunc(in.FloatingIPs, func(a, b *model.FloatingIP) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Forwardings, func(a, b *model.PortForwarding) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Helpers, func(a, b *model.ConntrackHelper) int { return cmp.Compare(a.ID, b.ID) })
+	v.lend(&in)
 	return in, true
 }
 

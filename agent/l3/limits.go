@@ -24,6 +24,9 @@ const (
 // with a policy has its limit, and the gateway's is for all that passes but
 // floating addresses.
 func limits(in Input) []shaping.Link {
+	if in.Replica {
+		return lentLimits(in)
+	}
 	if in.Gateway == nil {
 		return nil
 	}
@@ -46,7 +49,7 @@ func (in Input) direction(direction string) shaping.Direction {
 		c.Minor, c.Addresses = minors[f.ID], []netip.Addr{f.FloatingIP}
 		d.Classes = append(d.Classes, c)
 	}
-	if g := in.Router.Gateway; g != nil {
+	if g := in.Router.Gateway; g != nil && !in.Replica {
 		if c, ok := class(in.Policies[g.QoSPolicyID], direction); ok {
 			c.Minor = gatewayClass
 			d.Classes = append(d.Classes, c)

@@ -120,7 +120,7 @@ type announcement struct {
 // New makes a loop that has done nothing yet.
 func New(cfg Config) *Loop {
 	return &Loop{
-		cfg: cfg, log: cfg.Log, view: NewView(), routers: map[string]*router{}, links: map[string]string{},
+		cfg: cfg, log: cfg.Log, view: NewView(cfg.Host), routers: map[string]*router{}, links: map[string]string{},
 		results: make(chan result, maxBusy),
 	}
 }

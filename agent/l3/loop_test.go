@@ -311,12 +311,12 @@ func TestARouterThatWentWhileNoAgentRanIsRemoved(t *testing.T) {
 	foreign := linuxtest.Namespace(t)
 	c.start()
 	// Nothing is removed before the records are complete.
-	c.send(func(v *View) {}, false, NewView())
+	c.send(func(v *View) {}, false, NewView("hv1"))
 	time.Sleep(100 * time.Millisecond)
 	if len(c.namespaces()) != 1 {
 		t.Fatal("removed on incomplete input")
 	}
-	c.send(func(v *View) {}, true, NewView())
+	c.send(func(v *View) {}, true, NewView("hv1"))
 	c.await("the namespace to go", func() bool { return len(c.namespaces()) == 0 })
 	c.await("its ports to go", func() bool { return !strings.Contains(c.sw.Vsctl("list-ports", "br-int"), "q") })
 	if _, err := os.Stat("/run/netns/" + foreign); err != nil {

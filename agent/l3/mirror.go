@@ -11,7 +11,7 @@ import (
 func (v *View) apply(u *rpc.Update) map[string]bool {
 	old := *v
 	if u.Full {
-		*v = *NewView()
+		*v = *NewView(old.Host)
 		v.keep(&old, u.Rejected)
 	}
 	t := map[string]bool{}
@@ -191,8 +191,13 @@ func (v *View) onNetwork(id string, t map[string]bool) {
 }
 
 func (v *View) touchPort(id string, t map[string]bool) {
-	if p := v.Ports[id]; p != nil && p.DeviceID != "" {
-		t[p.DeviceID] = true
+	p := v.Ports[id]
+	if p == nil || p.DeviceID == "" {
+		return
+	}
+	t[p.DeviceID] = true
+	if f := v.FloatingIPs[p.DeviceID]; f != nil && p.DeviceOwner == ownerFloating {
+		t[f.RouterID] = true
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func TestDifferencesLeadWhereASnapshotDoes(t *testing.T) {
 	routers := []string{routerID, "8a21c637-45ae-4b6c-8ec9-000000000002"}
 	rapid.Check(t, func(t *rapid.T) {
-		truth, v := reference(), NewView()
+		truth, v := reference(), NewView("hv1")
 		first := rpc.Update{Full: true}
 		fill(&first, truth)
 		v.apply(&first)
@@ -35,7 +35,7 @@ func TestDifferencesLeadWhereASnapshotDoes(t *testing.T) {
 			var u rpc.Update
 			changeSomething(t, truth, &u, routers)
 			touched := v.apply(&u)
-			fresh := NewView()
+			fresh := NewView("hv1")
 			full := rpc.Update{Full: true}
 			fill(&full, truth)
 			fresh.apply(&full)
@@ -59,9 +59,9 @@ func changeSomething(t *rapid.T, v *View, u *rpc.Update, routers []string) {
 		return fmt.Sprintf("%s0000000-0000-4000-8000-00000000000%d", kind, rapid.IntRange(1, 3).Draw(t, "n"))
 	}
 	drop := rapid.Bool().Draw(t, "drop")
-	switch rapid.SampledFrom([]string{"router", "port", "floating", "forwarding", "helper", "subnet", "network", "pool", "policy"}).Draw(t, "kind") {
+	switch rapid.SampledFrom([]string{"router", "port", "floating", "forwarding", "helper", "subnet", "network", "pool", "policy", "binding", "floating port"}).Draw(t, "kind") {
 	case "router":
-		r := &model.Router{Meta: model.Meta{ID: router}, AdminStateUp: rapid.Bool().Draw(t, "up")}
+		r := &model.Router{Meta: model.Meta{ID: router}, AdminStateUp: rapid.Bool().Draw(t, "up"), Distributed: rapid.Bool().Draw(t, "distributed")}
 		if router == routerID {
 			r.Gateway = &model.RouterGateway{NetworkID: extID, PortID: extPort, EnableSNAT: rapid.Bool().Draw(t, "snat"), QoSPolicyID: id("1")}
 		}
@@ -69,14 +69,15 @@ func changeSomething(t *rapid.T, v *View, u *rpc.Update, routers []string) {
 	case "port":
 		port := rapid.SampledFrom([]string{vxPort, vx2Port}).Draw(t, "port")
 		p := &model.Port{
-			Meta: model.Meta{ID: port}, NetworkID: vxID, AdminStateUp: true, DeviceID: router, DeviceOwner: ownerInterface,
+			Meta: model.Meta{ID: port}, NetworkID: vxID, AdminStateUp: true, DeviceID: router,
+			DeviceOwner: rapid.SampledFrom([]string{ownerInterface, ownerDistributed}).Draw(t, "owner"), Host: "net1",
 			FixedIPs: []model.FixedIP{{SubnetID: vxSubnet, IP: addr("10.10.0.1")}},
 		}
 		put(u, rpc.KindPort, v.Ports, port, p, drop)
 	case "floating":
 		f := id("c")
 		put(u, rpc.KindFloatingIP, v.FloatingIPs, f, &model.FloatingIP{
-			Meta: model.Meta{ID: f}, RouterID: router,
+			Meta: model.Meta{ID: f}, RouterID: router, FloatingPortID: f, Host: rapid.SampledFrom([]string{"", "hv1", "hv2"}).Draw(t, "host"),
 			FloatingIP: addr("203.0.113.20"), FixedIP: addr("10.10.0.9"), SubnetID: vxSubnet,
 			QoSPolicyID: id("1"),
 		}, drop)
@@ -101,6 +102,16 @@ func changeSomething(t *rapid.T, v *View, u *rpc.Update, routers []string) {
 		put(u, rpc.KindSubnet, v.Subnets, vxSubnet, &s, drop)
 	case "network":
 		put(u, rpc.KindNetwork, v.Networks, vxID, &model.Network{Meta: model.Meta{ID: vxID}, MTU: rapid.IntRange(1400, 1402).Draw(t, "mtu")}, drop)
+	case "binding":
+		put(u, rpc.KindRouterBinding, v.Bindings, router, &model.RouterBinding{RouterID: router, Hosts: []model.RouterHost{
+			{Host: rapid.SampledFrom([]string{"hv1", "net1"}).Draw(t, "host")},
+		}}, drop)
+	case "floating port":
+		p := id("c") // its id is its address's too
+		put(u, rpc.KindPort, v.Ports, p, &model.Port{
+			Meta: model.Meta{ID: p}, NetworkID: extID, AdminStateUp: true, DeviceID: p, DeviceOwner: ownerFloating,
+			FixedIPs: []model.FixedIP{{SubnetID: extSubnet, IP: addr("203.0.113.20")}},
+		}, drop)
 	case "pool":
 		put(u, rpc.KindSubnetPool, v.Pools, "p", &model.SubnetPool{Meta: model.Meta{ID: "p"}, AddressScopeID: id("5")}, drop)
 	}

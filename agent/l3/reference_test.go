@@ -80,7 +80,7 @@ func rulesOf(t *testing.T, text string) map[string]bool {
 // floating address.
 func withMetadata() *View {
 	const router, port, gateway = "7252567d-a1f4-487f-b659-c743f1a3805a", "3987e110-63a9-4bc8-bc8f-cc51daade650", "0ec1b680-7234-47d4-8b99-2069c5921831"
-	v := NewView()
+	v := NewView("hv1")
 	v.network(vxID, 1450)
 	v.network(extID, 1500)
 	v.subnet(vxSubnet, vxID, "10.10.0.0/24", "10.10.0.1")

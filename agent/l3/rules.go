@@ -35,7 +35,7 @@ const metadataPort = 9697
 type builder struct {
 	in     Input
 	v6     bool
-	ext    string // link of the gateway, "" without one
+	ext    string // link of the gateway, or a pattern of links; "" without any
 	set    iptables.Ruleset
 	scopes map[string]int
 }
@@ -44,7 +44,10 @@ type builder struct {
 // be there before traffic passes.
 func ruleset(in Input, f iptables.Family) iptables.Ruleset {
 	b := &builder{in: in, v6: f == iptables.IPv6, set: iptables.Ruleset{Prefix: chainPrefix}, scopes: scopeMarks(in)}
-	if in.Gateway != nil {
+	switch {
+	case in.Replica && len(in.Lent) > 0:
+		b.ext = externalPrefix + "+" // each address has a link of its own
+	case in.Gateway != nil && !in.Replica:
 		b.ext = linkName(externalPrefix, in.Gateway.Port.ID)
 	}
 	b.filter()
@@ -107,6 +110,7 @@ func (b *builder) filter() {
 	t.Add(wrapped+"INPUT",
 		"-m mark --mark "+metadataMark+" -j ACCEPT",
 		fmt.Sprintf("-p tcp -m tcp --dport %d -j DROP", metadataPort))
+	b.noRedirects(t)
 	t.Add(wrapped+"FORWARD", "-j "+wrapped+"scope")
 	t.Add(wrapped + "scope")
 	for _, f := range b.in.faces() {
@@ -220,7 +224,7 @@ func (b *builder) snat(t *iptables.Table) {
 		return
 	}
 	to := " -j SNAT --to-source " + a.IP.String() + " --random-fully"
-	if b.in.Router.Gateway.EnableSNAT {
+	if b.in.Router.Gateway.EnableSNAT && !b.in.Replica {
 		if a.Scope != "" {
 			// Within one address scope addresses are unique, and stay.
 			t.Add(snat, "-o "+b.ext+" -m connmark --mark "+b.scopeMark(a.Scope)+" -j ACCEPT")

@@ -93,7 +93,7 @@ func (v *View) policy(id string, out, outBurst, in, inBurst int) {
 
 // reference is scenario h_router.
 func reference() *View {
-	v := NewView()
+	v := NewView("hv1")
 	v.network(vxID, 1450)
 	v.network(vx2ID, 1450)
 	v.network(extID, 1500)

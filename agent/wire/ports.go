@@ -58,6 +58,10 @@ func (l *Loop) tellPorts() {
 			delete(l.waiting, id)
 			continue
 		}
+		if s.rec.Host != l.cfg.Host { // a distributed router's: its home reports
+			delete(l.waiting, id)
+			continue
+		}
 		network := s.rec.NetworkID
 		if _, known := lacks[network]; !known {
 			lacks[network] = l.lacksTunnel(network)

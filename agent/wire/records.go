@@ -82,7 +82,9 @@ func (l *Loop) lookAtNetwork(id string, t *touched) {
 // lookAtPort decides what the host makes of a port.
 func (l *Loop) lookAtPort(id string) {
 	rec := l.mirror.ports[id]
-	if rec == nil || rec.Host != l.cfg.Host {
+	// A distributed router's interface is here as soon as it is plugged.
+	replica := rec != nil && rec.Distributed() && rec.Host != l.cfg.Host && len(l.facts.of(id)) > 0
+	if rec == nil || rec.Host != l.cfg.Host && !replica {
 		l.problems.replace(sourcePort+id, l.strangers(id, rec))
 		l.problems.replace(sourceAnswers+id, nil)
 		delete(l.ports, id)
@@ -91,7 +93,6 @@ func (l *Loop) lookAtPort(id string) {
 		l.setLocal(id, pipeline.LocalPort{}, false)
 		return
 	}
-	l.setRemote(id, nil)
 	if l.ports[id] == nil {
 		l.ports[id] = &portState{gen: l.gen}
 	}
@@ -108,10 +109,16 @@ func (l *Loop) lookAtPort(id string) {
 		l.problems.replace(sourcePort+id, map[string]string{"port " + id: problem})
 	}
 	if !ok || !known {
+		var home *model.Port
+		if replica {
+			home = rec
+		}
+		l.setRemote(id, home)
 		l.problems.replace(sourceAnswers+id, nil)
 		l.setLocal(id, pipeline.LocalPort{}, false)
 		return
 	}
+	l.setRemote(id, nil)
 	l.setLocal(id, pipeline.LocalPort{Record: rec, OFPort: uint32(chosen.ofport), Asks: l.asks(id)}, true)
 	l.db.tags[chosen.name] = int(network.VLAN)
 }

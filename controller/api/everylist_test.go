@@ -35,7 +35,7 @@ func TestEveryListRefusesWhatItDoesNotKnow(t *testing.T) {
 func TestListsWithLittleToListHaveFiltersAndPages(t *testing.T) {
 	s := newSite(t)
 	for query, want := range map[string]int{
-		"service-providers?service_type=L3_ROUTER_NAT":          1,
+		"service-providers?service_type=L3_ROUTER_NAT":          2,
 		"service-providers?service_type=LOADBALANCERV2":         0,
 		"service-providers?default=true&name=single_node":       1,
 		"service-providers?marker=single_node":                  0,

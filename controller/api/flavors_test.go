@@ -29,7 +29,7 @@ func TestFlavorsOfRouters(t *testing.T) {
 	if got := s.list(s.in("flavors/$flavor/next_providers"), "next_providers"); len(got) != 1 || got[0]["provider"] != "single_node" || got[0]["driver"] != s.names["driver"] {
 		t.Errorf("providers %v", got)
 	}
-	if got := s.list("service-providers", "service_providers"); fmt.Sprint(got) != "[map[default:true name:single_node service_type:L3_ROUTER_NAT]]" {
+	if got := s.list("service-providers", "service_providers"); fmt.Sprint(got) != "[map[default:false name:dvr service_type:L3_ROUTER_NAT] map[default:true name:single_node service_type:L3_ROUTER_NAT]]" {
 		t.Errorf("providers %v", got)
 	}
 	router := s.made("flavored", "routers", "router", `{"flavor_id": "$flavor"}`)
@@ -56,7 +56,7 @@ func TestFlavorsOfRouters(t *testing.T) {
 		"a router of none":             {"POST routers", `{"router": {"flavor_id": "$none"}}`, 404, "FlavorNotFound"},
 		"a router of another service":  {"POST routers", `{"router": {"flavor_id": "$other"}}`, 400, "InvalidServiceType"},
 		"a router of a bare flavor":    {"POST routers", `{"router": {"flavor_id": "$bare"}}`, 404, "FlavorServiceProfileBindingNotFound"},
-		"a router that is distributed": {"POST routers", `{"router": {"flavor_id": "$flavor", "distributed": true}}`, 409, "RouterKindNotRealised"},
+		"a router that is distributed": {"POST routers", `{"router": {"flavor_id": "$flavor", "distributed": true}}`, 400, "InvalidInput"},
 	})
 	s.do(200, "GET flavors/$flavor/service_profiles/$profile", "")
 	s.do(200, "PUT flavors/$flavor", `{"flavor": {"enabled": false, "name": "off"}}`)

@@ -237,7 +237,7 @@ func bindingAttrs() []attr[portSpec, portView] {
 		{
 			name: "binding:host_id", create: true, update: true, check: nullable(text255), filter: byText,
 			set: func(s *portSpec, v any) { s.Host, _ = v.(string) },
-			get: func(v *portView) any { return v.Host },
+			get: func(v *portView) any { host, _ := v.Binding(); return host },
 		},
 		{
 			name: "binding:profile", create: true, update: true, check: nullable(dictionary),
@@ -251,7 +251,7 @@ func bindingAttrs() []attr[portSpec, portView] {
 		},
 		{
 			name: "binding:vif_type",
-			get:  func(v *portView) any { return v.VIFType },
+			get:  func(v *portView) any { _, vif := v.Binding(); return vif },
 		},
 		{
 			name: "binding:vif_details",

@@ -119,8 +119,13 @@ func routerAttrs() []attr[routerSpec, routerView] {
 		{name: "availability_zones", get: func(v *routerView) any { return list(v.Zones) }},
 		{name: "conntrack_helpers", get: func(v *routerView) any { return helperObjects(v.Helpers) }},
 		{
-			name: "distributed", create: true, update: true, check: nullable(notAvailable("distributed")),
-			get: func(*routerView) any { return false },
+			name: "distributed", create: true, update: true, check: nullable(boolean),
+			set: func(s *routerSpec, v any) {
+				if b, ok := v.(bool); ok {
+					s.Distributed = b
+				}
+			},
+			get: func(v *routerView) any { return v.Distributed },
 		},
 		{
 			name: "ha", create: true, update: true, check: nullable(notAvailable("highly available")),

@@ -173,7 +173,7 @@ func hasObject(u *records.Update, s *model.ObjectStatus) bool {
 		return hasRouter(u, s.ID, s.Host)
 	case model.ObjectFloatingIP:
 		f, ok := records.FloatingIPs.Get(u, s.ID)
-		return ok && hasRouter(u, f.RouterID, s.Host)
+		return ok && (f.Host == s.Host || f.Host == "" && hasRouter(u, f.RouterID, s.Host))
 	case model.ObjectDHCP:
 		return serves(u, s.ID, s.Host)
 	case model.ObjectDHCPPort:

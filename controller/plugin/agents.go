@@ -70,7 +70,10 @@ func (p *Plugin) viewsOf(a *model.Agent) []*AgentView {
 		case roleL2:
 			v.Type, v.Binary, v.Topic = "Open vSwitch agent", "neutron-openvswitch-agent", "N/A"
 			v.AdminStateUp, v.Description = a.AdminStateUp, a.Description
-		case RoleL3:
+		case RoleL3, RoleDVR:
+			if role == RoleDVR && slices.Contains(a.Roles, RoleL3) {
+				continue // one L3 agent, which does both
+			}
 			v.Type, v.Binary, v.Topic = "L3 agent", "neutron-l3-agent", "l3_agent"
 			v.Zone = orDefault(a.AvailabilityZone, defaultZone)
 		case RoleDHCP:
@@ -98,6 +101,13 @@ func roleID(a *model.Agent, role string) string {
 // Configurations is the attribute of that name: what the agent was told and
 // what it found.
 func (v *AgentView) Configurations() map[string]any {
+	if v.Role == RoleL3 || v.Role == RoleDVR {
+		mode := "dvr_snat"
+		if routesForItsOwn(v) {
+			mode = "dvr"
+		}
+		return map[string]any{"log_agent_heartbeats": false, "agent_mode": mode}
+	}
 	if v.Role != roleL2 {
 		return map[string]any{"log_agent_heartbeats": false}
 	}

@@ -30,12 +30,25 @@ type Provider struct {
 	Default bool
 }
 
-// Providers are those that there are: routers on one node each.
+// Names of the providers of routers.
+const (
+	providerSingle = "single_node"
+	providerDVR    = "dvr"
+)
+
+// Providers are those that there are: of routers on one node each, and of those
+// that are distributed.
 func Providers() []Provider {
-	return []Provider{{
-		ServiceType: ServiceRouter, Name: "single_node", Default: true,
-		Driver: "neutron.services.l3_router.service_providers.single_node.SingleNodeDriver",
-	}}
+	return []Provider{
+		{
+			ServiceType: ServiceRouter, Name: providerSingle, Default: true,
+			Driver: "neutron.services.l3_router.service_providers.single_node.SingleNodeDriver",
+		},
+		{
+			ServiceType: ServiceRouter, Name: providerDVR,
+			Driver: "neutron.services.l3_router.service_providers.dvr.DvrDriver",
+		},
+	}
 }
 
 func providerOf(driver string) (Provider, error) {
@@ -159,7 +172,7 @@ func (p *Plugin) NextProvider(r records.Reader, flavor *model.Flavor) (Provider,
 }
 
 // flavorRouter makes a new router one of its flavor.
-func (p *Plugin) flavorRouter(u *records.Update, router *model.Router) error {
+func (p *Plugin) flavorRouter(c Call, u *records.Update, router *model.Router) error {
 	if router.FlavorID == "" {
 		return nil
 	}
@@ -172,9 +185,15 @@ func (p *Plugin) flavorRouter(u *records.Update, router *model.Router) error {
 	case !flavor.Enabled:
 		return Refuse(http.StatusServiceUnavailable, "FlavorDisabled", "Flavor %s is not enabled.", flavor.ID)
 	}
-	if _, err := p.NextProvider(u, flavor); err != nil {
+	provider, err := p.NextProvider(u, flavor)
+	if err != nil {
 		return err
 	}
+	distributed := provider.Name == providerDVR
+	if c.Has("distributed") && router.Distributed != distributed {
+		return InvalidInput("Provider %s does not support distributed=%v", provider.Name, router.Distributed)
+	}
+	router.Distributed = distributed
 	return reclaim(u, router.ID, nil, flavorKeys(router))
 }
 

@@ -89,6 +89,7 @@ func (p *Plugin) CreateFloatingIP(c Call, u *records.Update, s *FloatingIPSpec) 
 	if err := claimFloating(u, nil, &f); err != nil {
 		return "", err
 	}
+	p.settleFloatingIP(u, &f)
 	records.FloatingIPs.Put(u, &f)
 	return f.ID, nil
 }
@@ -212,7 +213,7 @@ func routerBetween(u *records.Update, external string, port *model.Port, subnet 
 	}
 	var found *model.Port
 	for candidate := range records.PortsBySubnet.Get(u, subnet) {
-		if candidate.DeviceOwner != OwnerRouterInterface || !leadsTo(u.Peek(), candidate, subnet, external) {
+		if !routerInterface(candidate.DeviceOwner) || !leadsTo(u.Peek(), candidate, subnet, external) {
 			continue
 		}
 		if found == nil || slices.Contains(candidate.FixedIPs, model.FixedIP{SubnetID: subnet, IP: s.Gateway}) {
@@ -263,6 +264,7 @@ func (p *Plugin) saveFloating(u *records.Update, before, f *model.FloatingIP) er
 	if err := claimFloating(u, before, f); err != nil {
 		return err
 	}
+	p.settleFloatingIP(u, f)
 	p.touch(&f.Meta)
 	records.FloatingIPs.Put(u, f)
 	return nil

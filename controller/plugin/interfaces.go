@@ -95,7 +95,7 @@ func (p *Plugin) addSubnetInterface(c Call, u *records.Update, router *model.Rou
 		return p.extendInterface(u, port, subnet)
 	}
 	return p.makeServicePort(u, servicePortSpec{
-		network: network, project: router.ProjectID, owner: OwnerRouterInterface, device: router.ID,
+		network: network, project: router.ProjectID, owner: interfaceOwner(router), device: router.ID,
 		addresses: []AddressRequest{{SubnetID: id, IP: subnet.Gateway}},
 	})
 }
@@ -172,7 +172,7 @@ func (p *Plugin) addPortInterface(c Call, u *records.Update, router *model.Route
 		return nil, err
 	}
 	changed := *port
-	changed.DeviceID, changed.DeviceOwner = router.ID, OwnerRouterInterface
+	changed.DeviceID, changed.DeviceOwner = router.ID, interfaceOwner(router)
 	changed.PortSecurityEnabled, changed.SecurityGroups, changed.AllowedAddressPairs = false, nil, nil
 	if host := routerHost(u, router.ID); host != "" {
 		if moved := p.onHost(u, &changed, host); moved != nil {
@@ -242,7 +242,7 @@ func (p *Plugin) RemoveInterface(c Call, u *records.Update, id string, s Interfa
 func (p *Plugin) findInterface(c Call, u *records.Update, router string, s InterfaceSpec) (*model.Port, []string, error) {
 	if s.PortID != "" {
 		port, ok := records.Ports.Get(u, s.PortID)
-		if !ok || port.DeviceOwner != OwnerRouterInterface || port.DeviceID != router || !serves(u, port) {
+		if !ok || !routerInterface(port.DeviceOwner) || port.DeviceID != router || !serves(u, port) {
 			return nil, nil, NotFoundAs("RouterInterfaceNotFound", "Router %s does not have an interface with id %s", router, s.PortID)
 		}
 		if s.SubnetID != "" && !slices.Contains(subnetIDs(port.FixedIPs), s.SubnetID) {

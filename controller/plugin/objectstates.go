@@ -11,13 +11,11 @@ import (
 // made of the address as it is now. One that an agent has not yet realised, or
 // that is not in use, is DOWN.
 func floatingStatus(r records.Reader, f *model.FloatingIP) string {
-	binding, ok := records.RouterBindings.Get(r, f.RouterID)
-	if !ok {
-		return statusDown
-	}
+	binding := routerBinding(r, f.RouterID)
 	status := statusDown
 	for s := range records.ObjectStatusesByObject.Get(r, records.ObjectKey(model.ObjectFloatingIP, f.ID)) {
-		if !binding.On(s.Host) || s.Revision < f.Revision {
+		here := f.Host == s.Host || f.Host == "" && binding.On(s.Host)
+		if !here || s.Revision < f.Revision {
 			continue
 		}
 		switch s.State {

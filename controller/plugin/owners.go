@@ -28,6 +28,11 @@ func router(owner string) bool {
 	return strings.HasPrefix(owner, ownerRouterPrefix) || strings.HasPrefix(owner, ownerRouterReplicaPrefix)
 }
 
+// routerInterface reports whether the owner is a router on one of its subnets.
+func routerInterface(owner string) bool {
+	return owner == OwnerRouterInterface || owner == OwnerRouterInterfaceDVR || owner == OwnerRouterInterfaceHA
+}
+
 // autoDeleted reports whether ports of the owner go with their network or
 // subnet and do not keep it in use.
 func autoDeleted(owner string) bool { return owner == OwnerDHCP || owner == OwnerRouterSNAT }

@@ -13,6 +13,8 @@ type routerPlan struct {
 	Placement
 	binding *model.RouterBinding // nil: as it is
 	ports   []*model.Port        // those that change, on their new host
+	// floating are the addresses that change hosts, with their new one.
+	floating []*model.FloatingIP
 }
 
 // RouterAtRest tells what PlaceRouter would do; false for nothing.
@@ -22,7 +24,8 @@ func (p *Plugin) RouterAtRest(r records.Reader, id string, s Scheduling) (Placem
 		return Placement{}, true
 	}
 	plan := p.planRouter(r, router, s)
-	return plan.Placement, plan.binding == nil && len(plan.ports) == 0 && haPortsRest(r, router)
+	rests := plan.binding == nil && len(plan.ports)+len(plan.floating) == 0
+	return plan.Placement, rests && haPortsRest(r, router)
 }
 
 // PlaceRouter puts a router that has an interface or a gateway on a live agent
@@ -47,6 +50,7 @@ func (p *Plugin) applyRouter(u *records.Update, plan routerPlan) {
 		p.touch(&port.Meta)
 		records.Ports.Put(u, port)
 	}
+	p.hostFloatingIPs(u, plan.floating)
 }
 
 func (p *Plugin) planRouter(r records.Reader, router *model.Router, s Scheduling) routerPlan {
@@ -69,6 +73,9 @@ func (p *Plugin) planRouter(r records.Reader, router *model.Router, s Scheduling
 		plan.binding = &changed
 	}
 	plan.ports = p.hostPorts(r, ports, kept, plan.Lost)
+	if router.Distributed {
+		plan.floating = p.strayFloatingIPs(r, router, activeHost(kept))
+	}
 	return plan
 }
 

@@ -61,11 +61,14 @@ func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string,
 	if err := p.takeQuota(u, &router.Meta, QuotaRouter); err != nil {
 		return "", err
 	}
-	if err := p.flavorRouter(u, &router); err != nil {
+	if err := p.flavorRouter(c, u, &router); err != nil {
 		return "", err
 	}
 	if !c.Has("ha") {
-		router.HA = p.config.L3HA
+		router.HA = p.config.L3HA && !router.Distributed
+	}
+	if err := checkKind(&router); err != nil {
+		return "", err
 	}
 	if router.HA {
 		if err := p.makeHA(u, &router); err != nil {
@@ -86,10 +89,16 @@ func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string,
 func (p *Plugin) UpdateRouter(c Call, u *records.Update, before *model.Router, s *RouterSpec) error {
 	router := s.Router
 	addressed := false
+	if err := checkKind(&router); err != nil {
+		return err
+	}
 	if router.HA != before.HA {
 		if err := p.changeHA(u, before, &router); err != nil {
 			return err
 		}
+	}
+	if err := p.changeKind(u, before, &router); err != nil {
+		return err
 	}
 	if c.Has("external_gateway_info") {
 		if err := p.changeGateway(c, u, &router, s.GatewayInfo); err != nil {

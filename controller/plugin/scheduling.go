@@ -87,6 +87,9 @@ func (p *Plugin) AddRouterToAgent(u *records.Update, agent, id string) error {
 	if err != nil {
 		return err
 	}
+	if routesForItsOwn(v) {
+		return Conflict("DVRL3CannotAssignToDvrAgent", "Not allowed to manually assign a router to an agent in 'dvr' mode.")
+	}
 	ports := routerPorts(u, router)
 	d := demand{role: RoleL3, networks: networksOf(u, ports)}
 	if v.Role != RoleL3 || !v.AdminStateUp || !d.reachedBy(v.Agent) {
@@ -108,7 +111,10 @@ func (p *Plugin) AddRouterToAgent(u *records.Update, agent, id string) error {
 	changed := *b
 	changed.Hosts = []model.RouterHost{{Host: v.Host, Active: true, Since: p.now().UTC()}}
 	changed.TakenOff = takenOffWithout(b.TakenOff, v.Host)
-	p.applyRouter(u, routerPlan{binding: &changed, ports: p.hostPorts(u, ports, changed.Hosts, nil)})
+	p.applyRouter(u, routerPlan{
+		binding: &changed, ports: p.hostPorts(u, ports, changed.Hosts, nil),
+		floating: p.strayFloatingIPs(u, router, activeHost(changed.Hosts)),
+	})
 	return nil
 }
 
@@ -136,6 +142,7 @@ func (p *Plugin) RemoveRouterFromAgent(u *records.Update, agent, id string) erro
 	}
 	p.applyRouter(u, routerPlan{
 		binding: &changed, ports: p.hostPorts(u, routerPorts(u, router), changed.Hosts, []string{v.Host}),
+		floating: p.strayFloatingIPs(u, router, activeHost(changed.Hosts)),
 	})
 	return p.keepHAPorts(u, router)
 }

@@ -105,7 +105,7 @@ func onExternal(owner string) bool { return owner == OwnerRouterGateway || owner
 // address's that it says it is of.
 func serves(r records.Reader, port *model.Port) bool {
 	switch port.DeviceOwner {
-	case OwnerRouterInterface:
+	case OwnerRouterInterface, OwnerRouterInterfaceDVR, OwnerRouterInterfaceHA:
 		for _, f := range port.FixedIPs {
 			if id, ok := r.Claimed(interfaceKey(port.DeviceID, f.SubnetID)); ok && id == port.ID {
 				return true
@@ -152,7 +152,7 @@ func (p *Plugin) checkUses(c Call, u *records.Update, before, port *model.Port) 
 
 // checkRouterOwned refuses ports that pose as another project's router's.
 func checkRouterOwned(c Call, r records.Reader, port *model.Port) error {
-	if c.Who.Admin || port.DeviceOwner != OwnerRouterInterface || port.DeviceID == "" {
+	if c.Who.Admin || !routerInterface(port.DeviceOwner) || port.DeviceID == "" {
 		return nil
 	}
 	if router, ok := records.Routers.Get(r, port.DeviceID); ok && !identity.Owner(c.Who, identity.Target{ProjectID: router.ProjectID}) {

@@ -13,11 +13,13 @@ type kind int
 const (
 	router kind = iota
 	network
+	// translated is a port with its floating addresses.
+	translated
 )
 
-func (k kind) String() string { return [...]string{"router", "network"}[k] }
+func (k kind) String() string { return [...]string{"router", "network", "port"}[k] }
 
-// item is a router or a network.
+// item is a router, a network, or a port.
 type item struct {
 	kind kind
 	id   string

@@ -149,7 +149,9 @@ func (s *Scheduler) liveness(ctx context.Context, now time.Time, since time.Dura
 }
 
 func serves(a *model.Agent) bool {
-	return slices.Contains(a.Roles, plugin.RoleL3) || slices.Contains(a.Roles, plugin.RoleDHCP)
+	return slices.ContainsFunc(a.Roles, func(role string) bool {
+		return role == plugin.RoleL3 || role == plugin.RoleDHCP || role == plugin.RoleDVR
+	})
 }
 
 // note takes what a batch of changes gives to do.
@@ -244,6 +246,11 @@ func noteItems(c records.Change, add func(kind, string)) {
 				add(router, port.DeviceID)
 			}
 		}
+		// Floating addresses are where their ports are. At the start the routers
+		// see to all of theirs.
+		if before != nil && after != nil && (before.Host != after.Host || before.VIFType != after.VIFType) {
+			add(translated, after.ID)
+		}
 	}
 }
 
@@ -281,6 +288,12 @@ func (s *Scheduler) spread() {
 			for b := range records.DHCPBindingsByHost.Get(r, host) {
 				all = append(all, item{network, b.NetworkID})
 			}
+			for p := range records.PortsByHost.Get(r, host) {
+				for range records.FloatingIPsByPort.Get(r, p.ID) {
+					all = append(all, item{translated, p.ID})
+					break
+				}
+			}
 		}
 		return nil
 	})
@@ -301,10 +314,13 @@ func (s *Scheduler) place(ctx context.Context, i item) {
 	var done plugin.Placement
 	rests := false
 	_ = s.cfg.DB.ReadStale(func(r records.Reader) error { // the function gives no error
-		if i.kind == router {
+		switch i.kind {
+		case router:
 			done, rests = s.cfg.Rules.RouterAtRest(r, i.id, how)
-		} else {
+		case network:
 			done, rests = s.cfg.Rules.NetworkAtRest(r, i.id, how)
+		case translated:
+			rests = s.cfg.Rules.FloatingAtRest(r, i.id)
 		}
 		return nil
 	})
@@ -320,10 +336,13 @@ func (s *Scheduler) commit(ctx context.Context, i item, how plugin.Scheduling) (
 	defer cancel()
 	var done plugin.Placement
 	_, err := s.cfg.DB.Update(ctx, func(u *records.Update) (err error) {
-		if i.kind == router {
+		switch i.kind {
+		case router:
 			done, err = s.cfg.Rules.PlaceRouter(u, i.id, how)
-		} else {
+		case network:
 			done, err = s.cfg.Rules.PlaceNetwork(u, i.id, how)
+		case translated:
+			s.cfg.Rules.PlaceFloating(u, i.id)
 		}
 		return err
 	})

@@ -150,6 +150,12 @@ func (r Route) String() string {
 	return b.String()
 }
 
+// Compare orders routes by table, then destination.
+func (r Route) Compare(o Route) int {
+	return cmp.Or(cmp.Compare(r.table(), o.table()), r.Dst.Addr().Compare(o.Dst.Addr()),
+		cmp.Compare(r.Dst.Bits(), o.Dst.Bits()), cmp.Compare(r.Metric, o.Metric))
+}
+
 func (r Route) table() int { return cmp.Or(r.Table, MainTable) }
 
 // key tells routes apart.

@@ -36,7 +36,8 @@ func (r Rule) String() string {
 	return s + fmt.Sprintf(" lookup %d", r.Table)
 }
 
-func (r Rule) compare(o Rule) int {
+// Compare orders rules as they are asked.
+func (r Rule) Compare(o Rule) int {
 	return cmp.Or(cmp.Compare(r.Priority, o.Priority), r.From.Compare(o.From), strings.Compare(r.In, o.In), cmp.Compare(r.Table, o.Table))
 }
 
@@ -74,7 +75,7 @@ func readRules(h *netlink.Handle, s *State) error {
 			s.Rules = append(s.Rules, own)
 		}
 	}
-	slices.SortFunc(s.Rules, Rule.compare)
+	slices.SortFunc(s.Rules, Rule.Compare)
 	return nil
 }
 

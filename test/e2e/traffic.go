@@ -105,6 +105,23 @@ func (c *Cloud) Watch(g Guest, filter string) func() []string {
 // WatchLink starts tcpdump on a link of a place and returns when it listens.
 func (c *Cloud) WatchLink(p *lab.Place, link, filter string) func() []string {
 	c.Helper()
+	stop := c.Capture(p, link, filter)
+	return func() []string {
+		var frames []string
+		for _, l := range strings.Split(stop(), "\n") {
+			// A frame's line begins with its time.
+			if len(l) > 2 && l[2] == ':' && l[0] >= '0' && l[0] <= '2' {
+				frames = append(frames, l)
+			}
+		}
+		return frames
+	}
+}
+
+// Capture is WatchLink for all that tcpdump says: of a frame in a tunnel, the
+// line below is about what it carries.
+func (c *Cloud) Capture(p *lab.Place, link, filter string) func() string {
+	c.Helper()
 	ctx, cancel := context.WithCancel(c.Context())
 	cmd := p.Command(ctx, "tcpdump", "-n", "-e", "-l", "--immediate-mode", "-i", link, filter)
 	out := &lines{}
@@ -119,19 +136,12 @@ func (c *Cloud) WatchLink(p *lab.Place, link, filter string) func() []string {
 		}
 		return nil
 	})
-	return func() []string {
+	return func() string {
 		// What was sent before this call has reached the kernel's buffer by now.
 		time.Sleep(100 * time.Millisecond)
 		cancel()
 		_ = cmd.Wait() // killed by us
-		var frames []string
-		for _, l := range strings.Split(out.String(), "\n") {
-			// A frame's line begins with its time.
-			if len(l) > 2 && l[2] == ':' && l[0] >= '0' && l[0] <= '2' {
-				frames = append(frames, l)
-			}
-		}
-		return frames
+		return out.String()
 	}
 }
 

@@ -153,11 +153,19 @@ func (d *derived) port(p *model.Port) {
 		for _, g := range p.SecurityGroups {
 			d.needs(host, topicID{group, g})
 		}
+		if !ofRouter(p) && p.DeviceOwner != "network:floatingip" {
+			d.needs(host, topicID{attached, p.NetworkID})
+		}
 	}
 	if ofRouter(p) {
 		of := topicID{router, p.DeviceID}
 		in = append(in, of)
 		d.imply(of, topicID{routing, p.NetworkID})
+		if p.Distributed() {
+			// Whoever routes for one of the router's networks needs them all.
+			d.imply(topicID{attached, p.NetworkID}, of)
+			d.imply(of, topicID{wiring, p.NetworkID})
+		}
 	}
 	d.item(rpc.KindPort, p.ID, p, in...)
 	if len(p.SecurityGroups) == 0 {

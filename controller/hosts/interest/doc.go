@@ -8,8 +8,10 @@
 //     learns the one that it is on, and nothing of hosts on others;
 //   - the security groups of its own ports: with their rules, the members of the
 //     groups that these rules name as remote, and the address groups;
-//   - the routers that are on it: with their interfaces, floating addresses,
-//     forwardings and helpers, and the networks and subnets that they are on;
+//   - the routers that are on it, and the distributed ones on the networks of its
+//     guests, these with all of their networks as if it had ports there: with
+//     their interfaces, floating addresses, forwardings and helpers, and the
+//     networks and subnets that they are on;
 //   - the networks that it serves with DHCP: with their subnets and every port;
 //   - the logs, trunks and QoS policies of all these.
 //

@@ -140,6 +140,19 @@ func TestGroupsAndServicesReachTheHostsThatNeedThem(t *testing.T) {
 			},
 		},
 		{
+			"a distributed router is told to the hosts of guests on its network",
+			func(s *scene) records.Change {
+				q := *s.ports["b3"]
+				q.DeviceOwner = "network:router_interface_distributed"
+				return s.setPort("b3", &q)
+			},
+			map[string][]string{
+				"hv1": {"+port b3"},
+				"hv2": {"+port b3", "+router binding r", "+router r"},
+				"hv3": {"+port b3"},
+			},
+		},
+		{
 			"an unbound port is told to the DHCP server of its network",
 			func(s *scene) records.Change { return s.setPort("b9", aPort("b9", "net-b", "")) },
 			map[string][]string{"hv1": {"+port b9"}},

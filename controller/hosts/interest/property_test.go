@@ -98,7 +98,9 @@ func (m *machine) changePort(t *rapid.T) {
 	p.AllowedAddressPairs = rapid.SampledFrom(pairs).Draw(t, "pairs")
 	p.DeviceOwner, p.DeviceID = "compute:nova", "vm"
 	if rapid.IntRange(0, 3).Draw(t, "of router") == 0 {
-		p.DeviceOwner, p.DeviceID = "network:router_interface", pick(t, "router", 3)
+		p.DeviceOwner, p.DeviceID = rapid.SampledFrom([]string{
+			"network:router_interface", "network:router_interface_distributed", "network:floatingip",
+		}).Draw(t, "owner"), pick(t, "router", 3)
 	}
 	p.Revision, p.QoSPolicyID = m.revision, aPolicy(t)
 	p.AdminStateUp = rapid.Bool().Draw(t, "up")

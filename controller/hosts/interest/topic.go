@@ -31,8 +31,11 @@ const (
 	router       // a router with all that belongs to it
 	pool         // a subnet pool
 	qos          // a QoS policy
-	atPort       // what is about a port, for the host that it is bound to
-	anyPort      // what is about every port, for hosts with any; the id is "all"
+	// attached is what a host needs because a guest of it is on a network: the
+	// network's distributed routers.
+	attached
+	atPort  // what is about a port, for the host that it is bound to
+	anyPort // what is about every port, for hosts with any; the id is "all"
 )
 
 // topic is a set of records that hosts need together. It exists as long as

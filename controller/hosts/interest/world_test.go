@@ -164,13 +164,17 @@ func (k known) add(kind rpc.Kind, id string, rec any) { k[rpc.Ref{Kind: kind, ID
 // interestOf says from the definition what a host must know.
 func (w *world) interestOf(host string) known {
 	k := known{}
-	here, routed, served, routers := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	here, routers := w.wired(host)
+	routed, served := map[string]bool{}, map[string]bool{}
 	for id, b := range w.routerHosts {
-		for _, h := range b.Hosts {
-			if h.Host == host {
-				routers[id] = true
-				k.add(rpc.KindRouterBinding, id, &model.RouterBinding{RouterID: id, Hosts: []model.RouterHost{h}})
+		if routers[id] {
+			seen := &model.RouterBinding{RouterID: id}
+			for _, h := range b.Hosts {
+				if h.Host == host {
+					seen.Hosts = append(seen.Hosts, h)
+				}
 			}
+			k.add(rpc.KindRouterBinding, id, seen)
 		}
 	}
 	for id, b := range w.dhcpHosts {
@@ -182,9 +186,6 @@ func (w *world) interestOf(host string) known {
 		}
 	}
 	for _, p := range w.ports {
-		if BoundHost(p) == host {
-			here[p.NetworkID] = true
-		}
 		if ofRouter(p) && routers[p.DeviceID] {
 			routed[p.NetworkID] = true
 		}
@@ -262,13 +263,38 @@ func (w *world) networksOf(k known, host string, here, routed map[string]bool) {
 	}
 }
 
-func (w *world) hasPort(host, network string) bool {
+// wired gives the networks that a host takes part in, and the routers that it
+// has: those that are bound to it, and the distributed ones of its guests.
+func (w *world) wired(host string) (networks, routers map[string]bool) {
+	networks, routers = map[string]bool{}, map[string]bool{}
+	guests := map[string]bool{}
 	for _, p := range w.ports {
-		if p.NetworkID == network && BoundHost(p) == host {
-			return true
+		if BoundHost(p) == host && host != "" {
+			networks[p.NetworkID] = true
+			guests[p.NetworkID] = guests[p.NetworkID] || !ofRouter(p) && p.DeviceOwner != "network:floatingip"
 		}
 	}
-	return false
+	for id, b := range w.routerHosts {
+		if b.On(host) {
+			routers[id] = true
+		}
+	}
+	for _, p := range w.ports {
+		if p.Distributed() && ofRouter(p) && guests[p.NetworkID] {
+			routers[p.DeviceID] = true
+		}
+	}
+	for _, p := range w.ports {
+		if p.Distributed() && ofRouter(p) && routers[p.DeviceID] {
+			networks[p.NetworkID] = true
+		}
+	}
+	return networks, routers
+}
+
+func (w *world) hasPort(host, network string) bool {
+	networks, _ := w.wired(host)
+	return networks[network]
 }
 
 func (w *world) groupsOf(k known, host string) {
@@ -310,7 +336,10 @@ func (w *world) extrasOf(k known, host string) {
 			groups[g] = true
 		}
 		policy(p.QoSPolicyID)
-		if n := w.networks[p.NetworkID]; n != nil {
+	}
+	networks, _ := w.wired(host)
+	for id := range networks {
+		if n := w.networks[id]; n != nil {
 			policy(n.QoSPolicyID)
 		}
 	}
