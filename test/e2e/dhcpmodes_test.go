@@ -12,8 +12,9 @@ import (
 )
 
 // goLocal has the hosts answer DHCP themselves from now on, and waits until the
-// controller's, which served the network, does not any more.
-func (c *Cloud) goLocal(controller string, n Network) {
+// controller's, which served the network, does not any more, and the other, which
+// has guests, does.
+func (c *Cloud) goLocal(controller, other string, n Network) {
 	c.Helper()
 	c.Must(c.Lab.Stop(c.Context(), controller, "controller", false))
 	for _, h := range c.Lab.Plan().Hosts {
@@ -31,7 +32,7 @@ func (c *Cloud) goLocal(controller string, n Network) {
 		if ns := c.dhcpNamespace(n, controller); ns != "" || c.dnsmasq(n, controller) != 0 {
 			return fmt.Errorf("namespace %s, dnsmasq %d", ns, c.dnsmasq(n, controller))
 		}
-		if !strings.Contains(c.Exec(controller, "ovs-ofctl", "dump-flows", "br-int", "cookie=0x1e10000000000000/0xffff000000000000"), "tp_dst=67") {
+		if !strings.Contains(c.Exec(other, "ovs-ofctl", "dump-flows", "br-int", "cookie=0x1e10000000000000/0xffff000000000000"), "tp_dst=67") {
 			return errors.New("no flows send questions to the agent")
 		}
 		return nil
@@ -77,7 +78,7 @@ hosts:
 		}
 	}
 	dnsmasq := asked()
-	c.goLocal("all", n)
+	c.goLocal("all", "all", n)
 	differs := map[string]string{
 		"serverid":                   "the gateway",
 		"new_dhcp_server_identifier": "the gateway",

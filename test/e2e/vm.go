@@ -87,6 +87,10 @@ func (c *Cloud) initramfs() string {
 	}
 	put("init", guestInit)
 	put("bin/busybox", read("/bin/busybox"))
+	for _, path := range c.libraries("/bin/busybox") {
+		c.Must(os.MkdirAll(filepath.Join(root, filepath.Dir(path)), 0o755))
+		put(path, read(path))
+	}
 	put("bin/lease", guestLease)
 	put("order", read(filepath.Join(guestDir, "order")))
 	c.Must(os.CopyFS(filepath.Join(root, "modules"), os.DirFS(filepath.Join(guestDir, "modules"))))
@@ -95,6 +99,19 @@ func (c *Cloud) initramfs() string {
 	pack.Dir = root
 	c.Must(pack.Run())
 	return path
+}
+
+// libraries gives the paths of the libraries that a program loads.
+func (c *Cloud) libraries(program string) (paths []string) {
+	c.Helper()
+	out, err := exec.CommandContext(c.Context(), "ldd", program).Output()
+	c.Must(err)
+	for _, word := range strings.Fields(string(out)) {
+		if strings.HasPrefix(word, "/") {
+			paths = append(paths, word)
+		}
+	}
+	return paths
 }
 
 // VM makes a tap for the port as Nova does, and boots a machine on it.
@@ -117,7 +134,7 @@ func (c *Cloud) VM(host, name string, p Port) *VM {
 		}
 		return nil
 	})
-	v.await("@ready")
+	v.await(ready)
 	return v
 }
 
@@ -161,8 +178,11 @@ func (v *VM) boot(place *lab.Place, tap, image string) {
 	})
 }
 
-// await gives what the machine says until a line that ends with the mark, and the
-// rest of that line.
+// ready is what the machine says when it has booted.
+const ready = "@ready"
+
+// await gives what the machine says until the mark, and the rest of the line that
+// it is on.
 func (v *VM) await(mark string) (said []string, rest string) {
 	v.c.Helper()
 	timeout := time.After(2 * patience)
@@ -172,7 +192,10 @@ func (v *VM) await(mark string) (said []string, rest string) {
 			if !ok {
 				v.c.Fatalf("%s has ended; it said %q", v.Name, said)
 			}
-			if _, rest, ok := strings.Cut(line, mark); ok {
+			if before, rest, ok := strings.Cut(line, mark); ok {
+				if before != "" && mark != ready { // what it said last had no end of line
+					said = append(said, before)
+				}
 				return said, strings.TrimSpace(rest)
 			}
 			said = append(said, line)
