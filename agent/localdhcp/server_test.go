@@ -17,6 +17,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv6"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/flows/ofp"
@@ -289,6 +290,49 @@ func TestAdvertisementsTellOfPrefixesAndOfNoWayOut(t *testing.T) {
 		if !slices.Equal(found, []layers.ICMPv6Opt{layers.ICMPv6OptSourceAddress, layers.ICMPv6OptMTU, layers.ICMPv6OptPrefixInfo, 25, 31}) && mode != "slaac" {
 			t.Errorf("%s: options %v", mode, found)
 		}
+	}
+}
+
+func TestAGuestThatMovesIsToldTheSameThere(t *testing.T) {
+	w := newWorld()
+	before := w.server()
+	for _, frame := range [][]byte{
+		dhcpFrame(w, discover(w)), dhcpv6Frame(w, message(dhcpv6.MessageTypeRenew, toServer(serverDUID), ia(1, "2001:db8::11"))), solicitation(w),
+	} {
+		w.one.Host = here
+		was, f := before.answer(guest1, frame)
+		w.one.Host = "hv2"
+		after := New(Config{Host: "hv2", Settings: before.cfg.Settings, Log: before.cfg.Log, Registerer: prometheus.NewRegistry()})
+		after.Apply(&w.Update)
+		if is, g := after.answer(guest1, frame); f != answered || f != g || !bytes.Equal(was, is) {
+			t.Errorf("%s: %x, there %s: %x", f, was, g, is)
+		}
+	}
+	moved := *w.one
+	before.Apply(&rpc.Update{Revision: 2, Settings: w.Settings, Ports: []*model.Port{&moved}})
+	if _, f := before.answer(guest1, dhcpFrame(w, discover(w))); f != unknown {
+		t.Errorf("the host that it left answers: %s", f)
+	}
+}
+
+// BenchmarkAnswer is what a question costs, on a network with a thousand ports.
+func BenchmarkAnswer(b *testing.B) {
+	w := newWorld()
+	for n := range 1000 {
+		p := w.port(uuid.NewString(), here, 14)
+		p.FixedIPs = []model.FixedIP{{SubnetID: subnet4, IP: netip.AddrFrom4([4]byte{10, 30, byte(1 + n>>8), byte(n)})}}
+	}
+	s := w.server()
+	for name, frame := range map[string][]byte{
+		"DHCP": dhcpFrame(w, discover(w)), "DHCPv6": dhcpv6Frame(w, message(dhcpv6.MessageTypeSolicit, ia(1), wanted)),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, f := s.answer(guest1, frame); f != answered {
+					b.Fatal(f)
+				}
+			}
+		})
 	}
 }
 

@@ -116,8 +116,8 @@ func with(m map[string]string, more ...string) map[string]string {
 	return out
 }
 
-// restartAnswers takes the agent away: nobody answers, and when it is back it
-// answers as before, and no flow has changed.
+// restartAnswers takes the agent and the controller away: nobody answers. When the
+// agent is back, alone, it answers as before, and no flow has changed.
 func (c *Cloud) restartAnswers(host string, g Guest) {
 	c.Helper()
 	before := c.Flows(host, "br-int")
@@ -125,6 +125,8 @@ func (c *Cloud) restartAnswers(host string, g Guest) {
 	if told := c.Udhcpc(g); told != nil {
 		c.Errorf("without an agent the guest is told %v", told)
 	}
+	controller := c.Lab.Plan().Hosts[0].Name
+	c.Must(c.Lab.Stop(c.Context(), controller, "controller", false))
 	c.Must(c.Lab.Start(c.Context(), host, "agent"))
 	c.Eventually("answers after a restart", func() error {
 		if told := c.Udhcpc(g); told["ip"] != g.Port.FixedIPs[0].IP.String() {
@@ -135,6 +137,7 @@ func (c *Cloud) restartAnswers(host string, g Guest) {
 	if after := c.Flows(host, "br-int"); !slices.Equal(before, after) {
 		c.Errorf("flows differ after a restart:\n%s", strings.Join(after, "\n"))
 	}
+	c.Must(c.Lab.Start(c.Context(), controller, "controller"))
 }
 
 // autoconfigures has a guest make its own address of what the host advertises.
