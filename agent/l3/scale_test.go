@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/rpc"
 )
 
 func TestManyRoutersOnOneHost(t *testing.T) {
@@ -59,9 +60,10 @@ func TestManyRoutersOnOneHost(t *testing.T) {
 	}
 
 	began := time.Now()
-	h.change(func(v *View) {
-		v.floating(floatingID, ids[7], "203.0.113.250", "10.10.0.9", vxSubnet)
-	})
+	h.con.revision++
+	h.con.updates <- rpc.Update{Revision: h.con.revision, FloatingIPs: []*model.FloatingIP{
+		v.floating(floatingID, ids[7], "203.0.113.250", "10.10.0.9", vxSubnet),
+	}}
 	patience("a floating address", func() bool { return h.con.state(model.ObjectFloatingIP, floatingID) == model.ObjectActive })
 	took := time.Since(began)
 	t.Logf("one floating address more: %s", took)
