@@ -119,6 +119,7 @@ func Run(ctx context.Context, o Options) error {
 		Metrics:      wire.NewMetrics(reg),
 		Packets:      packets,
 		Responder:    dhcp,
+		MetadataLink: metadataLink(cfg),
 		Log:          o.Log,
 	})
 	children, err := child.New(filepath.Join(cfg.RunDir, "children"), o.Log)
@@ -143,7 +144,7 @@ func Run(ctx context.Context, o Options) error {
 		g.Go(func() error { return routers.Run(ctx) })
 	}
 	if slices.Contains(cfg.Roles, "metadata") {
-		guests, err := metadataLoop(o, instance, children, updates)
+		guests, err := metadataLoop(o, instance, db, children, updates)
 		if err != nil {
 			return err
 		}
@@ -174,8 +175,16 @@ func Run(ctx context.Context, o Options) error {
 	return g.Wait()
 }
 
+// metadataLink is the proxy's port on the integration bridge, "" without one.
+func metadataLink(cfg *config.Config) string {
+	if slices.Contains(cfg.Roles, "metadata") && cfg.Metadata.Local() {
+		return metadata.LocalLink
+	}
+	return ""
+}
+
 // metadataLoop prepares the metadata proxy, which is this program again.
-func metadataLoop(o Options, instance string, children *child.Supervisor, updates *feed.Feed) (*metadata.Loop, error) {
+func metadataLoop(o Options, instance string, db *ovsdb.Client, children *child.Supervisor, updates *feed.Feed) (*metadata.Loop, error) {
 	cfg := o.Config
 	program, err := os.Executable()
 	if err != nil {
@@ -183,6 +192,7 @@ func metadataLoop(o Options, instance string, children *child.Supervisor, update
 	}
 	return metadata.New(metadata.Config{
 		Host: cfg.Host, Owner: namespaceOwner(instance), RunDir: cfg.RunDir, Program: program, Version: o.Version,
+		Local: cfg.Metadata.Local(), Bridge: cfg.OVS.IntegrationBridge, DB: db,
 		Settings: proxy.Settings{
 			Controllers: cfg.Controller.All(), LogLevel: cfg.Log.Level,
 			CertFile: cfg.Controller.TLS.Cert, KeyFile: cfg.Controller.TLS.Key, CAFile: cfg.Controller.TLS.CA,

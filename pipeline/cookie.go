@@ -49,6 +49,7 @@ const (
 	FeatureLog               // copies of a port's packets for logs
 	FeatureAsk               // a port's questions that the agent answers
 	FeatureRouter            // a distributed router's interface, where its packets leave and reach the host
+	FeatureMetadata          // a port's requests for metadata that the host answers
 	numFeatures
 )
 
@@ -56,7 +57,7 @@ func (f Feature) String() string {
 	names := [numFeatures]string{
 		"none", "base", "canary", "network", "provider", "tunnel", "port",
 		"identity", "delivery", "responder", "learned",
-		"filter", "group", "rule", "member", "log", "ask", "router",
+		"filter", "group", "rule", "member", "log", "ask", "router", "metadata",
 	}
 	if f < numFeatures {
 		return names[f]

@@ -53,6 +53,8 @@ const (
 	flagCopied
 	// flagInward is set on the way into a port.
 	flagInward
+	// flagAnswered is set on an answer of neighbour discovery that is being made.
+	flagAnswered
 )
 
 // registers describes the registers for docs/pipeline.md.
@@ -60,7 +62,7 @@ var registers = []struct {
 	field flows.Field
 	about string
 }{
-	{regFlags, "flags while a packet is judged: 1 a reply, judged by the other direction's rules; 2 its address is a member of the remote group in reg7; 4 admitted; 8 judged by its connection, not by its own headers; 16 copied for a log; 32 on the way into a port"},
+	{regFlags, "flags while a packet is judged: 1 a reply, judged by the other direction's rules; 2 its address is a member of the remote group in reg7; 4 admitted; 8 judged by its connection, not by its own headers; 16 copied for a log; 32 on the way into a port; 64 an answer of neighbour discovery that is being made (table 60)"},
 	{regPage, "page of a flood list longer than one flow can hold, 0 for the first"},
 	{regProbe, "1 while a probe (ARP with sender 0.0.0.0, neighbour solicitation from ::), 2 while an advertisement is checked with its target in the sender's place"},
 	{regPort, "port: where the packet came from while it leaves a guest, where it goes while it enters one; the OpenFlow port number on br-int"},

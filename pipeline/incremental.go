@@ -81,10 +81,11 @@ type base struct {
 	host               string
 	config             Config
 	patchTun, patchInt uint32
+	metadata           MetadataPort
 }
 
 func baseOf(v *View) base {
-	b := base{host: v.Host, config: v.Config, patchTun: v.PatchTun, patchInt: v.PatchInt}
+	b := base{host: v.Host, config: v.Config, patchTun: v.PatchTun, patchInt: v.PatchInt, metadata: v.Metadata}
 	b.config.IntegrationBridge = cmp.Or(b.config.IntegrationBridge, "br-int")
 	b.config.TunnelBridge = cmp.Or(b.config.TunnelBridge, "br-tun")
 	return b

@@ -29,6 +29,7 @@ const (
 	prioOwnIP     = 90  // from addresses that a port has
 
 	// br-int 72 and 82, egress and ingress rules.
+	prioMetadata     = 270 // requests for metadata that the host answers (table 72)
 	prioClaimed      = 260 // targets that were checked in the place of senders (table 72)
 	prioAdmitted     = 250 // what a rule has admitted already
 	prioBase         = 240 // what no rule is asked about (table 72; see 81 for the other direction)
@@ -52,7 +53,8 @@ const (
 	prioLogged = 100 // ports with a log: a copy to the agent; 101 where a TCP connection is opened (table 91)
 
 	// br-int 60, transient.
-	prioAsk            = 120 // ports whose questions the agent answers
+	prioServiceAnswer  = 130 // advertisements of the metadata service that lack the link-layer address only
+	prioAsk            = 120 // ports whose questions the agent answers; requests for metadata that the host answers
 	prioBridgeControl  = 110 // frames that end at the first bridge
 	prioBaseMulticast  = 108 // multicast that no rule is asked about
 	prioTrackMulticast = 105 // other IP multicast, to be tracked once for all receivers

@@ -102,13 +102,15 @@ func (w *world) changeNetwork() Dirty {
 }
 
 func (w *world) changeBase() Dirty {
-	switch w.pick("setting", 4) {
+	switch w.pick("setting", 5) {
 	case 0:
 		w.Config.L2Population = !w.Config.L2Population
 	case 1:
 		w.Config.ARPResponder = !w.Config.ARPResponder
 	case 2:
 		w.PatchTun, w.PatchInt = 1-w.PatchTun, 1-w.PatchInt
+	case 3:
+		w.Metadata.OFPort = 99 - w.Metadata.OFPort
 	default:
 		return Dirty{All: true}
 	}

@@ -220,6 +220,12 @@ var scenarios = []scenario{
 		c.port(2, 1, "10.10.0.12").PortSecurityEnabled = false
 		c.asks(2, AskDHCP)
 	}},
+	{"metadata", "The host answers its guests' requests for metadata (`metadata.mode: local`); guest 2 has no port security.", func(c *cloud) {
+		c.network(1, tunnelled(model.VXLAN, 1948))
+		c.port(1, 1, "10.10.0.11", "2001:db8::11")
+		c.port(2, 1, "10.10.0.12").PortSecurityEnabled = false
+		c.Metadata = MetadataPort{15}
+	}},
 	{"stateless logs", "A guest in the stateless group 1, of which what is admitted is logged, and one in it and in the stateful group 2.", func(c *cloud) {
 		c.network(1, flat("physnet1"))
 		c.group(1, "egress IPv4", "ingress IPv4 protocol=tcp ports=22-22").Stateful = false

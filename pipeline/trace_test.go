@@ -99,6 +99,7 @@ var tracedGroups = []struct {
 	{"a port without rules has base traffic only", bareCloud, bareCases},
 	{"a distributed router is here for guests here", routedCloud("hv3"), distributedCases},
 	{"a distributed router at home is there for others too", routedCloud("hv1"), homeCases},
+	{"requests for metadata go to the proxy and back", metadataCloud, metadataCases},
 }
 
 // TestPacketsTakeTheirWay sends packets through the tables in a real switch.

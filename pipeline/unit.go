@@ -62,6 +62,7 @@ func (c *common) compile(e *emitter) {
 	e.integration(deliveryBase()...)
 	e.integration(output.miss())
 	e.integration(borderBase()...)
+	e.integration(metadataBase(e.base.metadata)...)
 	if e.base.patchInt != 0 {
 		e.tunnel(tunnelBase(e.base)...)
 	}

@@ -36,6 +36,8 @@ type View struct {
 	// PatchTun is the OpenFlow port of patch-tun on br-int, PatchInt that of
 	// patch-int on br-tun. Both are 0 on a host without tunnelling.
 	PatchTun, PatchInt uint32
+	// Metadata is the port of the metadata proxy on br-int.
+	Metadata MetadataPort
 	// Physical are the mapped provider bridges, by physical network.
 	Physical map[string]PhysicalBridge
 }

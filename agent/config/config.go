@@ -150,11 +150,15 @@ type NetworkLog struct {
 	BurstLimit int `yaml:"burst_limit"`
 }
 
-// Metadata bounds the requests of each port: RateLimit a second, 1 to 100000, and
-// BurstLimit at once.
+// Metadata says how guests' requests for metadata are answered. RateLimit, 1 to
+// 100000 a second, and BurstLimit, as many at once, bound those of each port.
 type Metadata struct {
-	RateLimit  int `yaml:"rate_limit"`
-	BurstLimit int `yaml:"burst_limit"`
+	// Mode is namespaces, for those that come through routers and DHCP's
+	// namespaces here, or local: those of the host's own guests are answered too,
+	// without either.
+	Mode       string `yaml:"mode"`
+	RateLimit  int    `yaml:"rate_limit"`
+	BurstLimit int    `yaml:"burst_limit"`
 }
 
 // Log sets the level: debug, info, warn, error.
@@ -189,7 +193,7 @@ func Default() *Config {
 
 		Brake:      Brake{Share: 50, Floor: 5},
 		NetworkLog: NetworkLog{RateLimit: 100, BurstLimit: 25},
-		Metadata:   Metadata{RateLimit: 50, BurstLimit: 200},
+		Metadata:   Metadata{Mode: "namespaces", RateLimit: 50, BurstLimit: 200},
 	}
 }
 
@@ -265,7 +269,13 @@ func (c *Config) checkNetworkLog(e *config.Errors) {
 	}
 }
 
+// Local reports whether the host's own guests are answered.
+func (m Metadata) Local() bool { return m.Mode == "local" }
+
 func (m Metadata) check(e *config.Errors) {
+	if m.Mode != "namespaces" && m.Mode != "local" {
+		e.Add("metadata.mode", "%q is neither namespaces nor local", m.Mode)
+	}
 	for key, n := range map[string]int{"metadata.rate_limit": m.RateLimit, "metadata.burst_limit": m.BurstLimit} {
 		if n < 1 || n > 1e5 {
 			e.Add(key, "%d is not between 1 and 100000 requests", n)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/rpc"
 )
 
@@ -50,6 +52,11 @@ type Config struct {
 	// Owner marks the namespaces of this agent.
 	Owner  string
 	RunDir string
+	// Local has the host's own guests answered by way of a port of the proxy on
+	// Bridge; DB is Open vSwitch's.
+	Local  bool
+	Bridge string
+	DB     Database
 	// Program is what runs as proxy, and Version what it is: another one takes
 	// the place of one that runs.
 	Program, Version string
@@ -73,6 +80,7 @@ type Loop struct {
 	written        map[string]string // path → digest
 	swept          bool              // since the last full update
 	problem        string
+	linkProblem    string // of the proxy's own port
 }
 
 // New makes a loop that has done nothing yet.
@@ -89,6 +97,26 @@ func (l *Loop) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	waiting := false // for the timer
+	linkProblems := make(chan string)
+	var plugged <-chan struct{}
+	var watch *ovsdb.Watcher
+	if l.cfg.Local {
+		watch = l.cfg.DB.Watch()
+		defer watch.Close()
+		plugged = watch.Changes()
+		ctx, cancel := context.WithCancel(ctx)
+		var keeper sync.WaitGroup
+		defer keeper.Wait()
+		defer cancel()
+		keeper.Go(func() {
+			l.keepLink(ctx, func(text string) {
+				select {
+				case linkProblems <- text:
+				case <-ctx.Done():
+				}
+			})
+		})
+	}
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
@@ -110,6 +138,14 @@ func (l *Loop) Run(ctx context.Context) error {
 			}
 		case <-look.C:
 			l.tell()
+		case l.linkProblem = <-linkProblems:
+			l.tell()
+		case <-plugged:
+			watch.TakeDirty()
+			if l.dirty[localScope] = true; !waiting {
+				timer.Reset(gather)
+				waiting = true
+			}
 		}
 	}
 }
@@ -122,6 +158,9 @@ func (l *Loop) take(u *rpc.Update) bool {
 	l.revision = u.Revision
 	if u.Full {
 		l.full, l.complete, l.swept = true, u.Stored.IsZero(), false
+	}
+	if l.cfg.Local && (u.Full || len(u.Ports)+len(u.Deleted.Ports) > 0) {
+		l.dirty[localScope] = true
 	}
 	if u.Full || len(l.dirty) > 0 || before != u.Settings {
 		return true
@@ -186,7 +225,7 @@ func (l *Loop) files() (changed int, err error) {
 	errs := []error{put(proxy.SettingsFile(l.dir), s)}
 	for name := range l.dirty {
 		path := proxy.ScopeFile(l.dir, name)
-		scope, here := l.view.scope(name)
+		scope, here := l.scope(name)
 		var err error
 		switch {
 		case here:
@@ -210,6 +249,14 @@ func (l *Loop) files() (changed int, err error) {
 		errs = append(errs, err)
 	}
 	return changed, errors.Join(errs...)
+}
+
+// scope describes a scope, of whatever kind.
+func (l *Loop) scope(name string) (proxy.Scope, bool) {
+	if name == localScope {
+		return l.local(), l.cfg.Local
+	}
+	return l.view.scope(name)
 }
 
 // sweep removes the files of scopes that an earlier agent left.
@@ -256,7 +303,7 @@ func (l *Loop) put(path string, v any) (bool, error) {
 
 // tell tells whether the proxy runs.
 func (l *Loop) tell() {
-	text := ""
+	text := l.linkProblem
 	if st, ok := l.cfg.Children.Status(childName); ok && st.PID == 0 && st.Error != "" {
 		text = "it does not run: " + st.Error
 	}

@@ -44,6 +44,10 @@ func linksOf(s ovsdb.State, d bridges.Desired) links {
 func (l *Loop) lookAtSwitchPorts() {
 	links := linksOf(l.db.state, l.desiredBridges())
 	l.view.PatchTun, l.view.PatchInt = links.patchTun, links.patchInt
+	l.view.Metadata.OFPort = 0
+	if i, ok := l.db.state.Interfaces[l.cfg.MetadataLink]; ok && i.OFPort > 0 {
+		l.view.Metadata.OFPort = uint32(i.OFPort)
+	}
 	for physnet, p := range links.physical {
 		if l.view.Physical[physnet] != p {
 			l.view.Physical[physnet] = p

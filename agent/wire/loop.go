@@ -79,7 +79,10 @@ type Config struct {
 	// Responder takes what the integration bridge sends of the questions that it
 	// answers; nil: nobody does.
 	Responder Responder
-	Log       *zap.Logger
+	// MetadataLink is the port of the metadata proxy on the integration bridge; "":
+	// there is none.
+	MetadataLink string
+	Log          *zap.Logger
 	// LookAtMeters is how often it is seen to it that nobody deleted the meters
 	// of logs; 0 means 10 s.
 	LookAtMeters time.Duration

@@ -43,6 +43,8 @@ type Port struct {
 	// Others are of allowed address pairs; a port that has the address as its own
 	// goes first.
 	Others []netip.Addr `json:"others,omitempty"`
+	// Source is the guest's address where the others stand for it.
+	Source netip.Addr `json:"source,omitzero"`
 }
 
 // scopesDir is where the files of scopes are, below the directory of the proxy.

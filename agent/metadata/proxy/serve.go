@@ -103,6 +103,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.port, q.source = port, c.source
+	if port.Source.IsValid() {
+		q.source = port.Source
+	}
 	select {
 	case h.asking <- struct{}{}:
 		defer func() { <-h.asking }()

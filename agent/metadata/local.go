@@ -1,0 +1,213 @@
+package metadata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
+	"github.com/lepton-sdn/lepton/linux/links"
+	"github.com/lepton-sdn/lepton/linux/netns"
+	"github.com/lepton-sdn/lepton/linux/sysctl"
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/ovsdb"
+	"github.com/lepton-sdn/lepton/pipeline"
+	"github.com/lepton-sdn/lepton/rpc"
+)
+
+// This file: metadata.mode local. The proxy has a port of its own on br-int, in a
+// namespace of its own, to which the pipeline sends what the host's guests ask,
+// with addresses that stand for them (pipeline.MetadataAliases).
+
+// LocalLink is the proxy's port on the integration bridge.
+const LocalLink = "lepton-md"
+
+// localScope is the name of the scope, and of the namespace.
+const localScope = "lepton-metadata"
+
+// localKey is the external_id of an interface that says what it is.
+const localKey = "lepton-metadata"
+
+// peers are the addresses at the other end of the link, behind which the guests
+// are; nobody has them.
+var (
+	peer4 = netip.MustParseAddr("169.254.169.253")
+	peer6 = netip.MustParseAddr("fe80::a9fe:a9fd")
+)
+
+// Delays of the work on the link.
+const (
+	localTimeout = 20 * time.Second
+	localRetry   = time.Second
+	localAudit   = time.Minute
+)
+
+// Database is Open vSwitch's configuration database (*ovsdb.Client).
+type Database interface {
+	Commit(ctx context.Context, ops ...ovsdb.Op) error
+	State() ovsdb.State
+	Watch() *ovsdb.Watcher
+}
+
+// local describes where the host's own guests ask: every plugged port that is
+// bound here, by its aliases.
+func (l *Loop) local() proxy.Scope {
+	s := proxy.Scope{
+		Namespaces: []string{localScope, localScope + "-" + l.cfg.Host}, Owner: l.cfg.Owner, Port: directPort, Addresses: serviceAddresses(),
+	}
+	plugged := map[string]*model.Port{}
+	ofports := map[string]uint32{}
+	for _, i := range l.cfg.DB.State().Interfaces {
+		id := i.ExternalIDs["iface-id"]
+		p, ok := l.view.state.Get(rpc.Ref{Kind: rpc.KindPort, ID: id}).(*model.Port)
+		if ok && i.OFPort > 0 && p.Host == l.cfg.Host && !p.Trusted() {
+			plugged[id], ofports[id] = p, uint32(i.OFPort)
+		}
+	}
+	n := proxy.Network{ID: "local", Ports: []proxy.Port{}}
+	for _, p := range sorted(plugged) {
+		for _, a := range pipeline.MetadataAliases(p, ofports[p.ID]) {
+			n.Ports = append(n.Ports, proxy.Port{
+				ID: p.ID, Instance: p.DeviceID, Project: p.ProjectID, Addresses: []netip.Addr{a.Alias}, Source: a.Address,
+			})
+		}
+	}
+	s.Networks = []proxy.Network{n}
+	return s
+}
+
+// keepLink keeps the proxy's port and its namespace as they should be, until ctx
+// is done. What is wrong is told to failed.
+func (l *Loop) keepLink(ctx context.Context, failed func(string)) {
+	watch := l.cfg.DB.Watch()
+	defer watch.Close()
+	told := ""
+	for {
+		attempt, cancel := context.WithTimeout(ctx, localTimeout)
+		err := l.makeLink(attempt)
+		cancel()
+		pause := localAudit/2 + rand.N(localAudit)
+		text := ""
+		if err != nil && ctx.Err() == nil {
+			pause, text = localRetry/2+rand.N(localRetry), "its port: "+err.Error()
+		}
+		if text != told {
+			told = text
+			failed(text)
+		}
+		timer := time.NewTimer(pause)
+		for again := false; !again; {
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+				again = true
+			case <-watch.Changes():
+				again = concernsLink(watch.TakeDirty())
+			}
+		}
+		timer.Stop()
+	}
+}
+
+func concernsLink(d ovsdb.Dirty) bool {
+	for _, name := range d.Interfaces {
+		if name == LocalLink {
+			return true
+		}
+	}
+	return d.Full
+}
+
+// makeLink brings the port, its link and the namespace to what they should be.
+func (l *Loop) makeLink(ctx context.Context) error {
+	ns, err := l.localNamespace()
+	if err != nil {
+		return err
+	}
+	err = l.cfg.DB.Commit(ctx, ovsdb.EnsurePort{
+		Bridge: l.cfg.Bridge, Name: LocalLink, Type: "internal", ExternalIDs: map[string]string{localKey: l.cfg.Host},
+	})
+	if err != nil {
+		return fmt.Errorf("port on %s: %w", l.cfg.Bridge, err)
+	}
+	if err := fetchLink(ctx, ns); err != nil {
+		return err
+	}
+	if _, err := sysctl.Apply(ns, map[string]string{
+		"net.ipv4.conf.all.rp_filter": "0", "net.ipv6.conf.all.accept_dad": "0", "net.ipv6.conf." + LocalLink + ".accept_ra": "0",
+	}); err != nil {
+		return err
+	}
+	changes, err := links.Apply(ns, localConfig())
+	if len(changes) > 0 {
+		l.log.Info("metadata port changed", zap.String("namespace", ns), zap.Int("changes", len(changes)))
+	}
+	return err
+}
+
+// localNamespace makes the namespace; agents of other hosts on the machine, as in
+// labs, may have its name.
+func (l *Loop) localNamespace() (name string, err error) {
+	for _, name = range []string{localScope, localScope + "-" + l.cfg.Host} {
+		if _, err = netns.Ensure(name, l.cfg.Owner); !errors.Is(err, netns.ErrForeign) {
+			return name, err
+		}
+	}
+	return "", err
+}
+
+// fetchLink gets the link into the namespace once Open vSwitch has made it.
+func fetchLink(ctx context.Context, ns string) error {
+	for {
+		inside, err := netns.HasLink(ns, LocalLink)
+		if err != nil {
+			return err
+		}
+		outside, err := netns.HasLink("", LocalLink)
+		switch {
+		case err != nil:
+			return err
+		case outside:
+			if inside { // left over from before Open vSwitch was restarted
+				if err := netns.DeleteLink(ns, LocalLink); err != nil {
+					return err
+				}
+			}
+			return netns.MoveLink(LocalLink, "", ns)
+		case inside:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("link %s: Open vSwitch has not made it", LocalLink)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// localConfig is the link with the service's addresses, and the way to all
+// aliases.
+func localConfig() links.Config {
+	at := func(a netip.Addr, bits int) netip.Prefix { return netip.PrefixFrom(a, bits) }
+	peer := pipeline.MetadataPeer
+	return links.Config{
+		Links: []links.Link{{
+			Name: LocalLink, MAC: pipeline.MetadataMAC[:],
+			Addresses: []netip.Prefix{at(pipeline.MetadataIPv4, 32), at(pipeline.MetadataIPv6, 64)},
+		}},
+		Routes: []links.Route{
+			{Dst: pipeline.MetadataAliases4, NextHops: []links.NextHop{{Via: peer4, Link: LocalLink, OnLink: true}}},
+			{Dst: pipeline.MetadataAliases6, NextHops: []links.NextHop{{Via: peer6, Link: LocalLink}}},
+		},
+		Neighbours: []links.Neighbour{
+			{Link: LocalLink, IP: peer4, MAC: peer[:]}, {Link: LocalLink, IP: peer6, MAC: peer[:]},
+		},
+	}
+}

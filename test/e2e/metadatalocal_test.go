@@ -1,0 +1,75 @@
+package e2e
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/lepton-sdn/lepton/lab"
+)
+
+// Each host answers its own guests: there are neither routers nor DHCP servers,
+// two networks have the same addresses, and groups admit nothing.
+func TestHostsAnswerTheirOwnGuestsForMetadata(t *testing.T) {
+	topo, err := lab.LoadTopology("two-node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	topo.Agent = map[string]any{"roles": []string{"l2", "metadata"}, "metadata": map[string]any{"mode": "local"}}
+	c := StartTopology(t, topo)
+	var guests []Guest
+	for i, name := range []string{"red", "blue", "green"} {
+		n := c.Network(Attributes{"name": name})
+		s6 := c.Subnet(n, "fd00:10::/64")
+		c.Subnet(n, "10.10.0.0/24")
+		attrs := Attributes{"name": name, "fixed_ips": []Attributes{{"ip_address": "10.10.0.5"}, {"subnet_id": s6.ID}}, "security_groups": []string{}}
+		if name == "green" {
+			attrs["port_security_enabled"] = false
+		}
+		p := c.Port(n, attrs)
+		g := c.Plug([]string{"hv1", "hv1", "hv2"}[i], name, p)
+		c.Exec(name, "ip", "route", "add", "169.254.169.254/32", "dev", "eth0")
+		c.Instance(Attributes{"name": name}, g)
+		guests = append(guests, g)
+	}
+	for _, g := range guests {
+		want := g.Guest.Name + ".openstacklocal"
+		c.Told(g, metadata4+"/latest/meta-data/hostname", want)
+		c.Told(g, metadata6+"/latest/meta-data/hostname", want)
+	}
+	t.Run("without the agent, and after its restart", func(t *testing.T) {
+		c := c.in(t)
+		flows := c.Flows("hv1", "br-int")
+		c.Must(c.Lab.Stop(t.Context(), "hv1", "agent", true))
+		for _, g := range guests[:2] {
+			if got, err := c.Get(g, metadata4+"/latest/meta-data/hostname"); err != nil || got != g.Guest.Name+".openstacklocal" {
+				t.Errorf("%s: %q %v", g.Guest.Name, got, err)
+			}
+		}
+		c.Must(c.Lab.Start(t.Context(), "hv1", "agent"))
+		c.Eventually("the agent in sync", func() error {
+			p, err := c.Lab.Place("hv1")
+			if err != nil {
+				return err
+			}
+			out, err := p.Exec(t.Context(), "curl", "-s", "http://127.0.0.1:9699/metrics")
+			if err == nil && !strings.Contains(out, "lepton_agent_in_sync 1") {
+				err = errors.New("it is not")
+			}
+			return err
+		})
+		if now := c.Flows("hv1", "br-int"); strings.Join(now, "\n") != strings.Join(flows, "\n") {
+			t.Errorf("flows before and after a restart differ: %d and %d", len(flows), len(now))
+		}
+	})
+	t.Run("a guest with another's address is nobody", func(t *testing.T) {
+		c := c.in(t)
+		c.Exec("red", "ip", "address", "add", "10.10.0.99/24", "dev", "eth0")
+		c.Exec("red", "ip", "route", "replace", "169.254.169.254/32", "dev", "eth0", "src", "10.10.0.99")
+		if got, err := c.Get(guests[0], metadata4+"/latest/meta-data/hostname"); err == nil {
+			t.Errorf("it is told %q", got)
+		}
+		c.Exec("red", "ip", "route", "replace", "169.254.169.254/32", "dev", "eth0", "src", "10.10.0.5")
+		c.Told(guests[0], metadata4+"/latest/meta-data/hostname", "red.openstacklocal")
+	})
+}
