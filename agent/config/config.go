@@ -150,15 +150,16 @@ type NetworkLog struct {
 	BurstLimit int `yaml:"burst_limit"`
 }
 
-// Metadata says how guests' requests for metadata are answered. RateLimit, 1 to
-// 100000 a second, and BurstLimit, as many at once, bound those of each port.
+// Metadata says how guests' requests for metadata are answered.
 type Metadata struct {
 	// Mode is namespaces, for those that come through routers and DHCP's
 	// namespaces here, or local: those of the host's own guests are answered too,
 	// without either.
-	Mode       string `yaml:"mode"`
-	RateLimit  int    `yaml:"rate_limit"`
-	BurstLimit int    `yaml:"burst_limit"`
+	Mode string `yaml:"mode"`
+	// RateLimit is how many requests a port may send in a second, 1 to 100000.
+	RateLimit int `yaml:"rate_limit"`
+	// BurstLimit is how many it may send at once, 1 to 100000.
+	BurstLimit int `yaml:"burst_limit"`
 }
 
 // Log sets the level: debug, info, warn, error.
