@@ -40,7 +40,8 @@ func borderBase() []flows.Rule {
 	return []flows.Rule{arriving.miss(arriving.to(transient)), leaving.miss()}
 }
 
-// metadataAddress is the metadata service's in IPv6, which every router has.
+// metadataAddress is the metadata service's in IPv6, which all interfaces of
+// routers have.
 var metadataAddress = netip.MustParseAddr("fe80::a9fe:a9fe")
 
 // routed are the interfaces of distributed routers that are plugged here, in the
@@ -75,6 +76,7 @@ func (n *network) border(e *emitter) {
 	}
 	out := append(tag(n.vlan), send(n.shape.uplink.port))
 	e.integration(leaving.rule(prioLeave, Cookie(FeatureNetwork, n.id), match(inNetwork(n.vlan)), out...))
+	e.integration(n.metadata(routers, e.base.host)...)
 	for _, p := range routers {
 		b := crossing{
 			port: p, home: p.rec.Host == e.base.host, standIn: model.PortMAC(e.base.host, p.rec.MAC),
@@ -89,6 +91,17 @@ func (n *network) border(e *emitter) {
 			}
 		}
 	}
+}
+
+// metadata keeps questions for the metadata service's address, which several
+// interfaces in the network may have, on this side of the border.
+func (n *network) metadata(routers []*port, host string) []flows.Rule {
+	m := match(append(familyOf(metadataAddress).question(metadataAddress), inNetwork(n.vlan))...)
+	rules := []flows.Rule{leaving.rule(prioKept, Cookie(FeatureNetwork, n.id), m)}
+	if !slices.ContainsFunc(routers, func(p *port) bool { return p.rec.Host == host }) {
+		rules = append(rules, arriving.rule(prioAnswered, Cookie(FeatureNetwork, n.id), m))
+	}
+	return rules
 }
 
 // crossing is one router's interface at the border of this host.
@@ -113,7 +126,7 @@ func (b crossing) discovery(typ uint64, more ...flows.FieldMatch) flows.Match {
 // addresses.
 func (b crossing) questions(more ...flows.FieldMatch) []flows.Match {
 	var list []flows.Match
-	for _, ip := range append(slices.SortedFunc(maps.Keys(addressesOf(b.port.rec)), netip.Addr.Compare), metadataAddress) {
+	for _, ip := range slices.SortedFunc(maps.Keys(addressesOf(b.port.rec)), netip.Addr.Compare) {
 		list = append(list, b.match(append(familyOf(ip).question(ip), more...)...))
 	}
 	return list

@@ -239,7 +239,8 @@ var scenarios = []scenario{
 		c.network(2, vlan("physnet1", 100))
 		c.port(1, 1, "10.10.0.11")
 		c.port(2, 2, "10.20.0.12")
-		distributed(c.port(3, 1, "10.10.0.1", "2001:db8::1"), "hv3")
+		distributed(c.port(3, 1, "10.10.0.1"), "hv3")
+		distributed(c.port(6, 1, "2001:db8::1"), "hv3")
 		distributed(c.port(4, 2, "10.20.0.1"), "hv3")
 		c.remote(5, 1, "hv2", "10.10.0.15")
 	}},

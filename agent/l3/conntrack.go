@@ -16,11 +16,30 @@ func (n NAT) Justifies(e conntrack.Entry) bool {
 	if from := e.Reply.Dst; from != e.Original.Src && n.lent(from) && n.Static[from] != e.Original.Src {
 		return false
 	}
+	if n.bypasses(e) {
+		return false
+	}
 	to := e.Original.Dst
 	if to == e.Reply.Src || !n.lent(to) || n.Static[to] == e.Reply.Src {
 		return true
 	}
 	return slices.ContainsFunc(n.Forwarded[to], func(f *model.PortForwarding) bool { return forwards(f, e) })
+}
+
+// bypasses reports whether a connection of a guest with a floating address went
+// by the router's home before it had that address. Its packets come by here now,
+// and would leave untranslated.
+func (n NAT) bypasses(e conntrack.Entry) bool {
+	from, to := e.Original.Src, e.Original.Dst
+	if len(n.Inside) == 0 || e.Reply.Dst != from || slices.ContainsFunc(n.Inside, func(p netip.Prefix) bool { return p.Contains(to) }) {
+		return false
+	}
+	for _, fixed := range n.Static {
+		if fixed == from {
+			return true
+		}
+	}
+	return false
 }
 
 // lent reports whether the address is one of the external network that is not

@@ -79,6 +79,9 @@ type NAT struct {
 	// External are the gateway's own addresses, Networks the subnets out there.
 	External []netip.Addr
 	Networks []netip.Prefix
+	// Inside are the router's own subnets, on a replica: what a guest with a
+	// floating address has beyond them is translated here, or goes elsewhere.
+	Inside []netip.Prefix
 }
 
 // Desired describes the router. It does no I/O, and the order of what it gives
@@ -248,6 +251,11 @@ func sysctls(in Input) map[string]string {
 			value = "2" // the way out is what routers there advertise
 		}
 		s["net.ipv6.conf."+f.link+".accept_ra"] = value
+		if f.lent {
+			// Its port may not be wired yet when the first packet leaves.
+			s["net.ipv4.neigh."+f.link+".retrans_time_ms"] = "100"
+			s["net.ipv4.neigh."+f.link+".mcast_solicit"] = "20"
+		}
 	}
 	return s
 }
@@ -263,6 +271,13 @@ func nat(in Input) NAT {
 	}
 	for _, s := range in.Gateway.Others {
 		n.Networks = append(n.Networks, s.CIDR)
+	}
+	if in.Replica {
+		for _, i := range in.Interfaces {
+			for _, a := range i.Addresses {
+				n.Inside = append(n.Inside, a.Subnet.CIDR)
+			}
+		}
 	}
 	byID := map[string]netip.Addr{}
 	for _, f := range in.FloatingIPs {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lepton-sdn/lepton/linux/conntrack"
 	"github.com/lepton-sdn/lepton/model"
 )
 
@@ -114,5 +115,32 @@ func TestAFloatingAddressIsTranslatedInOnePlace(t *testing.T) {
 				t.Errorf("translated here: %v, reported: %v, want %v", has(n), n.Floating, tt.want)
 			}
 		})
+	}
+}
+
+func TestConnectionsByTheHomeEndWhenAFloatingAddressComes(t *testing.T) {
+	n := desired(t, func(v *View) {
+		distribute(v, "net1")
+		lendHere(v)
+	}).NAT
+	entry := func(from, to, replyFrom, replyTo string) conntrack.Entry {
+		var e conntrack.Entry
+		e.Original.Src, e.Original.Dst, e.Reply.Src, e.Reply.Dst = addr(from), addr(to), addr(replyFrom), addr(replyTo)
+		return e
+	}
+	for _, tt := range []struct {
+		name  string
+		entry conntrack.Entry
+		stays bool
+	}{
+		{"out, not translated", entry("10.10.0.228", "198.51.100.1", "198.51.100.1", "10.10.0.228"), false},
+		{"out by the floating address", entry("10.10.0.228", "198.51.100.1", "198.51.100.1", "203.0.113.134"), true},
+		{"in by the floating address", entry("198.51.100.1", "203.0.113.134", "10.10.0.228", "198.51.100.1"), true},
+		{"to another subnet", entry("10.10.0.228", "10.20.0.9", "10.20.0.9", "10.10.0.228"), true},
+		{"of a guest without one", entry("10.10.0.9", "198.51.100.1", "198.51.100.1", "10.10.0.9"), true},
+	} {
+		if got := n.Justifies(tt.entry); got != tt.stays {
+			t.Errorf("%s: stays %v, want %v", tt.name, got, tt.stays)
+		}
 	}
 }

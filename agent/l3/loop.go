@@ -29,7 +29,7 @@ const (
 
 // announceAfter says when an address that appeared is announced: at once, and
 // again, because its port may not be wired yet and frames get lost.
-var announceAfter = []time.Duration{0, 500 * time.Millisecond, 2 * time.Second, 6 * time.Second}
+var announceAfter = []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second, 6 * time.Second}
 
 // Database is Open vSwitch's configuration database (*ovsdb.Client).
 type Database interface {

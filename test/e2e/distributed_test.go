@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/lepton-sdn/lepton/lab"
 )
 
 // routingHosts is a network node beside two compute nodes that route for their
@@ -75,14 +79,8 @@ func shows(line string, a netip.Addr) bool {
 func (c *Cloud) replicated(r Router, hosts ...string) {
 	c.Helper()
 	c.Eventually("replicas", func() error {
-		found := 0
-		for _, name := range []string{"", "-hv1", "-hv2", "-net1"} {
-			if _, err := os.Stat("/run/netns/qrouter-" + r.ID + name); err == nil {
-				found++
-			}
-		}
-		if found < len(hosts) {
-			return fmt.Errorf("%d namespaces", found)
+		if found, _ := filepath.Glob("/run/netns/qrouter-" + r.ID + "*"); len(found) < len(hosts) {
+			return fmt.Errorf("namespaces %q", found)
 		}
 		for _, h := range hosts {
 			if !strings.Contains(c.Exec(h, "ovs-vsctl", "list-ports", "br-int"), "qr-") {
@@ -91,6 +89,20 @@ func (c *Cloud) replicated(r Router, hosts ...string) {
 		}
 		return nil
 	})
+}
+
+// routerChanges counts how often the host's agent said that it changed a router.
+func (c *Cloud) routerChanges(host string) int {
+	c.Helper()
+	for _, h := range c.Lab.Plan().Hosts {
+		if h.Name == host {
+			b, err := os.ReadFile(filepath.Join(h.Dir, "agent.log"))
+			c.Must(err)
+			return strings.Count(string(b), "router changed")
+		}
+	}
+	c.Fatalf("no host %s", host)
+	return 0
 }
 
 func TestDistributedRoutersAreWhereTheGuestsAre(t *testing.T) {
@@ -154,5 +166,171 @@ func TestDistributedRoutersAreWhereTheGuestsAre(t *testing.T) {
 		c.in(t).SeenAs(e, fip.Address, 80, gw4)
 		c.in(t).SeenAs(b, fip.Address, 80, gw4)
 		c.in(t).SeenAs(a, fip.Address, 80, fip.Address)
+	})
+	t.Run("an agent that restarts writes nothing, and loses no packet and no connection", func(t *testing.T) {
+		c := c.in(t)
+		before := c.routerChanges("hv1")
+		changes := c.flowChanges("hv1", "br-int")
+		c.restartUnderTraffic("hv1", outside, fip)
+		if got := changes(); len(got) > 0 {
+			t.Errorf("flows changed:\n%s", strings.Join(got, "\n"))
+		}
+		if now := c.routerChanges("hv1"); now != before {
+			t.Errorf("%d changes of routers", now-before)
+		}
+	})
+	t.Run("a floating address moves to another host", func(t *testing.T) {
+		c := c.in(t)
+		const interval = 20 * time.Millisecond
+		done := make(chan lab.PingResult)
+		go func() {
+			r, _ := outside.Ping(c.Context(), fip.Address, lab.Ping{Count: 100, Interval: interval})
+			done <- r
+		}()
+		c.Update("floatingip", fip.ID, Attributes{"port_id": e.Port.ID})
+		if r := <-done; r.Sent < 50 || time.Duration(r.Lost())*interval > time.Second {
+			t.Errorf("more than a second on its way: %s", r)
+		} else {
+			t.Logf("%d of %d pings lost on its way, one every %s", r.Lost(), r.Sent, interval)
+		}
+		c.SeenAs(e, out4, 80, fip.Address)
+		c.SeenAs(outside, fip.Address, 80, out4)
+		c.SeenAs(a, out4, 80, gw4)
+	})
+	c.Must(c.Lab.Unplug(t.Context(), e.Port.ID)) // from hv2
+	moved := c.Plug("hv1", "moved", e.Port)
+	c.Serve(moved, 80)
+	t.Run("a guest moves with its floating address", func(t *testing.T) {
+		c := c.in(t)
+		const interval = 20 * time.Millisecond
+		if got := c.Ping(outside, fip.Address, lab.Ping{Count: 75, Interval: interval}); time.Duration(got.Lost())*interval > time.Second {
+			t.Errorf("more than a second after the guest: %s", got)
+		} else {
+			t.Logf("%d of %d pings lost, one every %s", got.Lost(), got.Sent, interval)
+		}
+		c.SeenAs(outside, fip.Address, 80, out4)
+		c.SeenAs(moved, out4, 80, fip.Address)
+		c.SeenAs(moved, b.IP(4), 80, moved.IP(4))
+	})
+	t.Run("without the network node", func(t *testing.T) {
+		c := c.in(t)
+		for _, h := range c.Lab.Plan().Hosts {
+			for _, cable := range h.Cables {
+				if h.Name == "net1" {
+					c.Exec("net1", "ip", "link", "set", cable.Link, "down")
+				}
+			}
+		}
+		c.Refused(b, out4, 80)
+		c.SeenAs(outside, fip.Address, 80, out4)
+		c.SeenAs(d, b.IP(4), 80, d.IP(4))
+		c.SeenAs(d, b.IP(6), 80, d.IP(6))
+		c.Reaches(a, d)
+		f := c.FloatingIP(ext, &b.Port)
+		c.SeenAs(b, out4, 80, f.Address)
+	})
+}
+
+// mixedHosts differ in what they can: hv1 routes, hv2 does not, and hv3 routes,
+// but is not on the external network.
+const mixedHosts = `
+physical_networks: [{name: physnet1}, {name: physnet2}]
+hosts:
+  - { name: ctl, roles: [controller] }
+  - { name: net1, roles: [network] }
+  - { name: hv1, roles: [compute], agent: { roles: [l2, dvr] } }
+  - { name: hv2, roles: [compute] }
+  - { name: hv3, roles: [compute], agent: { roles: [l2, dvr] }, physical_networks: [physnet2] }
+`
+
+func TestADistributedRouterServesHostsThatDoNotRoute(t *testing.T) {
+	c := Start(t, mixedHosts)
+	ext, outside := c.external()
+	red, blue := c.Network(provider("vlan", "physnet2", 100)), c.Network(nil)
+	red4, red6 := c.Subnet(red, "10.30.0.0/24"), c.Subnet(red, "fd00:30::/64")
+	blue4, blue6 := c.Subnet(blue, "10.10.0.0/24"), c.Subnet(blue, "fd00:10::/64")
+	// A router on one host becomes a distributed one.
+	r := c.Router(&ext, red4, red6, blue4, blue6)
+	red1, blue1 := c.open("hv1", "red1", red), c.open("hv1", "blue1", blue)
+	red2, blue2 := c.open("hv2", "red2", red), c.open("hv2", "blue2", blue)
+	red3, blue3 := c.open("hv3", "red3", red), c.open("hv3", "blue3", blue)
+	all := []Guest{red1, red2, red3, blue1, blue2, blue3}
+	for _, g := range append(all, outside) {
+		c.Serve(g, 80)
+	}
+	out4 := outside.IP(4)
+	c.SeenAs(red1, out4, 80, r.External(4))
+	c.Update("router", r.ID, Attributes{"admin_state_up": false})
+	c.Update("router", r.ID, Attributes{"distributed": true})
+	c.Update("router", r.ID, Attributes{"admin_state_up": true})
+	c.replicated(r, "net1", "hv1", "hv3")
+	for _, a := range all {
+		for _, b := range all {
+			if strings.HasPrefix(a.Guest.Name, "red") != strings.HasPrefix(b.Guest.Name, "red") {
+				c.SeenAs(a, b.IP(4), 80, a.IP(4))
+				c.SeenAs(a, b.IP(6), 80, a.IP(6))
+			}
+		}
+		c.SeenAs(a, out4, 80, r.External(4))
+	}
+	t.Run("no switch sees the router's MAC move", func(t *testing.T) {
+		c := c.in(t)
+		var ports struct {
+			Ports []struct {
+				MAC string `json:"mac_address"`
+			}
+		}
+		c.Must(c.Lab.API().Call(t.Context(), "GET", "/v2.0/ports?device_owner=network:router_interface_distributed", nil, &ports))
+		var macs []string
+		for _, p := range ports.Ports {
+			macs = append(macs, "ether src "+p.MAC)
+		}
+		var stops []func() string
+		for _, h := range c.Lab.Plan().Hosts {
+			for _, cable := range h.Cables {
+				if h.Name == "hv1" || h.Name == "hv3" {
+					stops = append(stops, c.Capture(c.placed(h.Name).Place, cable.Link, "outbound and ("+strings.Join(macs, " or ")+")"))
+				}
+			}
+		}
+		c.Reaches(blue1, red2)
+		c.Reaches(red3, blue1)
+		c.Reaches(blue3, red1)
+		for _, stop := range stops {
+			if out := stop(); strings.Contains(out, " > ") {
+				t.Errorf("seen outside:\n%s", out)
+			}
+		}
+	})
+	t.Run("floating addresses of hosts without the external network", func(t *testing.T) {
+		c := c.in(t)
+		for _, g := range []Guest{red2, blue3, red1} {
+			f := c.FloatingIP(ext, &g.Port)
+			c.SeenAs(outside, f.Address, 80, out4)
+			c.SeenAs(g, out4, 80, f.Address)
+			c.SeenAs(blue1, f.Address, 80, r.External(4))
+		}
+	})
+	t.Run("an address that nobody is known to have", func(t *testing.T) {
+		c := c.in(t)
+		c.Exec("red3", "ip", "addr", "add", "10.30.0.77/24", "dev", red3.Guest.NICs[0].Link)
+		c.SeenAs(blue1, netip.MustParseAddr("10.30.0.77"), 80, blue1.IP(4))
+		c.Exec("blue2", "ip", "addr", "add", "10.10.0.77/24", "dev", blue2.Guest.NICs[0].Link)
+		c.SeenAs(red1, netip.MustParseAddr("10.10.0.77"), 80, red1.IP(4))
+	})
+	t.Run("on one host again", func(t *testing.T) {
+		c := c.in(t)
+		c.Update("router", r.ID, Attributes{"admin_state_up": false})
+		c.Update("router", r.ID, Attributes{"distributed": false})
+		c.Update("router", r.ID, Attributes{"admin_state_up": true})
+		for _, h := range []string{"hv1", "hv3"} {
+			c.Eventually(h+" to let go", func() error {
+				if ports := c.Exec(h, "ovs-vsctl", "list-ports", "br-int"); strings.Contains(ports, "qr-") || strings.Contains(ports, "qg-") {
+					return fmt.Errorf("br-int has %s", ports)
+				}
+				return nil
+			})
+		}
+		c.SeenAs(red1, blue3.IP(4), 80, red1.IP(4))
 	})
 }

@@ -88,14 +88,14 @@ func TestRoutersCarryTenantsOutAndGuestsAreReachedOnFloatingIPs(t *testing.T) {
 		c.SeenAs(outside, shared.Address, 8080, out4)
 		c.Refused(outside, shared.Address, 80)
 	})
-	t.Run("an agent that restarts loses no packet and no connection", func(t *testing.T) { c.in(t).restartUnderTraffic(outside, fip) })
+	t.Run("an agent that restarts loses no packet and no connection", func(t *testing.T) { c.in(t).restartUnderTraffic("net1", outside, fip) })
 	t.Run("a floating address moves", func(t *testing.T) { c.in(t).moveFloating(outside, fip, b) })
 	t.Run("an interface goes, and the router", func(t *testing.T) { c.in(t).takeDown(r, blue4, blue6, green4) })
 }
 
 // restartUnderTraffic restarts the agent of the router's host, twice the hard
 // way, while a guest is pinged and a connection is open.
-func (c *Cloud) restartUnderTraffic(outside Guest, fip FloatingIP) {
+func (c *Cloud) restartUnderTraffic(host string, outside Guest, fip FloatingIP) {
 	c.Helper()
 	conn, _, err := c.Dial(outside, fip.Address, 80)
 	c.Must(err)
@@ -106,7 +106,7 @@ func (c *Cloud) restartUnderTraffic(outside Guest, fip FloatingIP) {
 		done <- r
 	}()
 	for range 2 {
-		c.Restart("net1", "agent", true)
+		c.Restart(host, "agent", true)
 	}
 	if r := <-done; r.Lost() > 0 || r.Sent == 0 {
 		c.Errorf("across restarts of the agent: %s", r)
