@@ -28,7 +28,6 @@ import (
 	"github.com/lepton-sdn/lepton/agent/l3"
 	"github.com/lepton-sdn/lepton/agent/localdhcp"
 	"github.com/lepton-sdn/lepton/agent/metadata"
-	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/agent/packetlog"
 	"github.com/lepton-sdn/lepton/agent/rulestats"
 	"github.com/lepton-sdn/lepton/agent/session"
@@ -143,12 +142,10 @@ func Run(ctx context.Context, o Options) error {
 		})
 		g.Go(func() error { return routers.Run(ctx) })
 	}
-	if slices.Contains(cfg.Roles, "metadata") {
-		guests, err := metadataLoop(o, instance, db, children, updates)
-		if err != nil {
-			return err
-		}
-		g.Go(func() error { return guests.Run(ctx) })
+	if err := serveMetadata(ctx, g, o, metadata.Config{
+		Host: cfg.Host, Owner: namespaceOwner(instance), Children: children, DB: db,
+	}, updates); err != nil {
+		return err
 	}
 	if cfg.Metrics.Listen != "" {
 		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, readiness(db, sess))
@@ -173,33 +170,6 @@ func Run(ctx context.Context, o Options) error {
 	})
 	o.Ready()
 	return g.Wait()
-}
-
-// metadataLink is the proxy's port on the integration bridge, "" without one.
-func metadataLink(cfg *config.Config) string {
-	if slices.Contains(cfg.Roles, "metadata") && cfg.Metadata.Local() {
-		return metadata.LocalLink
-	}
-	return ""
-}
-
-// metadataLoop prepares the metadata proxy, which is this program again.
-func metadataLoop(o Options, instance string, db *ovsdb.Client, children *child.Supervisor, updates *feed.Feed) (*metadata.Loop, error) {
-	cfg := o.Config
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find the program of the metadata proxy: %w", err)
-	}
-	return metadata.New(metadata.Config{
-		Host: cfg.Host, Owner: namespaceOwner(instance), RunDir: cfg.RunDir, Program: program, Version: o.Version,
-		Local: cfg.Metadata.Local(), Bridge: cfg.OVS.IntegrationBridge, DB: db,
-		Settings: proxy.Settings{
-			Controllers: cfg.Controller.All(), LogLevel: cfg.Log.Level,
-			CertFile: cfg.Controller.TLS.Cert, KeyFile: cfg.Controller.TLS.Key, CAFile: cfg.Controller.TLS.CA,
-			RateLimit: float64(cfg.Metadata.RateLimit), BurstLimit: cfg.Metadata.BurstLimit,
-		},
-		Children: children, Controller: updates.Consumer("metadata"), Log: o.Log,
-	}), nil
 }
 
 // openPacketLog prepares the writing of packets for the logs of the API. Lines

@@ -100,6 +100,11 @@ func (l *Loop) Run(ctx context.Context) error {
 	linkProblems := make(chan string)
 	var plugged <-chan struct{}
 	var watch *ovsdb.Watcher
+	if !l.cfg.Local && l.cfg.DB != nil {
+		if err := leaveLink(ctx, l.cfg); err != nil {
+			l.log.Warn("something of the metadata port is left", zap.Error(err))
+		}
+	}
 	if l.cfg.Local {
 		watch = l.cfg.DB.Watch()
 		defer watch.Close()

@@ -2,7 +2,12 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/lepton-sdn/lepton/lab"
@@ -62,6 +67,7 @@ func TestHostsAnswerTheirOwnGuestsForMetadata(t *testing.T) {
 			t.Errorf("flows before and after a restart differ: %d and %d", len(flows), len(now))
 		}
 	})
+	defer t.Run("a host that no longer answers", func(t *testing.T) { c.in(t).answersNoMore("hv2", guests[2]) })
 	t.Run("a guest with another's address is nobody", func(t *testing.T) {
 		c := c.in(t)
 		c.Exec("red", "ip", "address", "add", "10.10.0.99/24", "dev", "eth0")
@@ -72,4 +78,35 @@ func TestHostsAnswerTheirOwnGuestsForMetadata(t *testing.T) {
 		c.Exec("red", "ip", "route", "replace", "169.254.169.254/32", "dev", "eth0", "src", "10.10.0.5")
 		c.Told(guests[0], metadata4+"/latest/meta-data/hostname", "red.openstacklocal")
 	})
+}
+
+// answersNoMore takes the role from a host, and demands that nothing stays of it.
+func (c *Cloud) answersNoMore(host string, g Guest) {
+	c.Helper()
+	pid := c.proxy(host)
+	for _, h := range c.Lab.Plan().Hosts {
+		if h.Name != host {
+			continue
+		}
+		path := filepath.Join(h.Dir, "agent.yaml")
+		b, err := os.ReadFile(path)
+		c.Must(err)
+		c.Must(os.WriteFile(path, regexp.MustCompile(`(?m)^ *- metadata\n`).ReplaceAll(b, nil), 0o600))
+	}
+	c.Restart(host, "agent", false)
+	c.Eventually("the end of the proxy", func() error {
+		if syscall.Kill(pid, 0) == nil {
+			return fmt.Errorf("process %d is there", pid)
+		}
+		if out := c.Exec(host, "ovs-vsctl", "list-ports", "br-int"); strings.Contains(out, "lepton-md") {
+			return fmt.Errorf("ports %s", out)
+		}
+		if flows := strings.Join(c.Flows(host, "br-int"), "\n"); strings.Contains(flows, "cookie=0x1e12") {
+			return errors.New("its flows are there")
+		}
+		return nil
+	})
+	if got, err := c.Get(g, metadata4+"/latest/meta-data/hostname"); err == nil {
+		c.Errorf("the guest is told %q", got)
+	}
 }

@@ -1,0 +1,30 @@
+package e2e
+
+import "testing"
+
+// Networks without routers: their guests are sent to the DHCP servers, whichever
+// gave the lease, and each is told of itself though the addresses are the same.
+func TestGuestsOfIsolatedNetworksAreToldOfThemselves(t *testing.T) {
+	c := Start(t, withDHCP)
+	var guests []Guest
+	for _, name := range []string{"red", "blue"} {
+		n := c.Network(Attributes{"name": name})
+		c.Subnet(n, "10.0.0.0/24")
+		g := c.Bare("hv1", name, c.Port(n, Attributes{"name": name, "fixed_ips": []Attributes{{"ip_address": "10.0.0.9"}}}))
+		c.Instance(Attributes{"name": name}, g)
+		guests = append(guests, g)
+	}
+	for _, g := range guests {
+		c.Takes(g, c.Lease(g, "121"))
+		c.Told(g, metadata4+"/latest/meta-data/hostname", g.Guest.Name+".openstacklocal")
+		c.Told(g, metadata6+"/latest/meta-data/hostname", g.Guest.Name+".openstacklocal")
+	}
+	for _, host := range []string{"net1", "net2"} {
+		c.Must(c.Lab.Stop(t.Context(), host, "agent", true))
+	}
+	for _, g := range guests {
+		if got, err := c.Get(g, metadata4+"/latest/meta-data/hostname"); err != nil || got != g.Guest.Name+".openstacklocal" {
+			t.Errorf("%s without agents: %q %v", g.Guest.Name, got, err)
+		}
+	}
+}
