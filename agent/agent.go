@@ -144,7 +144,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if err := serveMetadata(ctx, g, o, metadata.Config{
 		Host: cfg.Host, Owner: namespaceOwner(instance), Children: children, DB: db,
-	}, updates); err != nil {
+	}, updates, reg); err != nil {
 		return err
 	}
 	if cfg.Metrics.Listen != "" {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -28,7 +29,7 @@ func metadataLink(cfg *config.Config) string {
 
 // serveMetadata starts the loop that keeps the metadata proxy, which is this
 // program again, or removes the one that was here before.
-func serveMetadata(ctx context.Context, g *errgroup.Group, o Options, c metadata.Config, updates *feed.Feed) error {
+func serveMetadata(ctx context.Context, g *errgroup.Group, o Options, c metadata.Config, updates *feed.Feed, reg prometheus.Registerer) error {
 	cfg := o.Config
 	var err error
 	if c.Program, err = os.Executable(); err != nil {
@@ -50,6 +51,7 @@ func serveMetadata(ctx context.Context, g *errgroup.Group, o Options, c metadata
 		})
 		return nil
 	}
+	reg.MustRegister(metadata.NewMetrics(cfg.RunDir))
 	c.Controller = updates.Consumer("metadata")
 	guests := metadata.New(c)
 	g.Go(func() error { return guests.Run(ctx) })

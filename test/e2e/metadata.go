@@ -6,7 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"github.com/lepton-sdn/lepton/linux/netns"
 )
@@ -39,6 +42,9 @@ func (c *Cloud) HTTP(g Guest) *http.Client {
 	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+			if address, err = numbered(g.Guest.Namespace, address); err != nil {
+				return nil, err
+			}
 			err = netns.Do(g.Guest.Namespace, func() error {
 				conn, err = (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, network, address)
 				return err
@@ -72,4 +78,21 @@ func (c *Cloud) Told(g Guest, url, want string) {
 		}
 		return err
 	})
+}
+
+// numbered puts the number of a link in the place of its name in an address:
+// package net remembers names without their namespace.
+func numbered(ns, address string) (string, error) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || at.Addr().Zone() == "" {
+		return address, err
+	}
+	err = netns.WithHandle(ns, func(h *netlink.Handle) error {
+		l, err := h.LinkByName(at.Addr().Zone())
+		if err == nil {
+			at = netip.AddrPortFrom(at.Addr().WithZone(fmt.Sprint(l.Attrs().Index)), at.Port())
+		}
+		return err
+	})
+	return at.String(), err
 }

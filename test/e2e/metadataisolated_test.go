@@ -1,6 +1,9 @@
 package e2e
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Networks without routers: their guests are sent to the DHCP servers, whichever
 // gave the lease, and each is told of itself though the addresses are the same.
@@ -26,5 +29,19 @@ func TestGuestsOfIsolatedNetworksAreToldOfThemselves(t *testing.T) {
 		if got, err := c.Get(g, metadata4+"/latest/meta-data/hostname"); err != nil || got != g.Guest.Name+".openstacklocal" {
 			t.Errorf("%s without agents: %q %v", g.Guest.Name, got, err)
 		}
+	}
+}
+
+// A distributed router is on each guest's own host, and so is who answers.
+func TestHostsThatRouteForTheirGuestsAnswerThemToo(t *testing.T) {
+	c := Start(t, strings.ReplaceAll(routingHosts, "[l2, dvr]", "[l2, dvr, metadata]"))
+	n := c.Network(nil)
+	s4, s6 := c.Subnet(n, "10.10.0.0/24"), c.Subnet(n, "fd00:10::/64")
+	c.DistributedRouter(nil, s4, s6)
+	for _, host := range []string{"hv1", "hv2"} {
+		g := c.Guest(host, "on-"+host, n)
+		c.Instance(Attributes{"name": "on-" + host}, g)
+		c.Told(g, metadata4+"/latest/meta-data/hostname", "on-"+host+".openstacklocal")
+		c.Told(g, metadata6+"/latest/meta-data/hostname", "on-"+host+".openstacklocal")
 	}
 }

@@ -4,6 +4,7 @@
 //
 //	<dir>/settings.json          who answers: Nova's metadata API or the controllers
 //	<dir>/scopes/<name>.json     a namespace: where to listen, which port has which address
+//	<dir>/counters.json          what the proxy has done, for the agent's metrics
 //
 //	guest ──► socket in qrouter-… or qdhcp-…  (opened there, one goroutine each)
 //	              │ which port has the source address, on the link of arrival?

@@ -42,6 +42,8 @@ type door struct {
 	// serve hands the listener to the HTTP server; it returns when that is closed.
 	serve func(net.Listener)
 	total *atomic.Int64 // connections of all doors
+	// refused is told of connections that are not served.
+	refused func()
 
 	scope atomic.Pointer[Scope]
 	index atomic.Pointer[index]
@@ -176,6 +178,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if g := l.door.admit(c); g != nil {
 			return g, nil
 		}
+		l.door.refused()
 		_ = c.SetLinger(0) // nothing is kept of it
 		_ = c.Close()
 	}

@@ -200,3 +200,19 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatWasAnsweredIsWrittenDown(t *testing.T) {
+	w, _, bad, _ := hostile(t, nil)
+	_, _ = w.get(bad, "http://10.1.0.1:9697/")
+	w.raw(bad, "10.1.0.1:9697", "BREW / HTTP/1.1\r\nHost: x\r\n\r\n")
+	var c Counters
+	for end := time.Now().Add(3 * countEvery); ; time.Sleep(100 * time.Millisecond) {
+		var err error
+		if c, err = ReadCounters(w.dir); err == nil && c.Requests["200"] == 2 && c.Requests["405"] == 1 && c.Scopes == 1 && c.Open == 1 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("counters %+v, %v", c, err)
+		}
+	}
+}

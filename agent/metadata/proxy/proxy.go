@@ -26,6 +26,7 @@ type Proxy struct {
 	server   *http.Server
 	settings *Settings
 	scopes   map[string]*Scope
+	mu       sync.Mutex // guards doors for readers elsewhere
 	doors    map[string]*opened
 	running  sync.WaitGroup
 	total    atomic.Int64
@@ -59,6 +60,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	defer cancel()
 	defer func() { (*p.handler.backend.Load()).close() }()
 	defer p.server.Close()
+	p.running.Go(func() { p.keepCounters(ctx) })
 	for {
 		p.reload(ctx)
 		select {
@@ -82,6 +84,8 @@ func (p *Proxy) reload(ctx context.Context) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		p.log.Warn("scopes not taken", zap.Error(err))
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for name, d := range p.doors {
 		if scopes[name] == nil {
 			d.shut()
@@ -102,7 +106,7 @@ func (p *Proxy) place(ctx context.Context, name string, s *Scope) {
 		}
 		return
 	}
-	d := &door{name: name, log: p.log, total: &p.total, serve: func(l net.Listener) { _ = p.server.Serve(l) }}
+	d := &door{name: name, log: p.log, total: &p.total, refused: p.handler.counts.refused, serve: func(l net.Listener) { _ = p.server.Serve(l) }}
 	d.take(s)
 	ctx, shut := context.WithCancel(ctx)
 	p.doors[name] = &opened{d, shut}

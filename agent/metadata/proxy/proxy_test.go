@@ -27,7 +27,7 @@ func isolated(t *testing.T) (inner, guest string) {
 	guest = link(t, inner, "tap0", "10.0.0.5/24")
 	linuxtest.Run(t, inner, "sysctl", "-qw", "net.ipv6.conf.tap0.accept_dad=0")
 	for _, a := range []string{"10.0.0.2/24", "169.254.169.254/32", "fe80::a9fe:a9fe/64"} {
-		linuxtest.Run(t, inner, "ip", "addr", "add", a, "dev", "tap0")
+		linuxtest.Run(t, inner, "ip", "addr", "add", a, "dev", "tap0", "nodad")
 	}
 	linuxtest.Run(t, guest, "ip", "route", "add", "169.254.169.254/32", "via", "10.0.0.2")
 	return inner, guest
@@ -80,9 +80,12 @@ func TestARequestIsFromTheNetworkOfItsLink(t *testing.T) {
 	for i, l := range []string{"qr-a", "qr-b"} {
 		linuxtest.Run(t, router, "sysctl", "-qw", "net.ipv6.conf."+l+".accept_dad=0")
 		linuxtest.Run(t, router, "ip", "addr", "add", fmt.Sprintf("10.%d.0.1/24", i+1), "dev", l)
-		linuxtest.Run(t, router, "ip", "addr", "add", "fe80::1/64", "dev", l)
-		linuxtest.Run(t, guests[i], "ip", "addr", "add", "fe80::5/64", "dev", "eth0")
-		linuxtest.Run(t, guests[i], "ip", "addr", "add", "fd00::5/128", "dev", "eth0")
+		linuxtest.Run(t, router, "ip", "addr", "add", "fe80::1/64", "dev", l, "nodad")
+		// Without the kernel's own link-local address, or it might be taken.
+		linuxtest.Run(t, guests[i], "ip", "link", "set", "eth0", "addrgenmode", "none")
+		linuxtest.Run(t, guests[i], "ip", "-6", "addr", "flush", "dev", "eth0")
+		linuxtest.Run(t, guests[i], "ip", "addr", "add", "fe80::5/64", "dev", "eth0", "nodad")
+		linuxtest.Run(t, guests[i], "ip", "addr", "add", "fd00::5/128", "dev", "eth0", "nodad")
 	}
 	linuxtest.Run(t, router, "ip", "route", "add", "fd00::5/128", "dev", "qr-b")
 	port := func(id string, addresses ...string) Network {

@@ -61,10 +61,11 @@ type handler struct {
 	backend atomic.Pointer[backend]
 	asking  chan struct{}
 	told    complaint
+	counts  *counting
 }
 
 func newHandler(log *zap.Logger) *handler {
-	return &handler{log: log, limits: newLimits(), asking: make(chan struct{}, maxAsking)}
+	return &handler{log: log, limits: newLimits(), asking: make(chan struct{}, maxAsking), counts: newCounting()}
 }
 
 // connKey is the key of a request's connection in its context.
@@ -80,7 +81,9 @@ func (h *handler) server() *http.Server {
 }
 
 // ServeHTTP answers a request.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w := &counted{ResponseWriter: rw}
+	defer func() { h.counts.answered(w.status) }()
 	c, ok := r.Context().Value(connKey{}).(*guestConn)
 	if !ok {
 		refuse(w, http.StatusInternalServerError)

@@ -140,6 +140,10 @@ func client(ns string) *http.Client {
 }
 
 func dial(ctx context.Context, ns, address string) (c net.Conn, err error) {
+	address, err = numbered(ns, address)
+	if err != nil {
+		return nil, err
+	}
 	err = netns.Do(ns, func() error {
 		c, err = (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", address)
 		return err
@@ -213,4 +217,21 @@ func macOf(t *testing.T, ns string) (m model.MAC) {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// numbered puts the number of a link in the place of its name in an address:
+// package net remembers names without their namespace.
+func numbered(ns, address string) (string, error) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || at.Addr().Zone() == "" {
+		return address, err
+	}
+	err = netns.WithHandle(ns, func(h *netlink.Handle) error {
+		l, err := h.LinkByName(at.Addr().Zone())
+		if err == nil {
+			at = netip.AddrPortFrom(at.Addr().WithZone(fmt.Sprint(l.Attrs().Index)), at.Port())
+		}
+		return err
+	})
+	return at.String(), err
 }
