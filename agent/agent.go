@@ -121,19 +121,19 @@ func Run(ctx context.Context, o Options) error {
 		MetadataLink: metadataLink(cfg),
 		Log:          o.Log,
 	})
+	// Programs that give up root's rights read their files in it.
+	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
+		return fmt.Errorf("run_dir: %w", err)
+	}
 	children, err := child.New(filepath.Join(cfg.RunDir, "children"), o.Log)
 	if err != nil {
 		return fmt.Errorf("run_dir: %w", err)
 	}
 	defer children.Close()
 	g, ctx := errgroup.WithContext(ctx)
-	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
-		return fmt.Errorf("run_dir: %w", err)
-	}
 	if slices.Contains(cfg.Roles, "dhcp") {
-		if err := serveDHCP(ctx, g, o, instance, db, updates); err != nil {
-			return err
-		}
+		servers := dhcpLoop(o, instance, db, children, updates)
+		g.Go(func() error { return servers.Run(ctx) })
 	}
 	if slices.Contains(cfg.Roles, "l3") || slices.Contains(cfg.Roles, "dvr") {
 		routers := l3.New(l3.Config{

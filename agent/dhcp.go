@@ -1,12 +1,7 @@
 package agent
 
 import (
-	"context"
-	"fmt"
-	"path/filepath"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/lepton-sdn/lepton/agent/config"
 	"github.com/lepton-sdn/lepton/agent/dhcp"
@@ -16,24 +11,14 @@ import (
 	"github.com/lepton-sdn/lepton/ovsdb"
 )
 
-// serveDHCP starts the loop that keeps the DHCP servers of the networks of this
-// host. Their dnsmasqs have a directory of their own, because a Supervisor knows
-// only its own children.
-func serveDHCP(ctx context.Context, g *errgroup.Group, o Options, instance string, db *ovsdb.Client, updates *feed.Feed) error {
+// dhcpLoop makes the loop that keeps the DHCP servers of the networks of this
+// host.
+func dhcpLoop(o Options, instance string, db *ovsdb.Client, children *child.Supervisor, updates *feed.Feed) *dhcp.Loop {
 	cfg := o.Config
-	children, err := child.New(filepath.Join(cfg.RunDir, "dhcp-children"), o.Log)
-	if err != nil {
-		return fmt.Errorf("run_dir: %w", err)
-	}
-	servers := dhcp.New(dhcp.Config{
+	return dhcp.New(dhcp.Config{
 		Options: dhcpOptions(cfg), Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge,
 		RunDir: cfg.RunDir, DB: db, Children: children, Controller: updates.Consumer("dhcp"), Log: o.Log,
 	})
-	g.Go(func() error {
-		defer children.Close()
-		return servers.Run(ctx)
-	})
-	return nil
 }
 
 // dhcpOptions is what the configuration says about DHCP. Guests are sent to the

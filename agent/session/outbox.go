@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -141,15 +142,29 @@ func (o *outbox) change(f func() bool) {
 // rewind prepares for a new stream: everything unstored goes out again.
 func (o *outbox) rewind() {
 	o.mu.Lock()
-	for id, p := range o.statuses {
+	var again []subject
+	for about, p := range o.statuses {
 		if p.sent != 0 {
 			p.sent = 0
-			o.unsent = append(o.unsent, id)
+			again = append(again, about)
 		}
 	}
+	// Ports wait for a DHCP server from the time that it is told of: it comes
+	// behind the ports that it has.
+	slices.SortFunc(again, func(a, b subject) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
+	})
+	o.unsent = append(again, o.unsent...)
 	o.acked, o.ackSent, o.beat = 0, 0, true
 	o.mu.Unlock()
 	o.signal()
+}
+
+func rank(s subject) int {
+	if s.kind == model.ObjectDHCP {
+		return 1
+	}
+	return 0
 }
 
 // next gives the next message other than a heartbeat, nil when there is none.

@@ -26,7 +26,7 @@ func State(r records.Reader, p *model.Port) (model.PortState, time.Time) {
 	return s.State, s.Since
 }
 
-// awaitsDHCP reports whether DHCP servers of the port's network run and none of
+// awaitsDHCP reports whether DHCP servers of the port's subnets run and none of
 // them has the port yet. A network whose servers have never come up holds up no
 // port, and ports of the network service itself need none.
 func awaitsDHCP(r records.Reader, p *model.Port) bool {
@@ -36,7 +36,7 @@ func awaitsDHCP(r records.Reader, p *model.Port) bool {
 	}
 	runs := false
 	for _, h := range binding.Hosts {
-		if !active(r, model.ObjectDHCP, p.NetworkID, h.Host) {
+		if !serves(r, h, p) || !active(r, model.ObjectDHCP, p.NetworkID, h.Host) {
 			continue
 		}
 		runs = true
@@ -51,6 +51,15 @@ func hasDHCP(r records.Reader, p *model.Port) bool {
 	return slices.ContainsFunc(p.FixedIPs, func(f model.FixedIP) bool {
 		s, ok := records.Subnets.Get(r, f.SubnetID)
 		return ok && s.EnableDHCP
+	})
+}
+
+// serves reports whether the host has an address in one of the port's subnets: of
+// a routed network each host serves those of its own segment.
+func serves(r records.Reader, h model.DHCPHost, p *model.Port) bool {
+	server, ok := records.Ports.Get(r, h.PortID)
+	return ok && slices.ContainsFunc(server.FixedIPs, func(s model.FixedIP) bool {
+		return slices.ContainsFunc(p.FixedIPs, func(f model.FixedIP) bool { return f.SubnetID == s.SubnetID })
 	})
 }
 

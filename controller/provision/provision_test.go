@@ -59,6 +59,11 @@ func TestAPortIsInServiceWhenAllHaveDoneTheirPart(t *testing.T) {
 		},
 		{"its host cannot wire it", port(as), model.PortError, []*model.ObjectStatus{says(server, "n", "net1", "ACTIVE")}, model.PortError},
 		{
+			"the server serves another segment's subnet", port(func(p *model.Port) { p.FixedIPs[0].SubnetID = "elsewhere" }), model.PortActive,
+			[]*model.ObjectStatus{says(server, "n", "net1", "ACTIVE")},
+			model.PortActive,
+		},
+		{
 			"its subnet has no DHCP", port(func(p *model.Port) { p.FixedIPs[0].SubnetID = "static" }), model.PortActive,
 			[]*model.ObjectStatus{says(server, "n", "net1", "ACTIVE")},
 			model.PortActive,
@@ -82,7 +87,12 @@ func TestAPortIsInServiceWhenAllHaveDoneTheirPart(t *testing.T) {
 			_, err = db.Update(context.Background(), func(u *records.Update) error {
 				records.Subnets.Put(u, &model.Subnet{Meta: model.Meta{ID: "served"}, EnableDHCP: true})
 				records.Subnets.Put(u, &model.Subnet{Meta: model.Meta{ID: "static"}})
-				records.DHCPBindings.Put(u, &model.DHCPBinding{NetworkID: "n", Hosts: []model.DHCPHost{{Host: "net1"}, {Host: "net2"}}})
+				records.Subnets.Put(u, &model.Subnet{Meta: model.Meta{ID: "elsewhere"}, EnableDHCP: true})
+				records.DHCPBindings.Put(u, &model.DHCPBinding{NetworkID: "n", Hosts: []model.DHCPHost{{Host: "net1", PortID: "d1"}, {Host: "net2", PortID: "d2"}}})
+				for _, id := range []string{"d1", "d2"} {
+					at := []model.FixedIP{{SubnetID: "served", IP: netip.MustParseAddr("10.0.0.2")}}
+					records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: id}, NetworkID: "n", DeviceOwner: "network:dhcp", FixedIPs: at})
+				}
 				if tt.wired != "" {
 					records.PortStatuses.Put(u, &model.PortStatus{PortID: "p", Host: "hv1", State: tt.wired})
 				}
