@@ -183,6 +183,9 @@ func (p *Plugin) addressDHCPPort(u *records.Update, port *model.Port, subnets []
 // dhcpAddress claims an address of the subnet for a port.
 func (p *Plugin) dhcpAddress(u *records.Update, port *model.Port, s *model.Subnet) (model.FixedIP, bool) {
 	if !automatic(s) {
+		if f, ok := p.lowestAddress(u, s, port.ID); ok {
+			return f, true
+		}
 		return p.pickAddress(u, []*model.Subnet{s}, port.ID)
 	}
 	if _, ok := records.Subnets.Get(u, s.ID); !ok { // a condition of the commit
@@ -190,4 +193,26 @@ func (p *Plugin) dhcpAddress(u *records.Update, port *model.Port, s *model.Subne
 	}
 	f := model.FixedIP{SubnetID: s.ID, IP: port.MAC.EUI64(s.CIDR)}
 	return f, reclaim(u, port.ID, nil, []string{addressKey(s.ID, f.IP)}) == nil
+}
+
+// lowTries is how many of a subnet's lowest addresses are tried for a DHCP port.
+const lowTries = 256
+
+// lowestAddress claims the lowest free address of a subnet, as Neutron does for
+// DHCP ports: people who choose addresses leave the lowest ones to the network.
+func (p *Plugin) lowestAddress(u *records.Update, s *model.Subnet, owner string) (model.FixedIP, bool) {
+	s, ok := records.Subnets.Get(u, s.ID) // a condition of the commit
+	if !ok {
+		return model.FixedIP{}, false
+	}
+	tries := 0
+	for _, pool := range s.AllocationPools {
+		for a := pool.Start; a.IsValid() && a.Compare(pool.End) <= 0 && tries < lowTries; a = a.Next() {
+			tries++
+			if _, claimed := u.Claimed(addressKey(s.ID, a)); !claimed && u.Claim(addressKey(s.ID, a), owner) == nil {
+				return model.FixedIP{SubnetID: s.ID, IP: a}, true
+			}
+		}
+	}
+	return model.FixedIP{}, false
 }
