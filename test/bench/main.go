@@ -25,10 +25,11 @@ func main() {
 	routers := flag.Int("routers", 200, "`number` of routers on one host; 0: none")
 	long := flag.Duration("load", 2*time.Second, "how long each kind of request is sent by so many clients")
 	spaces := flag.String("metadata", "1,200", "numbers of `namespaces` in which guests ask for metadata; empty: none")
+	networks := flag.Int("networks", 200, "`number` of networks with DHCP, with five ports each; 0: none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, options{*bin, *sizes, *stored, *spaces, *routers, *long}); err != nil {
+	if err := run(ctx, options{*bin, *sizes, *stored, *spaces, *routers, *networks, *long}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -37,7 +38,7 @@ func main() {
 // options are the program's flags.
 type options struct {
 	bin, sizes, stored, spaces string
-	routers                    int
+	routers, networks          int
 	long                       time.Duration
 }
 
@@ -59,10 +60,12 @@ func numbers(flag, list string) ([]int, error) {
 
 // bench is one run: a lab and the rows of the report.
 type bench struct {
-	lab  *lab.Lab
-	hv1  *lab.Place
-	hv2  *lab.Place
-	rows []row
+	lab *lab.Lab
+	hv1 *lab.Place
+	hv2 *lab.Place
+	// roles are those of the network node's agent; nil for the lab's own.
+	roles []string
+	rows  []row
 }
 
 // row is one figure of the report.
@@ -96,6 +99,13 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
+	if o.networks > 0 {
+		b.roles = []string{"l2", "dhcp"}
+		if err := b.inLab(ctx, o.bin, func(ctx context.Context) error { return b.leases(ctx, o.networks, 5) }); err != nil {
+			return err
+		}
+		b.roles = nil
+	}
 	for _, n := range spaces {
 		if err := b.metadata(ctx, o.bin, n, o.long); err != nil {
 			return err
@@ -112,6 +122,9 @@ func (b *bench) inLab(ctx context.Context, bin string, steps ...func(context.Con
 	t, err := lab.LoadTopology("three-node")
 	if err != nil {
 		return err
+	}
+	if b.roles != nil {
+		t.Hosts[0].Agent = map[string]any{"roles": b.roles}
 	}
 	name := "bench" + strconv.Itoa(os.Getpid()%1000)
 	fmt.Printf("building lab %s\n", name)
