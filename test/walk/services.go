@@ -1,7 +1,9 @@
 package walk
 
 var flavorSteps = []Step{
-	{Command: "network service provider list -f json", Shows: []Attributes{{"Service Type": "L3_ROUTER_NAT", "Name": "single_node", "Default": true}}},
+	{Command: "network service provider list -f json", Shows: []Attributes{
+		{"Service Type": "L3_ROUTER_NAT", "Name": "dvr", "Default": false}, {"Service Type": "L3_ROUTER_NAT", "Name": "single_node", "Default": true},
+	}},
 	{
 		Command: "network flavor create vanilla --service-type L3_ROUTER_NAT --description plain -f json",
 		Shows:   Attributes{"name": "vanilla", "service_type": "L3_ROUTER_NAT", "enabled": true, "service_profile_ids": []any{}}, Saves: "vanilla",
