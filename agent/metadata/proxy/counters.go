@@ -76,7 +76,7 @@ func (w *counted) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap gives the writer beneath, for http.MaxBytesReader and its like.
+// Unwrap gives the writer beneath, for http.ResponseController.
 func (w *counted) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // keepCounters writes the counters down until ctx is done, whenever they have

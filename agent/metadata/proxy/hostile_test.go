@@ -42,7 +42,7 @@ func hostile(t *testing.T, change func(*Settings)) (w *world, nova *fakeNova, ba
 
 func TestRequestsThatAreTooMuchAreRefused(t *testing.T) {
 	w, nova, bad, _ := hostile(t, nil)
-	before := nova.count()
+	before, began := nova.count(), time.Now()
 	for name, tc := range map[string]struct{ request, want string }{
 		"a long header":     {"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", "HTTP/1.1 431 Request Header Fields Too Large"},
 		"a long path":       {"GET /" + strings.Repeat("a", 40<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 431 Request Header Fields Too Large"},
@@ -61,6 +61,9 @@ func TestRequestsThatAreTooMuchAreRefused(t *testing.T) {
 		if got := w.raw(bad, "10.1.0.1:9697", tc.request); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
+	}
+	if took := time.Since(began); took > headerTimeout {
+		t.Errorf("the refusals took %s: somebody waited for more", took)
 	}
 	if n := nova.count(); n != before {
 		t.Errorf("Nova was asked %d times", n-before)

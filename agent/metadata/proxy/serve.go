@@ -100,7 +100,9 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusTooManyRequests)
 		return
 	}
-	q, status := read(w, r)
+	// The server's own writer learns that a body is too long, and does not wait for
+	// the rest of it.
+	q, status := read(rw, r)
 	if status != 0 {
 		refuse(w, status)
 		return
