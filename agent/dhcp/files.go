@@ -26,6 +26,7 @@ func args(n *answers.Network, link string, o Options) []string {
 		"--dhcp-match=set:ipxe,175", "--dhcp-userclass=set:ipxe6,iPXE", "--local-service", "--bind-dynamic",
 		"--dhcp-authoritative", "--dhcp-ignore=tag:!known", "--local=/"+serialDomain+"/",
 		"--quiet-dhcp", "--quiet-dhcp6", "--quiet-ra")
+	out = append(out, ownNames(n, o)...)
 	enable, advertise := false, false
 	for _, s := range n.Subnets {
 		if r := dhcpRange(s); r != "" {
@@ -46,6 +47,22 @@ func args(n *answers.Network, link string, o Options) []string {
 	out = append(out, fmt.Sprintf("--dhcp-lease-max=%d", 1<<24))
 	if n.Domain != "" {
 		out = append(out, "--domain="+n.Domain)
+	}
+	return out
+}
+
+// ownNames has dnsmasq know all of what it knows a part of: a guest that has an
+// address of IPv4 only has none of IPv6, which is no failure. Resolvers that ask
+// for both, musl's for one, would take a refusal of the second for one of both.
+// The network's own domain may have more names, which others are asked for.
+func ownNames(n *answers.Network, o Options) []string {
+	out := []string{"--domain-needed"}
+	cloud := o.CloudDomain()
+	if cloud != "" {
+		out = append(out, "--local=/"+cloud+"/")
+	}
+	if alone := len(o.Servers) == 0 && !o.LocalResolver; alone && n.Domain != "" && n.Domain != cloud {
+		out = append(out, "--local=/"+n.Domain+"/")
 	}
 	return out
 }

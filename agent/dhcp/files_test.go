@@ -75,6 +75,7 @@ var arguments = map[string]struct{ theirs, ours []string }{
 	"who is in it is believed, whatever the lease file says: theirs is filled in from the records instead": {nil, []string{"--dhcp-authoritative"}},
 	"a guest cannot fill the host's log":                                                                   {nil, []string{"--quiet-dhcp", "--quiet-dhcp6", "--quiet-ra"}},
 	"the name that says what was read must not be asked of others":                                         {nil, []string{"--local=/invalid/"}},
+	"a name without an address of IPv6 is none that cannot be resolved":                                    {nil, []string{"--domain-needed", "--local=/openstacklocal/"}},
 }
 
 func TestFilesAndArgumentsAreThoseOfTheReference(t *testing.T) {

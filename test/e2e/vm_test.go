@@ -42,7 +42,7 @@ hosts:
 		}
 	}
 	served()
-	vm.Says("nslookup -type=a db.blue.example", db.IP(4).String())
+	vm.Says("nslookup db.blue.example", db.IP(4).String())
 	vm.Run("ping -c 1 -W 2 db")
 
 	c.goLocal("net1", "hv1", n)

@@ -174,7 +174,13 @@ func domain(in Input) string {
 	if d := strings.TrimSuffix(in.Network.DNSDomain, "."); d != "" && validName(d) {
 		return d
 	}
-	if d := strings.TrimSuffix(in.Settings.Domain, "."); validName(d) {
+	return in.Settings.CloudDomain()
+}
+
+// CloudDomain is the cloud's domain without a final dot, "" for none that can be
+// one.
+func (s Settings) CloudDomain() string {
+	if d := strings.TrimSuffix(s.Domain, "."); validName(d) {
 		return d
 	}
 	return ""
