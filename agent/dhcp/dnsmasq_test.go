@@ -77,6 +77,10 @@ func serve(t *testing.T, s *Server) *served {
 func (d *served) socket(mac model.MAC, network, address string) net.PacketConn {
 	d.t.Helper()
 	linuxtest.Run(d.t, d.far, "ip", "link", "set", "guest0", "address", mac.String())
+	// Another MAC is another guest, with its own link-local address: the server
+	// would answer the MAC that it knows the address of.
+	linuxtest.Run(d.t, d.far, "ip", "-6", "address", "flush", "dev", "guest0")
+	linuxtest.Run(d.t, d.far, "ip", "address", "add", mac.LinkLocal().String()+"/64", "dev", "guest0", "nodad")
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		_ = c.Control(func(fd uintptr) {
