@@ -21,8 +21,10 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/agent/config"
+	"github.com/lepton-sdn/lepton/agent/control"
 	"github.com/lepton-sdn/lepton/agent/dhcp/answers"
 	"github.com/lepton-sdn/lepton/agent/feed"
 	"github.com/lepton-sdn/lepton/agent/l3"
@@ -104,6 +106,10 @@ func Run(ctx context.Context, o Options) error {
 		},
 		Metrics: feed.NewMetrics(reg), Log: o.Log,
 	})
+	auditor := audit.New(audit.Config{
+		Mode: audit.Mode(cfg.Drift.Mode), Interval: time.Duration(cfg.Drift.AuditInterval) * time.Second,
+		Registerer: reg, Log: o.Log,
+	})
 	dhcp := localdhcp.New(localdhcp.Config{
 		Host: cfg.Host, Settings: answers.Settings{LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true, Resolvers: cfg.DHCP.Resolvers()}, Log: o.Log, Registerer: reg,
 	})
@@ -116,6 +122,7 @@ func Run(ctx context.Context, o Options) error {
 		Controller:   updates.Consumer("wire"),
 		Dial:         hub.Dial,
 		Metrics:      wire.NewMetrics(reg),
+		Audit:        auditor,
 		Packets:      packets,
 		Responder:    dhcp,
 		MetadataLink: metadataLink(cfg),
@@ -138,7 +145,7 @@ func Run(ctx context.Context, o Options) error {
 	if slices.Contains(cfg.Roles, "l3") || slices.Contains(cfg.Roles, "dvr") {
 		routers := l3.New(l3.Config{
 			Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir,
-			DB: db, Children: children, Controller: updates.Consumer("l3"), Log: o.Log,
+			DB: db, Children: children, Controller: updates.Consumer("l3"), Audit: auditor, Log: o.Log,
 		})
 		g.Go(func() error { return routers.Run(ctx) })
 	}
@@ -154,6 +161,12 @@ func Run(ctx context.Context, o Options) error {
 		}
 		g.Go(func() error { return m.Run(ctx) })
 	}
+	ctl, err := control.Listen(filepath.Join(cfg.RunDir, "agent.sock"), cfg.Host, auditor, updates)
+	if err != nil {
+		return fmt.Errorf("run_dir: %w", err)
+	}
+	g.Go(func() error { return ctl.Run(ctx) })
+	g.Go(func() error { return auditor.Run(ctx) })
 	g.Go(func() error { return packets.Run(ctx) })
 	g.Go(func() error { return dhcp.Run(ctx) })
 	g.Go(func() error { return hub.Run(ctx) })

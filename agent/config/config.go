@@ -33,6 +33,8 @@ type Config struct {
 	Log     Log     `yaml:"log"`
 	// Brake holds back what would remove too much at once.
 	Brake Brake `yaml:"brake"`
+	// Drift is about what others change on the host.
+	Drift Drift `yaml:"drift"`
 	// NetworkLog is about the packets that logs of the API ask for.
 	NetworkLog NetworkLog `yaml:"network_log"`
 	// Metadata bounds what guests ask about themselves.
@@ -140,6 +142,14 @@ type Brake struct {
 	Floor int `yaml:"floor"`
 }
 
+// Drift says what is done about what others change of the agent's.
+type Drift struct {
+	// Mode is repair, watch, or hold, in which nothing at all is written.
+	Mode string `yaml:"mode"`
+	// AuditInterval is the time between two looks at everything, in seconds.
+	AuditInterval int `yaml:"audit_interval"`
+}
+
 // NetworkLog says where packets are logged, and how many.
 type NetworkLog struct {
 	// File takes the lines; empty: the agent's own log.
@@ -192,6 +202,7 @@ func Default() *Config {
 		Metrics: Metrics{Listen: "127.0.0.1:9699"},
 		Log:     Log{Level: "info"},
 
+		Drift:      Drift{Mode: "repair", AuditInterval: 60},
 		Brake:      Brake{Share: 50, Floor: 5},
 		NetworkLog: NetworkLog{RateLimit: 100, BurstLimit: 25},
 		Metadata:   Metadata{Mode: "namespaces", RateLimit: 50, BurstLimit: 200},
@@ -247,6 +258,12 @@ func (c *Config) Validate() error {
 	e.LogLevel(c.Log.Level)
 	c.checkNetworkLog(&e)
 	c.Metadata.check(&e)
+	if m := c.Drift.Mode; m != "repair" && m != "watch" && m != "hold" {
+		e.Add("drift.mode", "%q is none of repair, watch, hold", m)
+	}
+	if c.Drift.AuditInterval < 1 {
+		e.Add("drift.audit_interval", "%d is not a number of seconds", c.Drift.AuditInterval)
+	}
 	if c.Brake.Share < 1 || c.Brake.Share > 100 {
 		e.Add("brake.share", "%d is not between 1 and 100 percent", c.Brake.Share)
 	}

@@ -70,7 +70,7 @@ func (f *Feed) judge(u rpc.Update) rpc.Update {
 		held[r] = true
 		u.Put(r.Kind, f.state.Get(r))
 	}
-	f.setHeld(held, fmt.Sprintf("revision %d of the controller lacks %s, and names none of them as deleted: %d records are kept until it has or deletes them, or leptonctl agent release lets go",
+	f.setHeld(held, fmt.Sprintf("revision %d of the controller lacks %s, and names none of them as deleted: %d records are kept until it has or deletes them, or leptonctl release lets go",
 		u.Revision, strings.Join(over, ", "), len(held)))
 	return u
 }

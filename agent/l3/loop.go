@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
@@ -63,7 +64,9 @@ type Config struct {
 	DB              Database
 	Children        *child.Supervisor
 	Controller      Controller
-	Log             *zap.Logger
+	// Audit takes what was found changed by others; nil: it is only repaired.
+	Audit *audit.Auditor
+	Log   *zap.Logger
 }
 
 // Loop owns the routers of the host. Use New, then Run.
@@ -88,6 +91,8 @@ type Loop struct {
 	busy     int
 	workers  sync.WaitGroup
 	told     []model.Problem
+	audits   *audit.Consumer
+	auditing bool // an audit was asked for and has not ended
 }
 
 // router is what the loop knows of one router.
@@ -99,6 +104,7 @@ type router struct {
 	due      time.Time
 	light    bool
 	busy     bool
+	audit    bool // it is looked at because of an audit
 	again    bool // it changed while it was worked on
 	known    bool // it has been brought to what was desired once
 	wait     time.Duration
@@ -121,7 +127,7 @@ type announcement struct {
 func New(cfg Config) *Loop {
 	return &Loop{
 		cfg: cfg, log: cfg.Log, view: NewView(cfg.Host), routers: map[string]*router{}, links: map[string]string{},
-		results: make(chan result, maxBusy),
+		results: make(chan result, maxBusy), audits: cfg.Audit.Consumer(),
 	}
 }
 
@@ -152,6 +158,8 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.take(&u)
 		case <-watch.Changes():
 			l.takeDatabase(watch.TakeDirty())
+		case <-l.audits.Due():
+			l.audit()
 		case r := <-l.results:
 			l.onResult(r)
 		case <-timer.C:
@@ -260,6 +268,7 @@ func (l *Loop) step(ctx context.Context) time.Time {
 			}
 		}
 	}
+	l.auditDone()
 	l.tell()
 	l.acknowledge()
 	return next
@@ -293,7 +302,7 @@ func earlier(a, b time.Time) time.Time {
 func (l *Loop) start(ctx context.Context, r *router) {
 	r.busy, r.again = true, false
 	l.busy++
-	j := job{cfg: &l.cfg, id: r.id, want: r.want, light: r.light && r.known, sweep: !r.known}
+	j := job{cfg: &l.cfg, id: r.id, want: r.want, light: r.light && r.known, sweep: !r.known, audit: r.audit}
 	l.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, jobTimeout)
 		defer cancel()
@@ -308,7 +317,8 @@ func (l *Loop) start(ctx context.Context, r *router) {
 func (l *Loop) onResult(res result) {
 	l.busy--
 	r := l.routers[res.id]
-	r.busy = false
+	r.busy, r.audit = false, false
+	l.found(res)
 	now := time.Now()
 	if res.changes > 0 {
 		l.log.Info("router changed", zap.String("router", r.id), zap.Int("changes", res.changes),

@@ -45,6 +45,8 @@ type job struct {
 	// light looks at the links only; sweep looks at the tracked connections
 	// whether or not a rule changed.
 	light, sweep bool
+	// audit looks for what others changed first.
+	audit bool
 
 	ns  string
 	res result
@@ -56,16 +58,15 @@ type result struct {
 	err      error
 	changes  int
 	appeared []links.Address
-	took     time.Duration
+	// found is what others changed, in the namespace ns.
+	found []string
+	ns    string
+	took  time.Duration
 }
 
 func (j *job) run(ctx context.Context) result {
 	j.res.id = j.id
-	if j.want == nil {
-		j.res.err = j.remove(ctx)
-	} else {
-		j.res.err = j.realise(ctx)
-	}
+	j.res.err = j.attempt(ctx)
 	return j.res
 }
 

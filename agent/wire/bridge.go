@@ -35,6 +35,17 @@ type bridge struct {
 	// audit asks for a look at all flows; leftovers says that it is to find what
 	// stored records could not tell from what is wanted.
 	audit, leftovers bool
+	// index is the program as of gen indexed, by key.
+	index   map[flows.Key]flows.Rule
+	indexed uint64
+	// strange are the flows found changed by others that were not put right, as
+	// text; lookAt is when the bridge is to be audited because of a change that was
+	// not looked at, quiet until when changes wait, and pause how long the next ones
+	// do.
+	strange map[flows.Key]string
+	lookAt  time.Time
+	quiet   time.Time
+	pause   time.Duration
 	// inFlight is the job that the driver has.
 	inFlight job
 	// refused are the rules that the switch would not take, and why.
@@ -59,7 +70,8 @@ type refusal struct {
 func newBridge(name string) *bridge {
 	return &bridge{
 		name: name, pending: map[flows.Key]pendingRule{}, refused: map[flows.Key]refusal{},
-		forget: map[uint64]bool{}, touch: map[uint32]bool{}, ended: map[pipeline.Connections]bool{},
+		strange: map[flows.Key]string{},
+		forget:  map[uint64]bool{}, touch: map[uint32]bool{}, ended: map[pipeline.Connections]bool{},
 	}
 }
 
@@ -133,12 +145,7 @@ func (b *bridge) lost() {
 // generation of the program that they lead to. It reports the number of
 // changes handed over.
 func (b *bridge) next(gen uint64) int {
-	if !b.synced || b.busy {
-		return 0
-	}
-	if b.audit {
-		b.audit, b.busy, b.inFlight = false, true, job{gen: b.applied, audit: true}
-		b.jobs <- b.inFlight
+	if b.look(); !b.synced || b.busy {
 		return 0
 	}
 	if len(b.pending)+len(b.forget)+len(b.ended)+len(b.touch) == 0 {
@@ -165,6 +172,14 @@ func (b *bridge) next(gen uint64) int {
 	b.busy, b.sent, b.inFlight = true, gen, j
 	b.jobs <- j
 	return len(j.add) + len(j.del)
+}
+
+// look has the driver read all flows if that is asked for and it is idle.
+func (b *bridge) look() {
+	if b.audit && b.synced && !b.busy {
+		b.audit, b.busy, b.inFlight = false, true, job{gen: b.applied, audit: true}
+		b.jobs <- b.inFlight
+	}
 }
 
 // done notes that the job in flight is in the switch.

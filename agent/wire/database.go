@@ -28,6 +28,12 @@ type dbState struct {
 	vlans     map[string]uint16 // network id → local VLAN, as stored in the database
 	// tags are the access ports whose tag may have to be set, name → VLAN.
 	tags map[string]int
+	// tagged are the ports whose tag was seen to be right, and planned is what
+	// the database was seen to hold all of; strange is what was found changed since
+	// and told.
+	tagged  map[string]rightTag
+	planned *bridges.Desired
+	strange map[string]bool
 	// replan says that bridges, tunnels or VLANs may have to change; settled
 	// that the last plan found nothing to do.
 	replan, settled bool
@@ -48,6 +54,7 @@ type dbResult struct {
 }
 
 func (d *dbState) init() {
+	d.tagged, d.strange = map[string]rightTag{}, map[string]bool{}
 	d.vlans, d.tags = map[string]uint16{}, map[string]int{}
 	d.results = make(chan dbResult, 2)
 	d.replan = true
@@ -167,8 +174,9 @@ func (l *Loop) planDatabase(ctx context.Context, now time.Time) time.Time {
 func (l *Loop) databaseOps() []ovsdb.Op {
 	var ops []ovsdb.Op
 	if l.db.replan {
-		plan := bridges.NewPlan(l.db.state, l.desiredBridges())
-		ops = append(ops, plan.Ops...)
+		desired := l.desiredBridges()
+		plan := bridges.NewPlan(l.db.state, desired)
+		ops = append(ops, l.siftPlan(plan.Ops, desired)...)
 		found := map[string]string{}
 		for _, p := range plan.Problems {
 			found[p.Object] = p.Text
@@ -185,12 +193,12 @@ func (l *Loop) databaseOps() []ovsdb.Op {
 		ops = append(ops, l.staleOps()...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.db.tags)) {
-		if p, ok := l.db.state.Ports[name]; ok && p.Tag != l.db.tags[name] {
+		if p, ok := l.db.state.Ports[name]; ok && l.siftTag(p, l.db.tags[name]) {
 			ops = append(ops, ovsdb.SetPortTag{Port: name, Tag: l.db.tags[name]})
 		}
 	}
 	clear(l.db.tags)
-	return ops
+	return l.heldOps(ops)
 }
 
 // vlanOps gives local VLANs to networks that have none, and takes back those of

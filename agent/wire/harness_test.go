@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/agent/wire"
 	"github.com/lepton-sdn/lepton/flows"
@@ -31,6 +33,7 @@ type tableSwitch struct {
 	mu     sync.Mutex
 	rules  map[flows.Key]flows.Rule
 	mods   int // flow changes that were sent
+	jobs   int // bundles
 	refuse func(flows.Rule) bool
 	cut    chan struct{} // closed: connections break
 	stuck  bool          // Apply does not come back before its deadline
@@ -84,7 +87,7 @@ type tableConn struct {
 func (c tableConn) Flows(context.Context) ([]flows.Rule, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Collect(maps.Values(c.rules)), nil
+	return slices.DeleteFunc(slices.Collect(maps.Values(c.rules)), func(r flows.Rule) bool { return !pipeline.Ours(r.Cookie) }), nil
 }
 
 func (c tableConn) Apply(ctx context.Context, add, del []flows.Rule) error {
@@ -107,6 +110,7 @@ func (c tableConn) Apply(ctx context.Context, add, del []flows.Rule) error {
 		return &e
 	}
 	c.mods += len(add) + len(del)
+	c.jobs++
 	for _, r := range add {
 		c.rules[r.Key()] = r
 		delete(c.unlimited, r.Key())
@@ -127,6 +131,9 @@ func (c tableConn) Forget(_ context.Context, cookies []uint64) error {
 	}
 	return nil
 }
+
+func (c tableConn) Watch(context.Context) error { return nil }
+func (c tableConn) Dropped() uint64             { return 0 }
 
 func (c tableConn) Events() <-chan ofp.Event { return c.events }
 
@@ -248,6 +255,9 @@ type host struct {
 	responder wire.Responder
 	// packets is what the loop writes packets with, nil for nothing.
 	packets wire.PacketLog
+	// mode is the next loop's; audit is the present loop's auditor.
+	mode  audit.Mode
+	audit *audit.Auditor
 }
 
 const (
@@ -277,6 +287,8 @@ func (h *host) start() {
 		h.t.Fatal(err)
 	}
 	h.cloud = newCloud()
+	h.audit = audit.New(audit.Config{Mode: cmp.Or(h.mode, audit.Repair), Interval: time.Hour})
+	auditor := h.audit
 	loop := wire.New(wire.Config{
 		Host: hostName,
 		Bridges: bridges.Desired{
@@ -285,7 +297,7 @@ func (h *host) start() {
 			LocalIP:        netip.MustParseAddr("192.0.2.1"), DF: true,
 		},
 		TunnelTypes: []model.NetworkType{model.VXLAN}, ARPResponder: true,
-		Packets: h.packets, LookAtMeters: 20 * time.Millisecond,
+		Audit: auditor, Packets: h.packets, LookAtMeters: 20 * time.Millisecond,
 		DB: db, Controller: h.cloud, Metrics: wire.NewMetrics(prometheus.NewRegistry()), Responder: h.responder, Log: zap.NewNop(),
 		Dial: func(_ context.Context, bridge string) (wire.Switch, error) {
 			s := h.switches[bridge]
@@ -299,9 +311,15 @@ func (h *host) start() {
 		defer close(ended)
 		_ = loop.Run(ctx)
 	}()
+	audited := make(chan struct{})
+	go func() {
+		defer close(audited)
+		_ = auditor.Run(ctx)
+	}()
 	h.stop = func() {
 		cancel()
 		<-ended
+		<-audited
 		db.Close()
 	}
 	eventually(h.t, "the agent makes its bridges", func() bool {

@@ -43,10 +43,14 @@ func linksOf(s ovsdb.State, d bridges.Desired) links {
 // into the view.
 func (l *Loop) lookAtSwitchPorts() {
 	links := linksOf(l.db.state, l.desiredBridges())
+	old := [...]uint32{l.view.PatchTun, l.view.PatchInt, l.view.Metadata.OFPort}
 	l.view.PatchTun, l.view.PatchInt = links.patchTun, links.patchInt
 	l.view.Metadata.OFPort = 0
 	if i, ok := l.db.state.Interfaces[l.cfg.MetadataLink]; ok && i.OFPort > 0 {
 		l.view.Metadata.OFPort = uint32(i.OFPort)
+	}
+	if old != [...]uint32{l.view.PatchTun, l.view.PatchInt, l.view.Metadata.OFPort} {
+		l.dirty.All = true // everything may depend on them
 	}
 	for physnet, p := range links.physical {
 		if l.view.Physical[physnet] != p {

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/flows/ofp"
@@ -74,6 +75,8 @@ type Config struct {
 	Controller   Controller
 	Dial         Dialer
 	Metrics      *Metrics
+	// Audit takes what was found changed by others; nil: it is only repaired.
+	Audit *audit.Auditor
 	// Packets takes what the integration bridge sends for logs; nil: nobody does.
 	Packets PacketLog
 	// Responder takes what the integration bridge sends of the questions that it
@@ -111,6 +114,9 @@ type Loop struct {
 	events  chan switchEvent
 	workers sync.WaitGroup // drivers, and what talks to the database
 
+	audits   *audit.Consumer
+	auditing bool // an audit was asked for and has not ended
+
 	db      dbState
 	ports   map[string]*portState
 	waiting map[string]bool // ports whose wiring is not in the switches yet
@@ -140,6 +146,7 @@ func New(cfg Config) *Loop {
 		ports:    map[string]*portState{},
 		waiting:  map[string]bool{},
 		problems: newProblems(cfg.Now, cfg.Log),
+		audits:   cfg.Audit.Consumer(),
 	}
 	l.db.init()
 	l.view = pipeline.View{
@@ -188,6 +195,8 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.onSwitch(ev)
 		case res := <-l.db.results:
 			l.onDatabase(res)
+		case <-l.audits.Due():
+			l.audit()
 		case <-timer.C:
 		}
 		l.drain(updates)
@@ -349,8 +358,15 @@ func (l *Loop) feedSwitches(now time.Time) (wake time.Time) {
 				zap.Int("flows", len(p.Bridges[b.name])), zap.Int("changes", len(b.pending)))
 		}
 		wake = earlier(wake, b.retryRefused(now))
+		wake = earlier(wake, b.calm(now))
+		if l.cfg.Audit.Mode() == audit.Hold {
+			l.holdBack(b)
+			b.look()
+			continue
+		}
 		b.next(l.gen)
 	}
+	l.auditDone()
 	return wake
 }
 
@@ -393,6 +409,8 @@ func (l *Loop) onSwitch(ev switchEvent) {
 		l.onRefused(b, ev.err)
 	case switchAudited:
 		l.onAudited(b, ev.have)
+	case switchChanged:
+		l.onChanged(b, ev.updates)
 	case switchLost:
 		if b.synced {
 			l.log.Warn("bridge lost", zap.String("bridge", ev.bridge), zap.Error(ev.err))

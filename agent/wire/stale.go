@@ -3,8 +3,6 @@ package wire
 import (
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/pipeline"
@@ -85,26 +83,4 @@ func (l *Loop) staleOps() []ovsdb.Op {
 		ops = append(ops, ovsdb.SetBridgeExternalIDs{Bridge: name, Set: map[string]string{ovsdb.StaleKey: since}})
 	}
 	return ops
-}
-
-// onAudited compares the flows that a bridge was found to hold with those that
-// it should hold. What is on its way there is no surprise.
-func (l *Loop) onAudited(b *bridge, have []flows.Rule) {
-	b.busy, b.inFlight = false, job{}
-	p := l.inc.Program()
-	if b.leftovers && b.name == l.cfg.Bridges.Integration {
-		b.end(l.inc.Ended(have))
-	}
-	found := b.surprises(have, p.Bridges[b.name], func(r flows.Rule) bool { return p.Keeps(b.name, r) })
-	if b.leftovers {
-		b.leftovers = false
-		l.log.Info("bridge compared", zap.String("bridge", b.name),
-			zap.Int("flows", len(p.Bridges[b.name])), zap.Int("changes", found.Len()))
-	}
-	for _, r := range found.Delete {
-		b.pending[r.Key()] = pendingRule{rule: r, del: true}
-	}
-	for _, r := range found.Add {
-		b.pending[r.Key()] = pendingRule{rule: r}
-	}
 }

@@ -36,6 +36,10 @@ type Switch interface {
 	PutMeter(ctx context.Context, m ofp.Meter) error
 	// PacketOut sends a packet through actions.
 	PacketOut(ctx context.Context, p ofp.PacketOut) error
+	// Watch has changes of the flow table by others told among the Events.
+	Watch(ctx context.Context) error
+	// Dropped counts the events that were lost.
+	Dropped() uint64
 	// Events gives what the switch tells unasked. It is closed with the
 	// connection, or nil.
 	Events() <-chan ofp.Event
@@ -76,8 +80,10 @@ type switchEvent struct {
 	have   []flows.Rule // synced, audited: the flows that the bridge holds
 	gen    uint64       // applied, refused: of the job
 	err    error        // refused, lost
-	took   time.Duration
-	count  int // applied: flow-mods sent
+	// updates are those of a change; none: what changed is not known.
+	updates ofp.FlowUpdates
+	took    time.Duration
+	count   int // applied: flow-mods sent
 	// meterless is why a synced bridge cannot limit the copies for logs; nil: it
 	// can.
 	meterless error
@@ -91,6 +97,7 @@ const (
 	switchRefused                        // the switch refused the job; nothing changed
 	switchLost                           // the connection is gone; the job too, or not
 	switchAudited                        // the flows were read
+	switchChanged                        // somebody changed flows, or may have
 )
 
 // driver keeps one bridge connected and carries jobs to it, one at a time. It
@@ -144,14 +151,14 @@ func (d *driver) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read meters: %w", err)
 	}
-	if d.packets != nil || d.responder != nil {
-		var listening sync.WaitGroup
-		ctx, stop := context.WithCancel(ctx)
-		listening.Go(func() { d.listen(ctx, sw) })
-		defer listening.Wait()
-		defer stop()
-	}
 	d.dropJob()
+	_, err = within(ctx, dialTimeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, sw.Watch(ctx) })
+	if refused := (*ofp.Error)(nil); errors.As(err, &refused) {
+		d.log.Warn("flows that others change are found by audits only: the switch refuses to tell of them",
+			zap.String("bridge", d.bridge), zap.Error(err))
+	} else if err != nil {
+		return err
+	}
 	began := time.Now()
 	have, err := within(ctx, dumpTimeout, sw.Flows)
 	if err != nil {
@@ -160,6 +167,11 @@ func (d *driver) serve(ctx context.Context) error {
 	if !d.tell(ctx, switchEvent{kind: switchSynced, have: m.limited(have), took: time.Since(began), meterless: m.refused}) {
 		return ctx.Err()
 	}
+	var listening sync.WaitGroup
+	heard, stop := context.WithCancel(ctx)
+	listening.Go(func() { d.listen(heard, sw) })
+	defer listening.Wait()
+	defer stop()
 	return d.work(ctx, sw, m)
 }
 
@@ -197,17 +209,24 @@ func (d *driver) work(ctx context.Context, sw Switch, m meters) error {
 // listen hands on the packets that the switch sends, until ctx is done or the
 // connection ends.
 func (d *driver) listen(ctx context.Context, sw Switch) {
-	events := sw.Events()
+	events, dropped := sw.Events(), sw.Dropped()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case e, ok := <-events:
+			switch e := e.(type) {
+			case ofp.PacketIn:
+				d.hand(e, sw)
+			case ofp.FlowUpdates:
+				d.tell(ctx, switchEvent{kind: switchChanged, updates: e})
+			}
 			if !ok {
 				return
 			}
-			if p, ok := e.(ofp.PacketIn); ok {
-				d.hand(p, sw)
+			if n := sw.Dropped(); n != dropped {
+				dropped = n
+				d.tell(ctx, switchEvent{kind: switchChanged})
 			}
 		}
 	}

@@ -107,6 +107,16 @@ func (c *Conn) Monitor(ctx context.Context) ([]FlowUpdate, error) {
 	return u, nil
 }
 
+// Watch asks to be told of every change of the flow table from now on, as Monitor
+// does, without the flows that are there.
+func (c *Conn) Watch(ctx context.Context) error {
+	_, err := collect(ctx, c, func(xid uint32) []byte { return appendMonitorRequest(nil, xid, xid, false) }, DecodeFlowUpdates)
+	if err != nil {
+		return fmt.Errorf("monitor flows: %w", err)
+	}
+	return nil
+}
+
 // Barrier waits until the switch has done all that was sent before.
 func (c *Conn) Barrier(ctx context.Context) error {
 	_, err := c.request(ctx, func(xid uint32) []byte { return appendEmpty(nil, typeBarrierRequest, xid) },

@@ -506,6 +506,23 @@ func TestFlowChangesAreTold(t *testing.T) {
 	}
 }
 
+func TestAWatchTellsOfChangesOnly(t *testing.T) {
+	s := startBridge(t)
+	s.AddFlows("br0", "table=3,priority=1,actions=drop\n")
+	c := dial(t, s, "br0")
+	if err := c.Watch(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	s.AddFlows("br0", "table=4,priority=2,actions=drop\n")
+	nextEvent(t, c, "the added flow", func(e Event) bool {
+		u, ok := e.(FlowUpdates)
+		if ok && u[0].Rule.Table == 3 {
+			t.Errorf("told of a flow that was there: %+v", u[0])
+		}
+		return ok && u[0].Event == FlowAdded && u[0].Rule.Table == 4
+	})
+}
+
 func TestAnIdleConnectionToASwitchStaysGood(t *testing.T) {
 	s := startBridge(t)
 	var d net.Dialer

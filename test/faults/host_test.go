@@ -17,6 +17,7 @@ import (
 type pair struct {
 	*e2e.Cloud
 	net        e2e.Network
+	subnet     e2e.Subnet
 	near, same e2e.Guest // on hv1
 	far        e2e.Guest // on hv2
 }
@@ -26,8 +27,7 @@ func threeNode(t testing.TB) *pair {
 	t.Helper()
 	c := e2e.Start(t, "three-node")
 	n := c.Network(nil)
-	c.Subnet(n, "10.7.0.0/24")
-	p := &pair{Cloud: c, net: n}
+	p := &pair{Cloud: c, net: n, subnet: c.Subnet(n, "10.7.0.0/24")}
 	p.near, p.same, p.far = c.Guest("hv1", "near", n), c.Guest("hv1", "same", n), c.Guest("hv2", "far", n)
 	c.AllReach(p.near, p.same, p.far)
 	c.AwaitInSync("hv1", "hv2")

@@ -1,0 +1,209 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lepton-sdn/lepton/agent/control"
+)
+
+// audit asks a host's agent what it found, having it look first if now is set.
+func (p *pair) audit(host string, now bool) control.Status {
+	p.Helper()
+	method := http.MethodGet
+	if now {
+		method = http.MethodPost
+	}
+	ctx, cancel := context.WithTimeout(p.Context(), 30*time.Second)
+	defer cancel()
+	var st control.Status
+	p.Must(control.Call(ctx, p.file(host, "run", "agent.sock"), method, "/audit", &st))
+	return st
+}
+
+// found waits until the agent has found something new that holds all texts.
+func (p *pair) found(host string, since int, texts ...string) {
+	p.Helper()
+	p.Eventually("the agent finds "+strings.Join(texts, " "), func() error {
+		st := p.audit(host, false)
+		for _, f := range st.Findings[max(0, len(st.Findings)-(st.Total-since)):] {
+			b, err := json.Marshal(f)
+			p.Must(err)
+			if !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(string(b), s) }) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%d new findings: %+v", st.Total-since, st.Findings)
+	})
+}
+
+// within demands that something comes true in less than a second.
+func (p *pair) within(what string, f func() error) {
+	p.Helper()
+	began := time.Now()
+	p.Eventually(what, f)
+	if took := time.Since(began); took > time.Second {
+		p.Errorf("%s: after %s", what, took)
+	} else {
+		p.Logf("%s: after %s", what, took)
+	}
+}
+
+// sorted gives a bridge's flows in an order that does not depend on when they
+// were made.
+func (p *pair) sorted(host, bridge string) []string {
+	p.Helper()
+	list := p.Flows(host, bridge)
+	slices.Sort(list)
+	return list
+}
+
+// flowsAre says how a bridge's flows differ from those before.
+func (p *pair) flowsAre(host, bridge string, want []string) error {
+	p.Helper()
+	if got := p.sorted(host, bridge); !slices.Equal(got, want) {
+		return fmt.Errorf("%s of %s has %d flows, had %d", bridge, host, len(got), len(want))
+	}
+	return nil
+}
+
+func TestWhatIsChangedByHandIsFoundAndPutRight(t *testing.T) {
+	p := threeNode(t)
+	before := p.audit("hv1", true)
+	if before.Total > 0 {
+		t.Errorf("found on a host that nobody touched: %+v", before.Findings)
+	}
+	brInt, brTun := p.sorted("hv1", "br-int"), p.sorted("hv1", "br-tun")
+	tap := "tap" + p.near.Port.ID[:11]
+	cookie := "cookie=0x1e0ff0f0f0f0f0f0"
+	for _, tc := range []struct {
+		name    string
+		do      []string
+		right   func() error
+		finding []string
+	}{
+		{
+			"one flow deleted",
+			[]string{"ovs-ofctl", "--strict", "del-flows", "br-int", "table=0,priority=0"},
+			func() error { return p.flowsAre("hv1", "br-int", brInt) },
+			[]string{`"kind":"flow"`, "br-int", "missing or changed"},
+		},
+		{
+			"all flows deleted",
+			[]string{"ovs-ofctl", "del-flows", "br-tun"},
+			func() error { return p.flowsAre("hv1", "br-tun", brTun) },
+			[]string{`"kind":"flow"`, "br-tun", "missing or changed"},
+		},
+		{
+			"a flow with our mark",
+			[]string{"ovs-ofctl", "add-flow", "br-int", cookie + ",table=60,priority=9999,actions=NORMAL"},
+			func() error { return p.flowsAre("hv1", "br-int", brInt) },
+			[]string{"not ours", "priority=9999"},
+		},
+		{
+			"a flow in the place of ours",
+			[]string{"ovs-ofctl", "add-flow", "br-int", "table=94,priority=0,actions=NORMAL"},
+			func() error { return p.flowsAre("hv1", "br-int", brInt) },
+			[]string{"missing or changed", "table=94"},
+		},
+		{
+			"the tag of a port",
+			[]string{"ovs-vsctl", "set", "Port", tap, "tag=77"},
+			func() error {
+				if tag := strings.TrimSpace(p.Exec("hv1", "ovs-vsctl", "get", "Port", tap, "tag")); tag != "1" {
+					return fmt.Errorf("tag %s", tag)
+				}
+				return nil
+			},
+			[]string{"port " + p.near.Port.ID, "has tag 77 instead of 1"},
+		},
+		{
+			"a bridge opened",
+			[]string{"ovs-vsctl", "set-fail-mode", "br-int", "standalone"},
+			func() error {
+				if mode := strings.TrimSpace(p.Exec("hv1", "ovs-vsctl", "get-fail-mode", "br-int")); mode != "secure" {
+					return fmt.Errorf("fail_mode %s", mode)
+				}
+				return nil
+			},
+			[]string{"database", "fail_mode=secure"},
+		},
+		{
+			"a patch port deleted",
+			[]string{"ovs-vsctl", "del-port", "patch-tun"},
+			func() error { return p.reaches(p.near, p.far) },
+			[]string{"database", "patch-tun"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q := p.in(t)
+			since := q.audit("hv1", false).Total
+			q.Exec("hv1", tc.do...)
+			q.within("put right", tc.right)
+			q.found("hv1", since, tc.finding...)
+		})
+	}
+	p.Exec("hv1", "ovs-ofctl", "add-flow", "br-int", "cookie=0xf0f,table=60,priority=9999,dl_type=0x1234,actions=drop")
+	since := p.audit("hv1", true)
+	if !slices.ContainsFunc(p.Flows("hv1", "br-int"), func(f string) bool { return strings.Contains(f, "cookie=0xf0f") }) {
+		t.Error("a foreign flow was deleted")
+	}
+	if again := p.audit("hv1", true); again.Total != since.Total {
+		t.Errorf("an audit of a host that is right finds %+v", again.Findings[len(again.Findings)-1])
+	}
+	if n := p.figure("hv1", "lepton_agent_drift_total"); n != float64(since.Total) {
+		t.Errorf("the metric says %v, leptonctl %d", n, since.Total)
+	}
+	p.AllReach(p.near, p.same, p.far)
+}
+
+func TestRoutersChangedByHandAreFoundByAudits(t *testing.T) {
+	p := threeNode(t)
+	r := p.Router(nil, p.subnet)
+	ns := "qrouter-" + r.ID
+	gateway := p.subnet.Gateway + "/24"
+	hasAddress := func() error {
+		if out := p.Exec("net1", "ip", "netns", "exec", ns, "ip", "-br", "addr"); !strings.Contains(out, gateway) {
+			return fmt.Errorf("addresses %s", out)
+		}
+		return nil
+	}
+	rules := func() string { return p.Exec("net1", "ip", "netns", "exec", ns, "iptables-save", "-t", "nat") }
+	p.Eventually("the router is realised", func() error {
+		if out := p.Exec("net1", "ip", "netns"); !strings.Contains(out, ns) {
+			return fmt.Errorf("namespaces %s", out)
+		}
+		return nil
+	})
+	p.Eventually("the router has its address", hasAddress)
+	p.AwaitInSync("net1")
+	if st := p.audit("net1", true); st.Total > 0 {
+		t.Fatalf("found on a host that nobody touched: %+v", st.Findings)
+	}
+	lines := func(text string) int { return strings.Count(text, "\n-A") }
+	want := lines(rules())
+	link := strings.Fields(p.Exec("net1", "ip", "netns", "exec", ns, "sh", "-c", "ip -br link | grep -o 'qr-[^@ ]*'"))[0]
+	p.Exec("net1", "ip", "netns", "exec", ns, "ip", "addr", "del", gateway, "dev", link)
+	p.Exec("net1", "ip", "netns", "exec", ns, "sh", "-c", "iptables-save | grep ^:lepton- | head -1 | cut -d: -f2 | cut -d' ' -f1 | xargs -n1 iptables -t raw -F; iptables -t nat -F")
+	p.Exec("net1", "ip", "netns", "exec", ns, "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP")
+	st := p.audit("net1", true)
+	for _, text := range []string{"router " + r.ID, gateway, "rules of "} {
+		p.found("net1", 0, text)
+	}
+	p.Eventually("the address is back", hasAddress)
+	if got := lines(rules()); got != want {
+		t.Errorf("%d rules in table nat after the audit, %d before:\n%s", got, want, rules())
+	}
+	if out := p.Exec("net1", "ip", "netns", "exec", ns, "iptables-save", "-t", "filter"); !strings.Contains(out, "--dport 9 ") {
+		t.Error("a foreign rule is gone")
+	}
+	if again := p.audit("net1", true); again.Total != st.Total {
+		t.Errorf("an audit of a host that is right finds %+v", again.Findings[len(again.Findings)-1])
+	}
+}
