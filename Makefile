@@ -14,7 +14,7 @@ GO = $(eval GO := $$(shell .ci/prepare go))$(GO)
 # Programs need no C library, so that one build runs everywhere.
 BUILD = CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath
 
-.PHONY: all build demo test conformance bench docs deb lint clean help root packages machines stock
+.PHONY: all build demo test soak conformance bench docs deb lint clean help root packages machines stock
 .DEFAULT_GOAL := build
 
 help: ## list the targets
@@ -31,6 +31,9 @@ demo: root packages build ## a guided tour with live pings, on a three-node lab
 
 test: root packages machines build deb ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m ./...
+
+soak: root packages build ## faults for longer (LEPTON_SOAK=10m), with a seed that LEPTON_SEED repeats
+	LEPTON_SOAK=$${LEPTON_SOAK:-10m} $(GO) test -count=1 -v -timeout 0 ./test/faults
 
 conformance: stock build ## the openstack client and tempest's network API tests, with a real Keystone
 	@$(GO) run ./test/conformance

@@ -102,6 +102,11 @@ type mapChange struct {
 // does not replace a value, so the key is deleted first (RFC 7047, section
 // 5.1).
 func (e *encoder) merge(table, name string, changes ...mapChange) {
+	e.mergeWhere(table, name, byName(name), changes...)
+}
+
+// mergeWhere is merge for a row that is found in another way.
+func (e *encoder) mergeWhere(table, name string, where []wire.Condition, changes ...mapChange) {
 	trust := !e.touched[key(table, name)] && !e.made[key(table, name)]
 	var mutations []wire.Mutation
 	for _, c := range changes {
@@ -139,7 +144,7 @@ func (e *encoder) merge(table, name string, changes ...mapChange) {
 	if len(mutations) == 0 {
 		return
 	}
-	e.addMust(wire.Operation{Op: wire.OperationMutate, Table: table, Where: byName(name), Mutations: mutations})
+	e.addMust(wire.Operation{Op: wire.OperationMutate, Table: table, Where: where, Mutations: mutations})
 	e.touched[key(table, name)] = true
 }
 

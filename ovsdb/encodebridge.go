@@ -101,6 +101,20 @@ func (o SetBridgeExternalIDs) encode(e *encoder) error {
 	return nil
 }
 
+// rootRow is the name under which the one Open_vSwitch row is known to an encoder.
+const rootRow = "."
+
+func (o SetRoot) encode(e *encoder) error {
+	have := e.have.OpenVSwitch
+	if have.UUID == "" {
+		return ErrNoRow
+	}
+	e.mergeWhere("Open_vSwitch", rootRow, byUUID(have.UUID),
+		mapChange{column: "other_config", have: have.OtherConfig, set: o.OtherConfig, remove: o.RemoveOtherConfig},
+		mapChange{column: "external_ids", have: have.ExternalIDs, set: o.ExternalIDs, remove: o.RemoveExternalIDs})
+	return nil
+}
+
 func (o SetController) encode(e *encoder) error {
 	if !known(e, "Bridge", o.Bridge, e.have.Bridges) {
 		return ErrNoRow

@@ -87,6 +87,12 @@ type SetInterface struct {
 	MTURequest        int // bytes; 0 leaves it
 }
 
+// SetRoot merges into the Open_vSwitch row.
+type SetRoot struct {
+	OtherConfig, ExternalIDs             map[string]string
+	RemoveOtherConfig, RemoveExternalIDs []string
+}
+
 // SetBridgeExternalIDs merges into an existing bridge's external_ids.
 type SetBridgeExternalIDs struct {
 	Bridge string
@@ -171,6 +177,15 @@ func (o SetBridgeExternalIDs) String() string {
 	w := newLine("set", "Bridge", o.Bridge)
 	w.strMap("external_ids", o.Set)
 	w.removed("external_ids", o.Remove)
+	return w.String()
+}
+
+func (o SetRoot) String() string {
+	w := newLine("set", "Open_vSwitch", ".")
+	w.strMap("other_config", o.OtherConfig)
+	w.removed("other_config", o.RemoveOtherConfig)
+	w.strMap("external_ids", o.ExternalIDs)
+	w.removed("external_ids", o.RemoveExternalIDs)
 	return w.String()
 }
 

@@ -19,6 +19,9 @@ const (
 	// StaleKey is on the integration bridge and on interfaces that are wired from
 	// records that the host had stored: the time as of which these are (RFC 3339).
 	StaleKey = "lepton-stale-since"
+	// RestoreKey is on the Open_vSwitch row beside an other_config:flow-restore-wait
+	// that the agent set, with the time (RFC 3339).
+	RestoreKey = "lepton-restore-wait"
 )
 
 // The values of OwnerKey.

@@ -70,6 +70,7 @@ type Loop struct {
 	view *View
 	// full says that view is complete; before, nothing is removed.
 	full     bool
+	stored   bool  // view is what the host had stored: what it lacks may exist
 	revision int64 // of the records
 	acked    int64
 	swept    bool // what is left of networks that are gone has been looked for
@@ -153,7 +154,7 @@ func (l *Loop) take(u *rpc.Update) {
 	touched := l.view.apply(u)
 	l.revision = u.Revision
 	if u.Full {
-		l.full, l.acked = true, 0
+		l.full, l.stored, l.acked = true, !u.Stored.IsZero(), 0
 		for id, n := range l.networks {
 			touched[id] = true
 			n.reported = nil // a controller that is new to us is told everything

@@ -49,7 +49,7 @@ func (l *Loop) prepare(ctx context.Context) bool {
 // sweep looks once for what is left of servers that went while no agent ran.
 // The records must be complete.
 func (l *Loop) sweep() {
-	if l.swept || !l.cfg.DB.State().Connected {
+	if l.swept || l.stored || !l.cfg.DB.State().Connected {
 		return
 	}
 	l.swept = true

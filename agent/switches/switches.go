@@ -120,11 +120,11 @@ func (h *Hub) Stats(ctx context.Context, bridge string, f ofp.Filter) ([]ofp.Flo
 }
 
 func (h *Hub) dial(ctx context.Context, bridge string) (*conn, error) {
-	c, err := ofp.Dial(ctx, "unix", filepath.Join(h.cfg.RunDir, bridge+".mgmt"))
-	if err == nil {
-		return &conn{Conn: c, own: true, runDir: h.cfg.RunDir, log: h.cfg.Log}, nil
-	}
 	for {
+		c, err := ofp.Dial(ctx, "unix", filepath.Join(h.cfg.RunDir, bridge+".mgmt"))
+		if err == nil {
+			return &conn{Conn: c, own: true, runDir: h.cfg.RunDir, log: h.cfg.Log}, nil
+		}
 		if c := h.connected(bridge); c != nil {
 			return &conn{Conn: c, runDir: h.cfg.RunDir, log: h.cfg.Log}, nil
 		}
@@ -133,7 +133,7 @@ func (h *Hub) dial(ctx context.Context, bridge string) (*conn, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("connect to bridge %s: no management socket in %s, and it has not called its controller: %w", bridge, h.cfg.RunDir, ctx.Err())
+			return nil, fmt.Errorf("connect to bridge %s: no management socket in %s, and it has not called its controller: %w", bridge, h.cfg.RunDir, errors.Join(err, ctx.Err()))
 		case <-time.After(accepted):
 		}
 	}
@@ -153,6 +153,15 @@ func (c *conn) Flows(ctx context.Context) ([]flows.Rule, error) {
 	f := ofp.AllFlows
 	f.Cookie, f.CookieMask = pipeline.Mark()
 	return c.DumpFlows(ctx, f)
+}
+
+// Apply installs and deletes flows in one bundle. A deletion takes whatever flow
+// of Lepton's is in the rule's place: of several changes that were made of a flow
+// before the switch took any, only the last one is sent, and its cookie may not
+// be that of the flow that the switch still has. A foreign flow stays.
+func (c *conn) Apply(ctx context.Context, add, del []flows.Rule) error {
+	_, mask := pipeline.Mark()
+	return c.ApplyChanges(ctx, ofp.Changes{Add: add, Delete: del, DeleteMask: mask})
 }
 
 // Close ends a connection that Dial made; one that the bridge made stays.

@@ -156,10 +156,11 @@ func (l *Loop) planDatabase(ctx context.Context, now time.Time) time.Time {
 	if l.db.busy {
 		return time.Time{}
 	}
-	ops := l.databaseOps()
+	ops, wake := l.restoreOps(now)
+	ops = append(l.heldOps(ops), l.databaseOps()...)
 	if len(ops) == 0 {
 		l.db.settled = l.mirror.full
-		return time.Time{}
+		return wake
 	}
 	l.db.busy, l.db.settled = true, false
 	l.workers.Go(func() {

@@ -117,6 +117,8 @@ type Loop struct {
 	audits   *audit.Consumer
 	auditing bool // an audit was asked for and has not ended
 
+	restore restore
+
 	db      dbState
 	ports   map[string]*portState
 	waiting map[string]bool // ports whose wiring is not in the switches yet
@@ -394,6 +396,10 @@ func (l *Loop) onSwitch(ev switchEvent) {
 	case switchSynced:
 		b.lost()
 		b.have, b.loaded = ev.have, true
+		l.noteBack(ev.bridge)
+		if b.name == l.cfg.Bridges.Tunnel {
+			l.touchedAt = time.Time{} // a new switch knows no MAC of the tunnels' other ends
+		}
 		if b.name == l.cfg.Bridges.Integration {
 			l.setMeterless(ev.meterless)
 		}
@@ -416,6 +422,7 @@ func (l *Loop) onSwitch(ev switchEvent) {
 			l.log.Warn("bridge lost", zap.String("bridge", ev.bridge), zap.Error(ev.err))
 		}
 		b.lost()
+		l.noteLost(ev.bridge, ev.err)
 	}
 }
 

@@ -59,7 +59,7 @@ const (
 	applyTimeout = 20 * time.Second
 	// retryFirst and retryMax bound the wait before a bridge is dialled again.
 	retryFirst = 50 * time.Millisecond
-	retryMax   = 2 * time.Second
+	retryMax   = 250 * time.Millisecond
 )
 
 // job is a difference that a bridge must take.
@@ -125,12 +125,16 @@ func (d *driver) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(began) > retryMax {
+		served := time.Since(began) > retryMax
+		if served {
 			wait = retryFirst
 		}
 		d.log.Debug("bridge not connected", zap.String("bridge", d.bridge), zap.Error(err))
 		if !d.tell(ctx, switchEvent{kind: switchLost, err: err}) {
 			return
+		}
+		if served {
+			continue // is it the connection, or the switch?
 		}
 		select {
 		case <-ctx.Done():

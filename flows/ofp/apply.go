@@ -14,9 +14,12 @@ var ErrTooLong = errors.New("message over 65535 bytes")
 // Changes are what one bundle does, in this order: groups are put, flows
 // added, flows deleted, groups deleted.
 type Changes struct {
-	PutGroups    []Group // added, or replaced if they exist
-	Add          []flows.Rule
-	Delete       []flows.Rule // by table, priority, match and cookie
+	PutGroups []Group // added, or replaced if they exist
+	Add       []flows.Rule
+	Delete    []flows.Rule // by table, priority, match and cookie
+	// DeleteMask says which bits of a rule's cookie the flow must have that is
+	// deleted; 0 means all.
+	DeleteMask   uint64
 	DeleteGroups []uint32
 }
 
@@ -150,9 +153,13 @@ func (b *bundle) encode() {
 	for _, r := range b.changes.Add {
 		i = b.add(i, func(to []byte, xid uint32) []byte { return FlowMod{XID: xid, Command: Add, Rule: r}.Append(to) })
 	}
+	mask := b.changes.DeleteMask
+	if mask == 0 {
+		mask = ^uint64(0)
+	}
 	for _, r := range b.changes.Delete {
 		i = b.add(i, func(to []byte, xid uint32) []byte {
-			return FlowMod{XID: xid, Command: DeleteStrict, Rule: r, CookieMask: ^uint64(0)}.Append(to)
+			return FlowMod{XID: xid, Command: DeleteStrict, Rule: r, CookieMask: mask}.Append(to)
 		})
 	}
 	for _, id := range b.changes.DeleteGroups {

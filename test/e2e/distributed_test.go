@@ -170,7 +170,7 @@ func TestDistributedRoutersAreWhereTheGuestsAre(t *testing.T) {
 	t.Run("an agent that restarts writes nothing, and loses no packet and no connection", func(t *testing.T) {
 		c := c.in(t)
 		before := c.routerChanges("hv1")
-		changes := c.flowChanges("hv1", "br-int")
+		changes := c.FlowChanges("hv1", "br-int")
 		c.restartUnderTraffic("hv1", outside, fip)
 		if got := changes(); len(got) > 0 {
 			t.Errorf("flows changed:\n%s", strings.Join(got, "\n"))

@@ -1,50 +1,12 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/lepton-sdn/lepton/lab"
 )
-
-// flowChanges watches a bridge with the switch's own flow monitor and gives
-// the function that ends that and lists the changes it saw.
-func (c *Cloud) flowChanges(host, bridge string) func() []string {
-	c.Helper()
-	p, err := c.Lab.Place(host)
-	c.Must(err)
-	ctx, cancel := context.WithCancel(c.Context())
-	cmd := p.Command(ctx, "ovs-ofctl", "monitor", bridge, "watch:")
-	out := &lines{}
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		cancel()
-		c.Fatal(err)
-	}
-	// The monitor begins with the flows that are there, in answer to its own
-	// request; changes come later, without one.
-	c.Eventually("the flow monitor of "+bridge+" listens", func() error {
-		if !strings.Contains(out.String(), "event=ADDED") {
-			return fmt.Errorf("it says %q", out.String())
-		}
-		return nil
-	})
-	return func() []string {
-		cancel()
-		_ = cmd.Wait() // killed by us
-		_, after, _ := strings.Cut(out.String(), "(xid=0x0):")
-		var changes []string
-		for l := range strings.Lines(after) {
-			if strings.Contains(l, "event=") {
-				changes = append(changes, strings.TrimSpace(l))
-			}
-		}
-		return changes
-	}
-}
 
 func TestKilledProgramsLoseNoPacketAndChangeNoFlow(t *testing.T) {
 	c := Start(t, "three-node")
@@ -81,7 +43,7 @@ func TestKilledProgramsLoseNoPacketAndChangeNoFlow(t *testing.T) {
 			}
 			changes := map[string]func() []string{}
 			for _, bridge := range []string{"br-int", "br-tun", "br-physnet1"} {
-				changes[bridge] = c.flowChanges("hv1", bridge)
+				changes[bridge] = c.FlowChanges("hv1", bridge)
 			}
 			tc.restart(c)
 			c.AwaitInSync("hv1", "hv2")
@@ -102,7 +64,7 @@ func TestKilledProgramsLoseNoPacketAndChangeNoFlow(t *testing.T) {
 		c.AllReach(p[0], p[1])
 	}
 	// The monitor would have seen a change.
-	changes := c.flowChanges("hv1", "br-int")
+	changes := c.FlowChanges("hv1", "br-int")
 	c.Guest("hv1", "late", c.Network(nil))
 	if len(changes()) == 0 {
 		t.Error("the flow monitor does not see a new guest's flows")

@@ -81,6 +81,20 @@ func (p *pair) figure(host, name string) float64 {
 	return sum
 }
 
+// inSync waits until a host's agent says that it is in sync.
+func (p *pair) inSync(host string) {
+	p.Helper()
+	place, err := p.Lab.Place(host)
+	p.Must(err)
+	p.Eventually("in sync", func() error {
+		out, err := place.Exec(p.Context(), "curl", "-sf", "http://127.0.0.1:9699/metrics")
+		if err == nil && !strings.Contains(out, "\nlepton_agent_in_sync 1\n") {
+			err = fmt.Errorf("the agent of %s is not in sync", host)
+		}
+		return err
+	})
+}
+
 // reaches says what is wrong with one ping.
 func (p *pair) reaches(a, b e2e.Guest) error {
 	p.Helper()
