@@ -166,7 +166,11 @@ func (w *world) quiet() map[string][]string {
 		for name, s := range w.h.switches {
 			now[name] = s.text()
 		}
-		if maps.EqualFunc(last, now, slices.Equal) {
+		numbered := true
+		for _, i := range w.h.state().Interfaces {
+			numbered = numbered && i.OFPort != 0
+		}
+		if numbered && maps.EqualFunc(last, now, slices.Equal) {
 			return now
 		}
 		last = now
