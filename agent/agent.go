@@ -52,6 +52,8 @@ type Options struct {
 	Log     *zap.Logger
 	// Ready is called once, when the agent has reached Open vSwitch and works.
 	Ready func()
+
+	audit *audit.Auditor // of this run
 }
 
 // databaseComplaint is how often a missing ovsdb-server is told.
@@ -110,6 +112,7 @@ func Run(ctx context.Context, o Options) error {
 		Mode: audit.Mode(cfg.Drift.Mode), Interval: time.Duration(cfg.Drift.AuditInterval) * time.Second,
 		Registerer: reg, Log: o.Log,
 	})
+	o.audit = auditor
 	dhcp := localdhcp.New(localdhcp.Config{
 		Host: cfg.Host, Settings: answers.Settings{LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true, Resolvers: cfg.DHCP.Resolvers()}, Log: o.Log, Registerer: reg,
 	})

@@ -53,6 +53,11 @@ func reachable(dir string) bool {
 	return true
 }
 
+// files are what dnsmasq reads, by name.
+func (s *Server) files() map[string]string {
+	return map[string]string{hostsName: s.Hosts, namesName: s.Names + s.serialLine(), optsName: s.Options}
+}
+
 // writeFiles makes the files in dir what is desired and gives how many were
 // written.
 func (s *Server) writeFiles(dir string) (written int, err error) {
@@ -60,7 +65,7 @@ func (s *Server) writeFiles(dir string) (written int, err error) {
 		return 0, fmt.Errorf("files of dnsmasq: %w", err)
 	}
 	var errs []error
-	for name, text := range map[string]string{hostsName: s.Hosts, namesName: s.Names + s.serialLine(), optsName: s.Options} {
+	for name, text := range s.files() {
 		did, err := writeFile(filepath.Join(dir, name), text)
 		if did {
 			written++

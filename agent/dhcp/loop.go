@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
@@ -59,7 +60,9 @@ type Config struct {
 	DB              Database
 	Children        *child.Supervisor
 	Controller      Controller
-	Log             *zap.Logger
+	// Audit takes what was found changed by others; nil: it is only repaired.
+	Audit *audit.Auditor
+	Log   *zap.Logger
 }
 
 // Loop owns the DHCP servers of the host. Use New, then Run.
@@ -84,6 +87,8 @@ type Loop struct {
 	busy     int
 	workers  sync.WaitGroup
 	told     []model.Problem
+	audits   *audit.Consumer
+	auditing bool // an audit was asked for and has not ended
 }
 
 // network is what the loop knows of one network.
@@ -97,6 +102,7 @@ type network struct {
 	due     time.Time
 	light   bool
 	busy    bool
+	audit   bool // it is looked at because of an audit
 	again   bool // something happened to it while it was worked on
 	known   bool // it has been brought to what was desired once
 	wait    time.Duration
@@ -110,7 +116,7 @@ type network struct {
 func New(cfg Config) *Loop {
 	return &Loop{
 		cfg: cfg, log: cfg.Log, view: NewView(), networks: map[string]*network{}, links: map[string]string{},
-		results: make(chan result, maxBusy),
+		results: make(chan result, maxBusy), audits: cfg.Audit.Consumer(),
 	}
 }
 
@@ -141,6 +147,8 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.take(&u)
 		case <-watch.Changes():
 			l.takeDatabase(watch.TakeDirty())
+		case <-l.audits.Due():
+			l.audit()
 		case r := <-l.results:
 			l.onResult(r)
 		case <-timer.C:
@@ -251,6 +259,7 @@ func (l *Loop) step(ctx context.Context) time.Time {
 			l.start(ctx, n)
 		}
 	}
+	l.auditDone()
 	l.tell()
 	l.acknowledge()
 	return next
@@ -277,7 +286,7 @@ func (l *Loop) acknowledge() {
 func (l *Loop) start(ctx context.Context, n *network) {
 	n.busy, n.again = true, false
 	l.busy++
-	j := job{cfg: &l.cfg, id: n.id, want: n.want, light: n.light && n.known, first: !n.known}
+	j := job{cfg: &l.cfg, id: n.id, want: n.want, light: n.light && n.known, first: !n.known, audit: n.audit}
 	l.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, jobTimeout)
 		defer cancel()
@@ -292,7 +301,8 @@ func (l *Loop) start(ctx context.Context, n *network) {
 func (l *Loop) onResult(res result) {
 	l.busy--
 	n := l.networks[res.id]
-	n.busy = false
+	n.busy, n.audit = false, false
+	l.found(res)
 	now := time.Now()
 	if res.changes > 0 {
 		l.log.Info("dhcp server changed", zap.String("network", n.id), zap.Int("changes", res.changes),

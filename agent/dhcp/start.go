@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/linux/netns"
 	"github.com/lepton-sdn/lepton/ovsdb"
 )
@@ -25,7 +26,7 @@ func (l *Loop) prepare(ctx context.Context) bool {
 		l.prepared = done
 		var ops []ovsdb.Op
 		for _, id := range slices.Sorted(maps.Keys(l.networks)) {
-			if n := l.networks[id]; n.want != nil {
+			if n := l.networks[id]; n.want != nil && l.cfg.Audit.Mode() != audit.Hold {
 				ops = append(ops, n.want.port(l.cfg.Bridge))
 			}
 		}

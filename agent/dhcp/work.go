@@ -32,6 +32,8 @@ type job struct {
 	want *Server // nil: remove it
 	// light looks at the link only; first is the first attempt of this agent.
 	light, first bool
+	// audit looks for what others changed first; stained says that a file was.
+	audit, stained bool
 
 	ns  string
 	res result
@@ -44,15 +46,14 @@ type result struct {
 	err     error
 	changes int
 	took    time.Duration
+	// found is what others changed, in the namespace ns.
+	found []string
+	ns    string
 }
 
 func (j *job) run(ctx context.Context) result {
 	j.res.id, j.res.want = j.id, j.want
-	if j.want == nil {
-		j.res.err = j.remove(ctx)
-	} else {
-		j.res.err = j.realise(ctx)
-	}
+	j.res.err = j.attempt(ctx)
 	return j.res
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/linux/announce"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/linux/conntrack"
@@ -349,7 +350,7 @@ func (l *Loop) prepare(ctx context.Context) bool {
 		l.prepared = done
 		var ops []ovsdb.Op
 		for _, id := range slices.Sorted(maps.Keys(l.routers)) {
-			if r := l.routers[id]; r.want != nil {
+			if r := l.routers[id]; r.want != nil && l.cfg.Audit.Mode() != audit.Hold {
 				ops = append(ops, r.want.ports(l.cfg.Bridge)...)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -203,6 +204,44 @@ func TestRoutersChangedByHandAreFoundByAudits(t *testing.T) {
 	if out := p.Exec("net1", "ip", "netns", "exec", ns, "iptables-save", "-t", "filter"); !strings.Contains(out, "--dport 9 ") {
 		t.Error("a foreign rule is gone")
 	}
+	if again := p.audit("net1", true); again.Total != st.Total {
+		t.Errorf("an audit of a host that is right finds %+v", again.Findings[len(again.Findings)-1])
+	}
+}
+
+func TestDHCPServersChangedByHandAreFoundByAudits(t *testing.T) {
+	p := cloudOf(t, `
+hosts:
+  - { name: net1, roles: [controller, network], agent: { roles: [l2, l3, dhcp] } }
+  - { name: hv1, roles: [compute] }
+  - { name: hv2, roles: [compute] }
+`)
+	ns := "qdhcp-" + p.net.ID
+	hosts := p.file("net1", "run", "dhcp", p.net.ID, "host")
+	var want []byte
+	p.Eventually("the network is served", func() (err error) {
+		want, err = os.ReadFile(hosts)
+		if err == nil && !strings.Contains(string(want), p.near.Port.MAC) {
+			err = fmt.Errorf("the hosts file has %q", want)
+		}
+		return err
+	})
+	p.AwaitInSync("net1")
+	if st := p.audit("net1", true); st.Total > 0 {
+		t.Fatalf("found on a host that nobody touched: %+v", st.Findings)
+	}
+	p.Must(os.WriteFile(hosts, []byte("fa:16:3e:00:00:01,10.7.0.99\n"), 0o644))
+	p.Exec("net1", "ip", "netns", "exec", ns, "sh", "-c", "ip addr add 10.7.0.250/24 dev $(ip -br link | grep -o 'tap[^@ ]*')")
+	st := p.audit("net1", true)
+	p.found("net1", 0, "network "+p.net.ID, "file host of dnsmasq was changed")
+	p.found("net1", 0, "network "+p.net.ID, "10.7.0.250")
+	p.Eventually("the file is as it was", func() error {
+		got, err := os.ReadFile(hosts)
+		if err == nil && string(got) != string(want) {
+			err = fmt.Errorf("it is %q", got)
+		}
+		return err
+	})
 	if again := p.audit("net1", true); again.Total != st.Total {
 		t.Errorf("an audit of a host that is right finds %+v", again.Findings[len(again.Findings)-1])
 	}

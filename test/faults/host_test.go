@@ -25,7 +25,13 @@ type pair struct {
 // threeNode is the cloud of most faults: the controller is on a host of its own.
 func threeNode(t testing.TB) *pair {
 	t.Helper()
-	c := e2e.Start(t, "three-node")
+	return cloudOf(t, "three-node")
+}
+
+// cloudOf is a cloud of another topology with hosts hv1 and hv2.
+func cloudOf(t testing.TB, topology string) *pair {
+	t.Helper()
+	c := e2e.Start(t, topology)
 	n := c.Network(nil)
 	p := &pair{Cloud: c, net: n, subnet: c.Subnet(n, "10.7.0.0/24")}
 	p.near, p.same, p.far = c.Guest("hv1", "near", n), c.Guest("hv1", "same", n), c.Guest("hv2", "far", n)
