@@ -19,6 +19,7 @@ type Engine struct {
 	topics   map[topicID]*topic
 	hosts    map[string]*host
 	limit    int
+	gap      bool // a batch is applied that follows a gap in the watch
 }
 
 // source names a record of the store.
@@ -31,7 +32,8 @@ type host struct {
 	ends     []model.NetworkType
 	mappings map[string]string // physical network → bridge
 	topics   map[*topic]struct{}
-	feed     *Feed // nil: not connected here
+	feed     *Feed     // nil: not connected here
+	gone     []rpc.Ref // that the host had as its own, the oldest first
 }
 
 // New makes an empty engine. A feed with more than limit marks gets a snapshot
@@ -55,13 +57,19 @@ func (e *Engine) Revision() int64 { return e.revision }
 // say and had nothing before.
 func (e *Engine) Apply(b records.Batch) []*Feed {
 	w := &woken{}
+	e.gap = b.Full && e.loaded
+	vanished := false
 	for _, c := range b.Changes {
+		vanished = vanished || e.gap && c.New == nil
 		// After a gap in the watch a full batch repeats everything; most of it has
 		// not changed.
 		if b.Full && e.loaded && c.Old != nil && same(c.Old, c.New) {
 			continue
 		}
 		e.change(c, w)
+	}
+	if e.gap = false; vanished {
+		e.retell(w)
 	}
 	e.revision = b.Revision
 	if b.Full && !e.loaded {

@@ -77,6 +77,7 @@ func (e *Engine) Next(f *Feed) *rpc.Update {
 	u := &rpc.Update{Full: f.all, Revision: e.revision}
 	if f.all {
 		e.snapshot(f.host, u)
+		e.tellGone(f.host, u)
 	} else {
 		for r := range f.marks {
 			e.resolve(f.host, r, u)

@@ -185,6 +185,7 @@ func (e *Engine) put(ref rpc.Ref, rec any, in []topicID, w *woken) {
 		i.topics = append(i.topics, t)
 	}
 	e.markChange(ref, old, i, before, w)
+	e.noteGone(ref, old, rec)
 	for _, t := range before {
 		if !slices.Contains(i.topics, t) {
 			delete(t.items, ref)
