@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -223,7 +224,9 @@ func (d *driver) listen(ctx context.Context, sw Switch) {
 			case ofp.PacketIn:
 				d.hand(e, sw)
 			case ofp.FlowUpdates:
-				d.tell(ctx, switchEvent{kind: switchChanged, updates: e})
+				if slices.ContainsFunc(e, byOthers) {
+					d.tell(ctx, switchEvent{kind: switchChanged, updates: e})
+				}
 			}
 			if !ok {
 				return
@@ -235,6 +238,9 @@ func (d *driver) listen(ctx context.Context, sw Switch) {
 		}
 	}
 }
+
+// byOthers reports whether a change was not made by this connection.
+func byOthers(u ofp.FlowUpdate) bool { return u.Event != ofp.FlowOwn && u.Event != ofp.MonitorPaused }
 
 // hand gives a packet to whoever it is for.
 func (d *driver) hand(p ofp.PacketIn, sw Switch) {
