@@ -334,3 +334,34 @@ func TestADistributedRouterServesHostsThatDoNotRoute(t *testing.T) {
 		c.SeenAs(red1, blue3.IP(4), 80, red1.IP(4))
 	})
 }
+
+func TestADistributedRouterFindsItsNewHome(t *testing.T) {
+	c := Start(t, `
+physical_networks: [{name: physnet1}]
+hosts:
+  - { name: net1, roles: [controller, network] }
+  - { name: net2, roles: [network] }
+  - { name: hv2, roles: [compute], agent: { roles: [l2, dvr] } }
+`)
+	ext, outside := c.external()
+	n := c.Network(nil)
+	r := c.DistributedRouter(&ext, c.Subnet(n, "10.0.0.0/24"), c.Subnet(n, "fd00::/64"))
+	g := c.open("hv2", "g", n)
+	c.Serve(outside, 80)
+	c.Exec("outside", "ip", "-6", "route", "add", "fd00::/64", "via", r.External(6).String())
+	c.SeenAs(g, outside.IP(4), 80, r.External(4))
+	agents := c.l3Agents()
+	for _, to := range []string{"net2", "net1"} {
+		for _, from := range []string{"net1", "net2"} {
+			// It is on one of them; that it is not on the other is refused.
+			_ = c.Lab.API().Call(t.Context(), "DELETE", "/v2.0/agents/"+agents[from]+"/l3-routers/"+r.ID, nil, nil)
+		}
+		c.Must(c.Lab.API().Call(t.Context(), "POST", "/v2.0/agents/"+agents[to]+"/l3-routers", map[string]any{"router_id": r.ID}, nil))
+		passed := c.crossing(to, outside.IP(4))
+		c.SeenAs(g, outside.IP(4), 80, r.External(4))
+		c.SeenAs(g, outside.IP(6), 80, g.IP(6))
+		if passed() == 0 {
+			t.Errorf("at home on %s, and nothing passed it", to)
+		}
+	}
+}
