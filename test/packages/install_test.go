@@ -53,6 +53,7 @@ func underlay(t *testing.T, machines map[string]*machine.Machine, addresses map[
 	}
 }
 
+// What the page about operations tells is done on the same machines, behind it.
 func TestTheInstallationPageLeadsToAPingBetweenTwoHosts(t *testing.T) {
 	machines := map[string]*machine.Machine{}
 	for _, name := range []string{"ctl1", "hv1", "hv2"} {
@@ -69,7 +70,7 @@ func TestTheInstallationPageLeadsToAPingBetweenTwoHosts(t *testing.T) {
 		}
 	})
 	ctl1 := machines["ctl1"]
-	for _, b := range blocks(t, "install.md") {
+	for _, b := range append(blocks(t, "install.md"), blocks(t, "operations.md")...) {
 		for _, name := range b.machines {
 			m := machines[name]
 			switch {
