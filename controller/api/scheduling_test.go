@@ -114,6 +114,10 @@ func TestAnAdministratorLetsAgentsServeANetwork(t *testing.T) {
 	if got := ids(c.list("agents/"+one+"/dhcp-networks?fields=id", "networks")); got != n {
 		t.Errorf("the agent's networks: %v", got)
 	}
+	conf := c.must(200, "GET", "/v2.0/agents/"+one, nil)["configurations"].(map[string]any)
+	if got := fmt.Sprintf("%v %v %v", conf["networks"], conf["subnets"], conf["ports"]); got != "1 1 2" {
+		t.Errorf("the agent has networks, subnets, ports: %s", got)
+	}
 	ports := c.list("ports?device_owner=network:dhcp&binding:host_id=net1.dc", "ports")
 	if len(ports) != 1 {
 		t.Fatalf("ports %v", ports)

@@ -23,6 +23,8 @@ type AgentView struct {
 	AdminStateUp bool
 	Description  string
 	Zone         string // empty: none
+	// Networks, Subnets and Ports count what a dhcp agent serves.
+	Networks, Subnets, Ports int
 }
 
 // Roles of an agent, as its configuration names them.
@@ -42,6 +44,9 @@ func (p *Plugin) AgentViews(r records.Reader) []*AgentView {
 	for a := range records.Agents.All(r) {
 		out = append(out, p.viewsOf(a)...)
 	}
+	for _, v := range out {
+		v.count(r)
+	}
 	slices.SortFunc(out, func(a, b *AgentView) int { return cmp.Compare(a.ID, b.ID) })
 	return out
 }
@@ -51,6 +56,7 @@ func (p *Plugin) AgentView(r records.Reader, id string) (*AgentView, bool) {
 	for a := range records.Agents.All(r) {
 		for _, v := range p.viewsOf(a) {
 			if v.ID == id {
+				v.count(r)
 				return v, true
 			}
 		}
@@ -89,6 +95,25 @@ func (p *Plugin) viewsOf(a *model.Agent) []*AgentView {
 	return out
 }
 
+// count counts what a dhcp agent serves, as Neutron's reports: its networks, their
+// subnets with DHCP, and their ports.
+func (v *AgentView) count(r records.Reader) {
+	if v.Role != RoleDHCP {
+		return
+	}
+	for b := range records.DHCPBindingsByHost.Get(r, v.Host) {
+		v.Networks++
+		for s := range records.SubnetsByNetwork.Get(r, b.NetworkID) {
+			if s.EnableDHCP {
+				v.Subnets++
+			}
+		}
+		for range records.PortsByNetwork.Get(r, b.NetworkID) {
+			v.Ports++
+		}
+	}
+}
+
 // roleID is the API's id of an agent in a role: the record's own for l2, and
 // one that is made from it for the others.
 func roleID(a *model.Agent, role string) string {
@@ -108,7 +133,14 @@ func (v *AgentView) Configurations() map[string]any {
 		}
 		return map[string]any{"log_agent_heartbeats": false, "agent_mode": mode}
 	}
-	if v.Role != roleL2 {
+	switch v.Role {
+	case roleL2:
+	case RoleDHCP:
+		return map[string]any{
+			"dhcp_driver": "dnsmasq", "log_agent_heartbeats": false,
+			"networks": v.Networks, "subnets": v.Subnets, "ports": v.Ports,
+		}
+	default:
 		return map[string]any{"log_agent_heartbeats": false}
 	}
 	mappings, types := map[string]any{}, []any{}
