@@ -78,7 +78,7 @@ func (b *bench) leased(ctx context.Context, name string, each int) (network, []p
 	if err != nil {
 		return n, nil, nil, err
 	}
-	plug, setup := []string{"ovs-vsctl", "--no-wait"}, &strings.Builder{}
+	plug, setup := []string{"ovs-vsctl"}, &strings.Builder{}
 	for _, p := range ports {
 		plug = append(plug, addPort(p, "internal")[1:]...)
 		fmt.Fprintf(setup, "link set tap%s address %s up\n", p.ID[:11], p.MACAddress)
