@@ -113,9 +113,9 @@ func Run(ctx context.Context, o Options) error {
 		Registerer: reg, Log: o.Log,
 	})
 	o.audit = auditor
-	dhcp := localdhcp.New(localdhcp.Config{
-		Host: cfg.Host, Settings: answers.Settings{LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true, Resolvers: cfg.DHCP.Resolvers()}, Log: o.Log, Registerer: reg,
-	})
+	dhcp := localdhcp.New(localdhcp.Config{Host: cfg.Host, Log: o.Log, Registerer: reg, Settings: answers.Settings{
+		LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true, Resolvers: cfg.DHCP.Resolvers(), LinkMetadata: metadataLink(cfg) != "",
+	}})
 	loop := wire.New(wire.Config{
 		Host:         cfg.Host,
 		Bridges:      desiredBridges(cfg),

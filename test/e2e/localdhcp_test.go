@@ -236,3 +236,23 @@ func (c *Cloud) askForEver(ctx context.Context, g Guest) (sent int) {
 	}
 	return sent
 }
+
+// TestAGuestOnAnIsolatedNetworkLeasesARouteToItsMetadata has neither router, DHCP
+// server nor metadata server anywhere: the guest's host is all of them.
+func TestAGuestOnAnIsolatedNetworkLeasesARouteToItsMetadata(t *testing.T) {
+	c := Start(t, `
+controller: { dhcp: { mode: local } }
+agent: { metadata: { mode: local } }
+hosts:
+  - { name: all, roles: [controller, compute], agent: { roles: [l2, metadata] } }
+`)
+	n := c.Network(nil)
+	c.Subnet(n, "10.0.0.0/24")
+	g := c.Bare("all", "alone", c.Port(n, Attributes{"name": "alone"}))
+	c.Instance(Attributes{"name": "alone"}, g)
+	told := c.Lease(g, "121")
+	c.is("a guest on its own", told, map[string]string{"staticroutes": "169.254.169.254/32 0.0.0.0 0.0.0.0/0 10.0.0.1"})
+	c.Exec("alone", "ip", "address", "add", told["ip"]+"/"+told["mask"], "dev", "eth0")
+	c.Exec("alone", "ip", "route", "add", "169.254.169.254/32", "dev", "eth0")
+	c.Told(g, metadata4+"/latest/meta-data/hostname", "alone.openstacklocal")
+}

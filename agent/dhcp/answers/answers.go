@@ -24,6 +24,9 @@ type Settings struct {
 	// 169.254.169.254, on subnets whose gateway is no router of ours;
 	// ForceMetadata on all subnets.
 	IsolatedMetadata, ForceMetadata bool
+	// LinkMetadata tells that guests reach metadata on the link itself: those of
+	// subnets whose gateway is no router of ours get the route.
+	LinkMetadata bool
 	// NoResolver tells that who answers DHCP answers no DNS: a subnet without name
 	// servers of its own gets Resolvers.
 	NoResolver bool

@@ -95,6 +95,11 @@ func TestAnswersAreGolden(t *testing.T) {
 			in.guest(0).DNSDomain = "port.example."
 			in.guest(1).DNSName = "a.b.openstacklocal."
 		},
+		"metadata on the link": func(in *Input) {
+			in.Settings.IsolatedMetadata, in.Settings.LinkMetadata, in.Server = false, true, nil
+			in.subnetOf(subnetB, "10.40.0.0/24", "10.40.0.1")
+			in.port("3987e110-63a9-4bc8-bc8f-cc51daade650", "network:router_interface", subnetB, "10.40.0.1")
+		},
 		"no name servers at all": func(in *Input) { in.Subnets[0].DNSNameservers = []netip.Addr{addr("0.0.0.0")} },
 		"options of a port": func(in *Input) {
 			in.guest(0).ExtraDHCPOpts = []model.DHCPOption{

@@ -127,6 +127,8 @@ func (in Input) routes(s *model.Subnet, sub *Subnet) (routes []model.HostRoute, 
 		routes = append(routes, model.HostRoute{Destination: metadata, NextHop: sub.Server})
 	case !sub.Isolated:
 		routes = append(routes, model.HostRoute{Destination: metadata, NextHop: s.Gateway})
+	case in.Settings.LinkMetadata:
+		routes = append(routes, model.HostRoute{Destination: metadata, NextHop: netip.IPv4Unspecified()})
 	}
 	routes = append(routes, own...)
 	for _, o := range in.Subnets { // the network's other subnets are on the link
