@@ -33,6 +33,7 @@ type served struct {
 	ns, far string
 	link    string
 	server  *Server
+	dir     string
 }
 
 func serve(t *testing.T, s *Server) *served {
@@ -53,6 +54,7 @@ func serve(t *testing.T, s *Server) *served {
 	if _, err := s.writeFiles(dir); err != nil {
 		t.Fatal(err)
 	}
+	d.dir = dir
 	spec := s.spec(dir, d.ns)
 	cmd := exec.Command(spec.Path, append(spec.Args, "--log-facility=-", "--log-debug")...)
 	var log bytes.Buffer
