@@ -23,6 +23,8 @@ type rack struct {
 func newRack(p *pair, n int) *rack {
 	p.Helper()
 	r := &rack{pair: p, rng: chance(p), plugged: map[int]string{}}
+	// More than the quota of the project that requests without one are for.
+	p.Must(p.Lab.API().Call(p.Context(), "PUT", "/v2.0/quotas/fake_project_id", map[string]any{"quota": map[string]int{"port": -1}}, nil))
 	for left := n; left > 0; left -= 100 {
 		var list []e2e.Attributes
 		for range min(left, 100) {

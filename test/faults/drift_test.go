@@ -168,7 +168,7 @@ func TestRoutersChangedByHandAreFoundByAudits(t *testing.T) {
 	p := threeNode(t)
 	r := p.Router(nil, p.subnet)
 	ns := "qrouter-" + r.ID
-	gateway := p.subnet.Gateway + "/24"
+	gateway := p.subnet.Gateway + "/22"
 	hasAddress := func() error {
 		if out := p.Exec("net1", "ip", "netns", "exec", ns, "ip", "-br", "addr"); !strings.Contains(out, gateway) {
 			return fmt.Errorf("addresses %s", out)

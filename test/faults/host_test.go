@@ -33,7 +33,7 @@ func cloudOf(t testing.TB, topology string) *pair {
 	t.Helper()
 	c := e2e.Start(t, topology)
 	n := c.Network(nil)
-	p := &pair{Cloud: c, net: n, subnet: c.Subnet(n, "10.7.0.0/24")}
+	p := &pair{Cloud: c, net: n, subnet: c.Subnet(n, "10.7.0.0/22")}
 	p.near, p.same, p.far = c.Guest("hv1", "near", n), c.Guest("hv1", "same", n), c.Guest("hv2", "far", n)
 	c.AllReach(p.near, p.same, p.far)
 	c.AwaitInSync("hv1", "hv2")
