@@ -148,7 +148,7 @@ func Run(ctx context.Context, o Options) error {
 	if slices.Contains(cfg.Roles, "l3") || slices.Contains(cfg.Roles, "dvr") {
 		routers := l3.New(l3.Config{
 			Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir,
-			DB: db, Children: children, Controller: updates.Consumer("l3"), Audit: auditor, Log: o.Log,
+			DB: db, Children: children, Controller: updates.Consumer("l3"), Connected: sess.Connected, Audit: auditor, Log: o.Log,
 		})
 		g.Go(func() error { return routers.Run(ctx) })
 	}

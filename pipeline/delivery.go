@@ -45,7 +45,7 @@ func (s *station) receivers() (local, remote []*port) {
 	for p, isOwn := range s.holders {
 		switch {
 		case isOwn != own:
-		case p.local:
+		case p.local && !p.standby:
 			local = append(local, p)
 		default:
 			remote = append(remote, p)
@@ -65,6 +65,9 @@ func (s *station) compile(e *emitter) {
 	e.integration(s.delivered(local, remote)...)
 	if len(remote) > 0 && s.net.tunnelled() && e.base.config.L2Population {
 		e.tunnel(s.carried(e, remote))
+	}
+	if s.net.tunnelled() && !s.net.shape.learning {
+		e.tunnel(s.located(e)...)
 	}
 }
 
@@ -93,12 +96,18 @@ func (s *station) delivered(local, remote []*port) []flows.Rule {
 // MAC, or nowhere as long as there is no tunnel.
 func (s *station) carried(e *emitter, remote []*port) flows.Rule {
 	var outputs []uint32
+	priority := uint16(prioRecorded)
 	for _, p := range remote {
-		if n := e.tunnelTo(p.rec.Host, s.net.segment.Type); n != 0 {
-			outputs = append(outputs, n)
+		if shared(p.rec) {
+			priority = prioShared
+		}
+		for _, host := range p.others {
+			if n := e.tunnelTo(host, s.net.segment.Type); n != 0 {
+				outputs = append(outputs, n)
+			}
 		}
 	}
-	return tunUnicast.rule(prioRecorded, s.cookie(remote, nil),
+	return tunUnicast.rule(priority, s.cookie(remote, nil),
 		match(flows.OnVLAN(s.net.vlan), to(s.mac)), s.net.encapsulated(outputs)...)
 }
 

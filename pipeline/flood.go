@@ -138,7 +138,7 @@ func (n *network) carriedToAll(e *emitter) []flows.Rule {
 func (n *network) members(keep func(*port) bool) []*port {
 	list := make([]*port, 0, len(n.local))
 	for p := range n.local {
-		if keep(p) {
+		if keep(p) && !p.standby {
 			list = append(list, p)
 		}
 	}

@@ -314,9 +314,11 @@ func currentPort(v *View, id string) *port {
 	remote := r != nil && r.Host != "" && r.Host != v.Host
 	switch {
 	case plugged && (l.Record.Host == v.Host || !remote):
-		return &port{id: id, rec: l.Record, local: true, ofport: l.OFPort, asks: l.Asks}
+		return &port{id: id, rec: l.Record, local: true, ofport: l.OFPort, asks: l.Asks, standby: l.Standby && shared(l.Record), others: sharersOf(l.Record, v.Host)}
+	case remote && shared(r):
+		return &port{id: id, rec: r, plugged: plugged, others: sharersOf(r, v.Host)}
 	case remote:
-		return &port{id: id, rec: r, plugged: plugged}
+		return &port{id: id, rec: r, plugged: plugged, others: []string{r.Host}}
 	}
 	return nil
 }

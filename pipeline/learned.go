@@ -31,7 +31,7 @@ type learners struct {
 }
 
 // learns reports whether the switch learns any senders.
-func (sh shape) learns() bool { return sh.learning || sh.standIns }
+func (sh shape) learns() bool { return sh.learning || sh.standIns || sh.shared }
 
 // relearn follows a change of a network's shape.
 func (l *learners) relearn(n *network) {

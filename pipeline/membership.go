@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -78,20 +79,22 @@ func (n *network) count(p *port, by int) {
 		n.distributed += by
 	}
 	switch {
-	case p.local:
-		if p.open() {
-			n.openLocal += by
-		}
-		return
-	case p.open():
+	case p.local && p.open():
+		n.openLocal += by
+	case !p.local && p.open():
 		n.openRemote += by
+	}
+	if shared(p.rec) {
+		n.sharedPorts += by
 	}
 	if !p.rec.AdminStateUp {
 		return
 	}
-	n.hosts[p.rec.Host] += by
-	if n.hosts[p.rec.Host] == 0 {
-		delete(n.hosts, p.rec.Host)
+	for _, host := range p.others {
+		n.hosts[host] += by
+		if n.hosts[host] == 0 {
+			delete(n.hosts, host)
+		}
 	}
 }
 
@@ -175,8 +178,8 @@ func (s *state) reshapeNetworks() {
 
 // markStationsOn marks the MACs of a network's members on another host.
 func (s *state) markStationsOn(n *network, host string) {
-	for p := range n.remote {
-		if p.rec.Host != host {
+	for p := range n.ports {
+		if !p.joined || !slices.Contains(p.others, host) {
 			continue
 		}
 		for _, mac := range ownMACs(p.rec) {

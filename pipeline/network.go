@@ -30,6 +30,8 @@ type network struct {
 	// distributed counts the members that are interfaces of distributed routers,
 	// wherever they are.
 	distributed int
+	// sharedPorts counts the members that are ports of ha routers.
+	sharedPorts int
 	// stations and addressees are the MACs and IP addresses of members.
 	stations   map[model.MAC]*station
 	addressees map[netip.Addr]*addressee
@@ -52,6 +54,7 @@ type shape struct {
 	open     bool // a port of this host may be a bridge
 	learning bool // the switch learns senders from tunnels
 	standIns bool // it learns the stand-ins of distributed routers
+	shared   bool // it learns where the MACs of ha routers are
 	uplink   uplink
 }
 
@@ -149,6 +152,7 @@ func (n *network) currentShape(b base, up uplink) shape {
 	sh.open = n.openLocal > 0
 	sh.learning = n.segment.Type.Tunneled() && up.port != 0 && sh.active && (!b.config.L2Population || n.openRemote > 0)
 	sh.standIns = n.segment.Type.Tunneled() && up.port != 0 && sh.active && !sh.learning && n.distributed > 0
+	sh.shared = n.segment.Type.Tunneled() && up.port != 0 && sh.active && n.sharedPorts > 0
 	return sh
 }
 

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -19,6 +20,11 @@ type port struct {
 	joined bool
 	// plugged is set for a port of another host that is plugged here too.
 	plugged bool
+	// standby is set for a local port that another host uses: see shared.go.
+	standby bool
+	// others are the other hosts that may have the port's MAC: the one where a port
+	// of another host is bound, and those of an ha router.
+	others []string
 	// groups are the security groups of a local port with port security, sorted,
 	// each once. overloaded is set when they are too many to ask.
 	groups     []string
@@ -30,7 +36,7 @@ type port struct {
 
 // samePlace reports whether nothing about the port changed.
 func (p *port) samePlace(o *port) bool {
-	return p.rec == o.rec && p.local == o.local && p.ofport == o.ofport && p.asks == o.asks && p.plugged == o.plugged
+	return p.rec == o.rec && p.local == o.local && p.ofport == o.ofport && p.asks == o.asks && p.plugged == o.plugged && p.standby == o.standby
 }
 
 // maxOFPort is the highest number of a real port: OFPP_MAX of OpenFlow 1.0,
@@ -48,7 +54,7 @@ func (p *port) open() bool { return !p.rec.PortSecurityEnabled && !p.rec.Trusted
 // with it; nothing is wrong with a port that is down.
 func (p *port) admissible(c *claimBook, host string) (bool, string) {
 	mac, text := p.rec.MAC, ""
-	if (p.local || p.plugged) && p.rec.Host != host && !p.rec.Distributed() {
+	if (p.local || p.plugged) && p.rec.Host != host && !p.rec.Distributed() && !slices.Contains(p.rec.HAHosts, host) {
 		text = fmt.Sprintf("is plugged here, but bound to host %q", p.rec.Host)
 	}
 	switch {
@@ -69,7 +75,7 @@ func (p *port) admissible(c *claimBook, host string) (bool, string) {
 }
 
 func (p *port) compile(e *emitter) {
-	if !p.local || !p.joined {
+	if !p.local || !p.joined || p.standby {
 		return
 	}
 	e.integration(p.classified())

@@ -94,6 +94,7 @@ const (
 	prioTunUnicast   = 90  // unicast
 
 	// br-tun 3, 4 and 6, tunnel id to local VLAN; 10, learn; 22, flood.
+	prioLocated = 110 // MACs of ha routers, from the tunnels of their hosts (table 10)
 	prioNetwork = 100 // networks
 
 	// br-tun 21, ARP and ND responder.
@@ -105,6 +106,7 @@ const (
 	// br-tun 20, unicast to tunnel.
 	prioRecorded = 100 // MACs of ports elsewhere
 	prioLearned  = 50  // MACs that the switch has learned
+	prioShared   = 40  // MACs of ha routers, as long as it is not learned which host uses them
 
 	// Provider bridges 0 and 2.
 	prioFromInt = 100 // from br-int

@@ -193,7 +193,7 @@ func (w *world) changePort() Dirty {
 	delete(w.Remotes, id)
 	host := pickOf(w, "host", "hv1", "hv1", "hv2", "hv3", "")
 	if w.pick("plugged", 3) > 0 {
-		w.Ports[id] = LocalPort{Record: w.record(n, host), OFPort: uint32(w.pick("ofport", 6)) + 9, Asks: Questions(w.pick("asks", 8))}
+		w.Ports[id] = LocalPort{Record: w.record(n, host), OFPort: uint32(w.pick("ofport", 6)) + 9, Asks: Questions(w.pick("asks", 8)), Standby: w.pick("standby", 3) == 0}
 	}
 	if w.pick("remote", 3) == 0 {
 		w.Remotes[id] = w.record(n, host)
@@ -207,6 +207,9 @@ func (w *world) record(n int, host string) *model.Port {
 	p.AdminStateUp = w.pick("down", 4) > 0
 	p.PortSecurityEnabled = w.pick("open", 3) > 0
 	p.DeviceOwner = pickOf(w, "owner", "compute:nova", "compute:nova", "network:dhcp", "network:router_interface", "network:router_interface_distributed")
+	if w.pick("ha", 4) == 0 {
+		p.DeviceOwner, p.HAHosts = "network:router_interface", []string{"hv1", "hv2", pickOf(w, "third host", "hv3", "hv4")}
+	}
 	for range w.pick("groups", 4) {
 		p.SecurityGroups = append(p.SecurityGroups, w.someGroup())
 	}
@@ -407,7 +410,7 @@ func TestTheOrderAndRepetitionOfRecordsDoNotMatter(t *testing.T) {
 			r.Shuffle(len(again.AllowedAddressPairs), func(i, j int) {
 				again.AllowedAddressPairs[i], again.AllowedAddressPairs[j] = again.AllowedAddressPairs[j], again.AllowedAddressPairs[i]
 			})
-			shuffled.Ports[id] = LocalPort{Record: &again, OFPort: p.OFPort, Asks: p.Asks}
+			shuffled.Ports[id] = LocalPort{Record: &again, OFPort: p.OFPort, Asks: p.Asks, Standby: p.Standby}
 		}
 		if diff := cmp.Diff(want, Compile(&shuffled).text()); diff != "" {
 			t.Fatalf("the order of records matters:\n%s", diff)

@@ -58,7 +58,7 @@ func (a *addressee) compile(e *emitter) {
 	for p, fixed := range a.holders {
 		switch {
 		case !fixed || !p.rec.AdminStateUp:
-		case p.local:
+		case p.local && !p.standby:
 			e.tunnel(a.kept(p)...)
 		default:
 			e.tunnel(a.answered(p))

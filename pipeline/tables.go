@@ -130,7 +130,7 @@ var (
 	}
 	tunLearn = &table{
 		Tunnel, 10, "learn",
-		"To br-int; in networks with addresses that no record tells, the sender is learned into table 20 for 300 seconds.",
+		"To br-int; in networks with addresses that no record tells, the sender is learned into table 20 for 300 seconds. So are the MACs of ha routers, which move from host to host by themselves.",
 	}
 	tunResolve = &table{
 		Tunnel, 21, "arp_nd_responder",

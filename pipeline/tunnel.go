@@ -80,7 +80,7 @@ func (n *network) received(e *emitter) []flows.Rule {
 		in.rule(prioNetwork, Cookie(FeatureTunnel, n.id), match(flows.ExactU(flows.TunID, uint64(n.segment.ID))),
 			append(tag(n.vlan), in.to(tunLearn))...),
 	}
-	if n.shape.learns() {
+	if n.shape.learning || n.shape.standIns {
 		who := []flows.FieldMatch{flows.OnVLAN(n.vlan)}
 		if !n.shape.learning {
 			who = append(who, standInPrefix)

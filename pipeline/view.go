@@ -73,6 +73,8 @@ type LocalPort struct {
 	OFPort uint32
 	// Asks are the questions of the port that the agent answers itself.
 	Asks Questions
+	// Standby is set for a port of an ha router that another host uses.
+	Standby bool
 }
 
 // SecurityGroup is a security group with its rules.

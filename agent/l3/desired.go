@@ -46,6 +46,8 @@ type Namespace struct {
 	// RADVD is radvd.conf(5); "" when nothing is to be advertised.
 	RADVD string
 	NAT   NAT
+	// HA is set for an ha router.
+	HA *HAState
 	// Problems are what of the records cannot be realised, one sentence each.
 	Problems []string
 }
@@ -100,6 +102,7 @@ func Desired(in Input) Namespace {
 	n.V4 = ruleset(in, iptables.IPv4)
 	n.V6 = ruleset(in, iptables.IPv6)
 	n.Limits = limits(in)
+	n.addHA(in)
 	return n
 }
 
@@ -303,7 +306,11 @@ func (n Namespace) String() string {
 	}
 	b.WriteString("\n## links\n")
 	for i, p := range n.Ports {
-		fmt.Fprintf(&b, "%s iface-id %s mac %s mtu %d\n", p.Name, p.ID, p.MAC, p.MTU)
+		fmt.Fprintf(&b, "%s iface-id %s mac %s mtu %d", p.Name, p.ID, p.MAC, p.MTU)
+		if n.Links.Links[i].Down {
+			b.WriteString(" down")
+		}
+		b.WriteString("\n")
 		for _, a := range n.Links.Links[i].Addresses {
 			fmt.Fprintf(&b, "    %s\n", a)
 		}
@@ -330,6 +337,9 @@ func (n Namespace) String() string {
 	fmt.Fprintf(&b, "\n## iptables\n%s\n## ip6tables\n%s", n.V4, n.V6)
 	if n.RADVD != "" {
 		fmt.Fprintf(&b, "\n## radvd.conf\n%s", n.RADVD)
+	}
+	if n.HA != nil {
+		fmt.Fprintf(&b, "\n## ha: %s\n\n## keepalived.conf\n%s\n## conntrackd.conf\n%s", n.HA.part(), n.HA.Keepalived, n.HA.Conntrackd)
 	}
 	return b.String()
 }

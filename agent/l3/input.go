@@ -60,6 +60,8 @@ type Input struct {
 	// Policies are the QoS policies that the gateway and floating addresses
 	// name, by id.
 	Policies map[string]*model.QoSPolicy
+	// HA is set for an ha router.
+	HA *HA
 }
 
 // Interface is a port of a router.
@@ -124,6 +126,7 @@ func (v *View) Input(id string) (in Input, ok bool) {
 		}
 	}
 	in.Policies = v.policies(in)
+	in.HA = v.haOf(r)
 	slices.SortFunc(in.FloatingIPs, func(a, b *model.FloatingIP) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Forwardings, func(a, b *model.PortForwarding) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Helpers, func(a, b *model.ConntrackHelper) int { return cmp.Compare(a.ID, b.ID) })

@@ -1,6 +1,7 @@
 package l3
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -64,6 +65,8 @@ type Config struct {
 	DB              Database
 	Children        *child.Supervisor
 	Controller      Controller
+	// Connected says that a controller can be asked, nil that none can.
+	Connected func() bool
 	// Audit takes what was found changed by others; nil: it is only repaired.
 	Audit *audit.Auditor
 	Log   *zap.Logger
@@ -92,7 +95,9 @@ type Loop struct {
 	workers  sync.WaitGroup
 	told     []model.Problem
 	audits   *audit.Consumer
-	auditing bool // an audit was asked for and has not ended
+	auditing bool        // an audit was asked for and has not ended
+	vrrp     chan string // ids of ha routers of which keepalived has news
+	asks     bool        // there is a controller to ask about ha routers
 }
 
 // router is what the loop knows of one router.
@@ -113,6 +118,15 @@ type router struct {
 	announce []announcement
 	// reported is what the controller was told, by kind and id.
 	reported map[string]model.ObjectStatus
+
+	// Of an ha router: the host's part, when it is to be thought over, what the
+	// controller was told of it, and whether the router's links may be up.
+	part     *part
+	decide   time.Time
+	saidPart model.ObjectStatus
+	forwards bool
+	// refreshed is when the router last showed itself on its links.
+	refreshed time.Time
 }
 
 // announcement is an address to be announced on a link, so many times already.
@@ -127,7 +141,7 @@ type announcement struct {
 func New(cfg Config) *Loop {
 	return &Loop{
 		cfg: cfg, log: cfg.Log, view: NewView(cfg.Host), routers: map[string]*router{}, links: map[string]string{},
-		results: make(chan result, maxBusy), audits: cfg.Audit.Consumer(),
+		results: make(chan result, maxBusy), audits: cfg.Audit.Consumer(), vrrp: make(chan string, 64),
 	}
 }
 
@@ -140,6 +154,11 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer watch.Close()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	l.workers.Go(func() {
+		if err := followVRRP(ctx, l.cfg.RunDir, l.vrrp); err != nil {
+			l.log.Error("states of ha routers are not followed", zap.Error(err))
+		}
+	})
 	updates := l.cfg.Controller.Updates()
 	for {
 		prepared := l.prepared
@@ -162,6 +181,8 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.audit()
 		case r := <-l.results:
 			l.onResult(r)
+		case id := <-l.vrrp:
+			l.onVRRP(id)
 		case <-timer.C:
 		}
 		timer.Reset(max(time.Until(l.step(ctx)), time.Millisecond))
@@ -176,7 +197,7 @@ func (l *Loop) take(u *rpc.Update) {
 		l.full, l.stale, l.acked = true, !u.Stored.IsZero(), 0
 		for id, r := range l.routers {
 			touched[id] = true
-			r.reported = nil // a controller that is new to us is told everything
+			r.reported, r.saidPart = nil, model.ObjectStatus{} // a controller that is new to us is told everything
 		}
 	}
 	if !l.full {
@@ -201,6 +222,8 @@ func (l *Loop) describe(id string) {
 	}
 	var want *Namespace
 	if here {
+		l.decideHA(r, &in)
+		defer l.reportHA(r)
 		n := Desired(in)
 		want = &n
 	}
@@ -256,8 +279,15 @@ func (l *Loop) step(ctx context.Context) time.Time {
 	if l.ready = l.ready || l.prepare(ctx); !l.ready {
 		return next
 	}
+	next = earlier(next, l.lookAtController(now))
 	for _, id := range slices.Sorted(maps.Keys(l.routers)) {
 		r := l.routers[id]
+		if !r.decide.IsZero() {
+			if !r.decide.After(now) {
+				l.describe(id)
+			}
+			next = earlier(next, cmp.Or(r.decide, next))
+		}
 		if !r.busy && !r.due.After(now) && l.busy < maxBusy {
 			l.start(ctx, r)
 		}
@@ -334,7 +364,9 @@ func (l *Loop) onResult(res result) {
 		r.due, r.light = now.Add(delay), false
 		r.fail(l.log, res.err.Error())
 	case r.want == nil && !r.again:
-		l.cfg.Controller.ReportObjects(model.ObjectStatus{Kind: model.ObjectRouter, ID: r.id, State: model.ObjectGone})
+		for _, kind := range []model.ObjectKind{model.ObjectRouter, model.ObjectRouterHA} {
+			l.cfg.Controller.ReportObjects(model.ObjectStatus{Kind: kind, ID: r.id, State: model.ObjectGone})
+		}
 		delete(l.routers, r.id)
 		return
 	default:
@@ -342,7 +374,9 @@ func (l *Loop) onResult(res result) {
 		r.due = now.Add(auditEvery/2 + rand.N(auditEvery))
 		r.fail(l.log, "")
 	}
+	r.onRealised(res.err)
 	l.report(r, res.err)
+	l.reportHA(r)
 	if r.again {
 		r.due, r.known, r.again = now, r.known && res.err == nil, false
 	}
@@ -355,6 +389,9 @@ func (l *Loop) report(r *router, err error) {
 		return
 	}
 	state, text := model.ObjectActive, ""
+	if r.want.HA != nil && !r.want.HA.Active {
+		state = model.ObjectStandby
+	}
 	if err != nil {
 		state, text = model.ObjectError, err.Error()
 	}

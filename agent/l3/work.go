@@ -2,8 +2,6 @@ package l3
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -89,6 +87,7 @@ func (j *job) realise(ctx context.Context) error {
 	if j.light && !made && !moved {
 		return nil
 	}
+	j.switchOver()
 	set, err := sysctl.Apply(name, j.want.Sysctls)
 	j.res.changes += len(set)
 	if err != nil {
@@ -103,15 +102,12 @@ func (j *job) realise(ctx context.Context) error {
 		errs = append(errs, j.connections())
 	}
 	done, err := links.Apply(name, j.want.Links)
-	j.res.changes += len(done)
-	for _, c := range done {
-		if c.Address != nil && !c.Delete {
-			j.res.appeared = append(j.res.appeared, *c.Address)
-		}
-	}
+	j.took(done)
 	limited, unlimited := shaping.Apply(name, j.want.Limits)
 	j.res.changes += len(limited)
-	return errors.Join(append(errs, err, unlimited, j.advertise(ctx))...)
+	errs = append(errs, err, unlimited, j.advertise(ctx), j.watch(ctx))
+	j.resync(ctx)
+	return errors.Join(errs...)
 }
 
 // namespace makes the router's namespace if it is not there. One that this agent
@@ -164,11 +160,14 @@ func (j *job) ports(ctx context.Context) (moved bool, err error) {
 func (n *Namespace) ports(bridge string) []ovsdb.Op {
 	var ops []ovsdb.Op
 	for _, p := range n.Ports {
+		ids := map[string]string{
+			"iface-id": p.ID, "attached-mac": p.MAC.String(), "iface-status": "active", routerKey: n.RouterID,
+		}
+		if n.HA != nil && p.Name != n.HA.Link {
+			ids[haKey] = n.HA.part()
+		}
 		ops = append(ops, ovsdb.EnsurePort{
-			Bridge: bridge, Name: p.Name, Type: "internal", MTURequest: p.MTU,
-			ExternalIDs: map[string]string{
-				"iface-id": p.ID, "attached-mac": p.MAC.String(), "iface-status": "active", routerKey: n.RouterID,
-			},
+			Bridge: bridge, Name: p.Name, Type: "internal", MTURequest: p.MTU, ExternalIDs: ids,
 		})
 	}
 	return ops
@@ -297,11 +296,10 @@ func (j *job) advertise(ctx context.Context) error {
 		}
 		j.res.changes++
 	}
-	digest := sha256.Sum256([]byte(j.want.RADVD))
 	return j.cfg.Children.Ensure(child.Spec{
 		Name: radvdName(j.id), Namespace: j.ns, Path: "radvd",
 		Args:   []string{"-n", "-C", path, "-p", j.radvdFile(".pid"), "-m", "stderr"},
-		Config: hex.EncodeToString(digest[:8]), Reload: syscall.SIGHUP, Log: j.radvdFile(".log"),
+		Config: digest(j.want.RADVD), Reload: syscall.SIGHUP, Log: j.radvdFile(".log"),
 	})
 }
 
@@ -323,10 +321,20 @@ func (j *job) remove(ctx context.Context) error {
 	if err := j.silence(ctx); err != nil {
 		return err
 	}
-	if ops := j.surplus(nil); len(ops) > 0 {
-		if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
-			return fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
-		}
+	// The other hosts of an ha router hear that this one goes after it has gone.
+	ops := j.surplus(nil)
+	last := slices.IndexFunc(ops, func(op ovsdb.Op) bool { return strings.HasPrefix(op.(ovsdb.DeletePort).Name, haPrefix) })
+	if last >= 0 {
+		ops = slices.Delete(ops, last, last+1)
+	}
+	if err := j.drop(ctx, ops); err != nil {
+		return err
+	}
+	if err := j.unwatch(ctx); err != nil {
+		return err
+	}
+	if err := j.drop(ctx, j.surplus(nil)); err != nil {
+		return err
 	}
 	var errs []error
 	for _, name := range j.names() {
@@ -338,6 +346,17 @@ func (j *job) remove(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// drop deletes ports.
+func (j *job) drop(ctx context.Context, ops []ovsdb.Op) error {
+	if len(ops) == 0 {
+		return nil
+	}
+	if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
+		return fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
+	}
+	return nil
 }
 
 // prepare makes the ports of all routers at once, when the first records have
@@ -399,8 +418,10 @@ func (l *Loop) sweep(context.Context) {
 		l.log.Warn("children cannot be listed", zap.Error(err))
 	}
 	for _, name := range children {
-		if id, ok := strings.CutPrefix(name, radvdName("")); ok {
-			found[id] = true
+		for _, prefix := range []string{radvdName(""), keepalivedName(""), conntrackdName("")} {
+			if id, ok := strings.CutPrefix(name, prefix); ok {
+				found[id] = true
+			}
 		}
 	}
 	for id := range found {

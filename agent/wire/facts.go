@@ -14,6 +14,10 @@ const (
 	attachedMACKey = "attached-mac"
 )
 
+// haKey is the external_id by which the l3 agent says whether a port of an ha
+// router is in use on this host.
+const haKey = "lepton-ha"
+
 // plug is an interface that claims to be a port: it carries an iface-id.
 type plug struct {
 	name   string
@@ -22,6 +26,8 @@ type plug struct {
 	mac    string // attached-mac, "" when not said
 	ofport int    // 0: not yet; -1: failed
 	err    string // of ovs-vswitchd
+	// standby is said of a port of an ha router that another host uses.
+	standby bool
 }
 
 // facts are the plugs as the database has them, and which of them are on the
@@ -70,7 +76,7 @@ func (f *facts) set(name string, row ovsdb.Interface, exists bool) []string {
 	}
 	f.plugs[name] = plug{
 		name: name, uuid: row.UUID, portID: id, mac: row.ExternalIDs[attachedMACKey],
-		ofport: row.OFPort, err: row.Error,
+		ofport: row.OFPort, err: row.Error, standby: row.ExternalIDs[haKey] == "standby",
 	}
 	if f.byPort[id] == nil {
 		f.byPort[id] = map[string]bool{}

@@ -84,7 +84,7 @@ func (l *Loop) lookAtPort(id string) {
 	rec := l.mirror.ports[id]
 	// A distributed router's interface is here as soon as it is plugged.
 	replica := rec != nil && rec.Distributed() && rec.Host != l.cfg.Host && len(l.facts.of(id)) > 0
-	if rec == nil || rec.Host != l.cfg.Host && !replica {
+	if rec == nil || rec.Host != l.cfg.Host && !replica && !slices.Contains(rec.HAHosts, l.cfg.Host) {
 		l.problems.replace(sourcePort+id, l.strangers(id, rec))
 		l.problems.replace(sourceAnswers+id, nil)
 		delete(l.ports, id)
@@ -119,7 +119,7 @@ func (l *Loop) lookAtPort(id string) {
 		return
 	}
 	l.setRemote(id, nil)
-	l.setLocal(id, pipeline.LocalPort{Record: rec, OFPort: uint32(chosen.ofport), Asks: l.asks(id)}, true)
+	l.setLocal(id, pipeline.LocalPort{Record: rec, OFPort: uint32(chosen.ofport), Asks: l.asks(id), Standby: chosen.standby}, true)
 	l.db.tags[chosen.name] = int(network.VLAN)
 }
 

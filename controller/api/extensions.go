@@ -51,6 +51,7 @@ func extensions() []extension {
 		{"l3_agent_scheduler", "L3 Agent Scheduler", "2013-02-07T10:00:00-00:00", "Schedule routers among l3 agents"},
 		{"l3-conntrack-helper", "L3 Conntrack helper", "2019-04-04T10:00:00-00:00", "Allow adding CT target rules for conntrack helper"},
 		{"l3-flavors", "Router Flavor Extension", "2016-05-17T00:00:00-00:00", "Flavor support for routers."},
+		{"l3-ha", "HA Router extension", "2014-04-26T00:00:00-00:00", "Adds HA capability to routers."},
 		{"l3-port-ip-change-not-allowed", "Prevent L3 router ports IP address change extension", "2018-10-09T10:00:00-00:00", "Prevent change of IP address for some L3 router ports"},
 		{"multi-provider", "Multi Provider Network", "2013-06-27T10:00:00-00:00", "Expose mapping of virtual networks to multiple physical networks"},
 		{"lepton-nat-exempt", "Lepton NAT exemptions of routers", "2026-11-26T00:00:00-00:00", "Destinations beyond a router's gateway to which nothing is translated"},

@@ -13,7 +13,7 @@ func TestHorizonFindsTheExtensionsThatItShowsPanelsFor(t *testing.T) {
 		aliases = append(aliases, e["alias"].(string))
 	}
 	for _, alias := range []string{
-		"agent", "availability_zone", "binding", "dhcp_agent_scheduler", "extraroute", "ext-gw-mode", "l3_agent_scheduler",
+		"agent", "availability_zone", "binding", "dhcp_agent_scheduler", "extraroute", "ext-gw-mode", "l3-ha", "l3_agent_scheduler",
 		"network-ip-availability", "network_availability_zone", "port-security", "provider", "qos", "quotas", "rbac-policies",
 		"router", "router_availability_zone", "security-group", "subnet_allocation", "trunk",
 	} {

@@ -128,8 +128,13 @@ func routerAttrs() []attr[routerSpec, routerView] {
 			get: func(v *routerView) any { return v.Distributed },
 		},
 		{
-			name: "ha", create: true, update: true, check: nullable(notAvailable("highly available")),
-			get: func(*routerView) any { return false },
+			name: "ha", create: true, update: true, check: nullable(boolean),
+			set: func(s *routerSpec, v any) {
+				if ha, given := v.(bool); given {
+					s.HA = ha
+				}
+			},
+			get: func(v *routerView) any { return v.HA },
 		},
 		{
 			name: "enable_ndp_proxy", create: true, update: true, check: nullable(noNDPProxy), filter: byBool,
@@ -146,17 +151,6 @@ func routerAttrs() []attr[routerSpec, routerView] {
 			get: func(v *routerView) any { return orNull(v.FlavorID) },
 		},
 	}...)
-}
-
-// notAvailable takes false: there are no routers of the kind.
-func notAvailable(kind string) check {
-	return func(v any) (any, error) {
-		b, err := boolean(v)
-		if err == nil && b == true {
-			return nil, plugin.Conflict("RouterKindNotRealised", "Routers that are %s cannot be realised yet.", kind)
-		}
-		return b, err
-	}
 }
 
 // gatewayInfo takes an external_gateway_info; an empty one is none.

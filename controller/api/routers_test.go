@@ -273,7 +273,6 @@ func TestRefusalsOfRouters(t *testing.T) {
 		"a gateway with another's subnet":       {"POST routers", gateway(`{"network_id": "$ext", "external_fixed_ips": [{"subnet_id": "$sub"}]}`), 400, "InvalidInput"},
 		"a snat that is none":                   {"POST routers", gateway(`{"network_id": "$ext", "enable_snat": "maybe"}`), 400, "InvalidInput"},
 		"a QoS policy that is none":             {"POST routers", gateway(`{"network_id": "$ext", "qos_policy_id": "$none"}`), 404, "QosPolicyNotFound"},
-		"a highly available router":             {"POST routers", `{"router": {"ha": true}}`, 409, "RouterKindNotRealised"},
 		"a flavor":                              {"POST routers", `{"router": {"flavor_id": "$none"}}`, 404, "FlavorNotFound"},
 		"a zone without an agent":               {"POST routers", `{"router": {"availability_zone_hints": ["z"]}}`, 404, "AvailabilityZoneNotFound"},
 		"one bad router of two":                 {"POST routers", `{"routers": [{}, {"external_gateway_info": {"network_id": "$net"}}]}`, 400, "BadRequest"},

@@ -111,6 +111,9 @@ func (p *Plugin) clearHA(u *records.Update, router *model.Router) error {
 // changeHA makes a router ha, or one that is on a single host, which it can
 // become while it is switched off.
 func (p *Plugin) changeHA(u *records.Update, before, router *model.Router) error {
+	if router.FlavorID != "" {
+		return InvalidInput("Changing the 'ha' and 'distributed' attributes on a router associated with a flavor is not supported")
+	}
 	if before.AdminStateUp {
 		return badRouter("Cannot change HA attribute of active routers. Please set router admin_state_up to False prior to upgrade")
 	}

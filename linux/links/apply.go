@@ -210,8 +210,11 @@ func performLink(h *netlink.Handle, index int, c Change) error {
 			return fmt.Errorf("set MTU: %w", err)
 		}
 	}
-	if c.Up {
+	switch {
+	case c.Up:
 		return h.LinkSetUp(l)
+	case c.Down:
+		return h.LinkSetDown(l)
 	}
 	return nil
 }

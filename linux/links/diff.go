@@ -62,14 +62,14 @@ func Diff(have State, want Config) ([]Change, error) {
 
 func diffLink(is LinkState, l Link) (Change, bool) {
 	set := Link{Name: l.Name}
-	differs := !is.Up
+	differs := is.Up == l.Down
 	if l.MAC != nil && !bytes.Equal(l.MAC, is.MAC) {
 		set.MAC, differs = l.MAC, true
 	}
 	if l.MTU != 0 && l.MTU != is.MTU {
 		set.MTU, differs = l.MTU, true
 	}
-	return Change{Link: &set, Up: !is.Up}, differs
+	return Change{Link: &set, Up: !is.Up && !l.Down, Down: is.Up && l.Down}, differs
 }
 
 func diffAddresses(is LinkState, l Link) (add, del []Change) {
@@ -82,11 +82,18 @@ func diffAddresses(is LinkState, l Link) (add, del []Change) {
 		}
 	}
 	for _, p := range is.Addrs {
+		if tolerated(l, p) {
+			continue
+		}
 		if !slices.Contains(l.Addresses, p) {
 			del = append(del, Change{Address: &Address{l.Name, p}, Delete: true})
 		}
 	}
 	return add, del
+}
+
+func tolerated(l Link, p netip.Prefix) bool {
+	return slices.ContainsFunc(l.Tolerated, func(t netip.Prefix) bool { return t.Contains(p.Addr()) })
 }
 
 func diffRoutes(have State, want Config, owned map[string]bool) (add, del []Change) {

@@ -44,6 +44,10 @@ type Link struct {
 	// ForeignAddresses leaves the addresses to somebody else, keepalived for
 	// instance; Addresses must be empty.
 	ForeignAddresses bool
+	// Tolerated are prefixes of addresses that are left to somebody else.
+	Tolerated []netip.Prefix
+	// Down has the link down; it should have no Addresses then.
+	Down bool
 }
 
 // Route is a route of protocol static. Two routes are the same one when table,
@@ -76,7 +80,7 @@ type Neighbour struct {
 type Change struct {
 	// Exactly one is set; Delete says which way.
 	Link      *Link // MAC, MTU as to be set; 0 and nil: left
-	Up        bool  // with Link
+	Up, Down  bool  // with Link
 	Address   *Address
 	Route     *Route
 	Neighbour *Neighbour
@@ -106,6 +110,9 @@ func (c Change) String() string {
 		}
 		if c.Up {
 			s += " up"
+		}
+		if c.Down {
+			s += " down"
 		}
 		return s
 	case c.Address != nil:
