@@ -221,6 +221,15 @@ func TestLeasesOutliveServersAndAgents(t *testing.T) {
 		}
 	}
 	c.Lease(g)
+
+	// Open vSwitch makes its links anew, outside the namespace.
+	c.Restart("net1", "ovs-vswitchd", true)
+	c.Eventually("a lease after the switch was restarted", func() error {
+		if c.Udhcpc(g)["ip"] != told["ip"] {
+			return errors.New("no lease")
+		}
+		return nil
+	})
 }
 
 // leases reports whether the guest gets a lease.
