@@ -104,13 +104,9 @@ func udpPorts(ethType, from, to uint64) flows.Match {
 }
 
 // ownRight are the packets that a guest may send from its own address without
-// any rule.
+// any rule, beside those for DHCP servers.
 func ownRight() []flows.Match {
-	list := []flows.Match{
-		udpPorts(etherTypeIPv4, dhcpClient, dhcpServer),
-		udpPorts(etherTypeIPv6, dhcpv6Client, dhcpv6Server),
-		icmpv6(routerSolicitation),
-	}
+	list := []flows.Match{icmpv6(routerSolicitation)}
 	for _, typ := range discovery {
 		list = append(list, icmpv6(typ))
 	}
@@ -132,6 +128,9 @@ func guestRight() []flows.Match {
 
 func egressBase() []flows.Rule {
 	var rules []flows.Rule
+	for _, m := range forServers() {
+		rules = append(rules, egressRules.rule(prioBase, Cookie(FeatureBase, ""), m.With(noGroup()), raise(flagAsking), egressRules.to(transient)))
+	}
 	for _, m := range ownRight() {
 		rules = append(rules, egressRules.rule(prioBase, Cookie(FeatureBase, ""), m.With(noGroup()), egressRules.to(transient)))
 	}

@@ -154,8 +154,9 @@ func guardBase() []flows.Rule {
 			flows.SetU(flows.ARPSPA, 0), setReg(regProbe, 0), guard.to(transient)),
 		pass(match(etherType(etherTypeARP))),
 		pass(match(etherType(etherTypeRARP))),
-		pass(udp(etherTypeIPv4, flows.ExactU(flows.IPv4Src, 0), flows.ExactU(flows.IPv4Dst, 0xffffffff),
-			flows.ExactU(flows.UDPSrc, dhcpClient), flows.ExactU(flows.UDPDst, dhcpServer))),
+		guard.rule(prioNoAddress, base, udp(etherTypeIPv4, flows.ExactU(flows.IPv4Src, 0), flows.ExactU(flows.IPv4Dst, 0xffffffff),
+			flows.ExactU(flows.UDPSrc, dhcpClient), flows.ExactU(flows.UDPDst, dhcpServer)),
+			raise(flagAsking), guard.to(transient)),
 	}
 	for _, t := range []uint64{mldReport, mldDone, routerSolicitation, mldv2Report} {
 		rules = append(rules, pass(icmpv6(t, flows.ExactU(flows.IPv6Src, 0))))

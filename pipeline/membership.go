@@ -87,6 +87,9 @@ func (n *network) count(p *port, by int) {
 	if shared(p.rec) {
 		n.sharedPorts += by
 	}
+	if p.servesDHCP() {
+		n.servers += by
+	}
 	if !p.rec.AdminStateUp {
 		return
 	}

@@ -32,6 +32,8 @@ type network struct {
 	distributed int
 	// sharedPorts counts the members that are ports of ha routers.
 	sharedPorts int
+	// servers counts the members that are ports of DHCP servers, wherever they are.
+	servers int
 	// stations and addressees are the MACs and IP addresses of members.
 	stations   map[model.MAC]*station
 	addressees map[netip.Addr]*addressee
@@ -55,6 +57,7 @@ type shape struct {
 	learning bool // the switch learns senders from tunnels
 	standIns bool // it learns the stand-ins of distributed routers
 	shared   bool // it learns where the MACs of ha routers are
+	served   bool // DHCP servers serve it
 	uplink   uplink
 }
 
@@ -153,6 +156,7 @@ func (n *network) currentShape(b base, up uplink) shape {
 	sh.learning = n.segment.Type.Tunneled() && up.port != 0 && sh.active && (!b.config.L2Population || n.openRemote > 0)
 	sh.standIns = n.segment.Type.Tunneled() && up.port != 0 && sh.active && !sh.learning && n.distributed > 0
 	sh.shared = n.segment.Type.Tunneled() && up.port != 0 && sh.active && n.sharedPorts > 0
+	sh.served = sh.active && n.servers > 0
 	return sh
 }
 

@@ -80,6 +80,7 @@ func (p *port) compile(e *emitter) {
 	}
 	e.integration(p.classified())
 	e.integration(p.asking()...)
+	e.integration(p.paced(e.base.config.Meterless)...)
 	e.integration(p.metadata(e.base.metadata)...)
 	if !p.secured() {
 		e.integration(p.unfiltered())

@@ -55,6 +55,7 @@ const (
 	// br-int 60, transient.
 	prioServiceAnswer  = 130 // advertisements of the metadata service that lack the link-layer address only
 	prioAsk            = 120 // ports whose questions the agent answers; requests for metadata that the host answers
+	prioPaced          = 115 // questions of ports for DHCP servers, through the port's meter, then again
 	prioBridgeControl  = 110 // frames that end at the first bridge
 	prioBaseMulticast  = 108 // multicast that no rule is asked about
 	prioTrackMulticast = 105 // other IP multicast, to be tracked once for all receivers

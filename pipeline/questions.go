@@ -10,6 +10,10 @@ import (
 // itself (`dhcp.mode: local`). They have come through anti-spoofing, if the port
 // has it, and end here: nobody else hears them. An answer goes into the port
 // straight from the agent.
+//
+// Where DHCP servers serve the network, the questions for them pass the port's
+// meter and go on as they came, so that a guest which asks without end does not
+// keep the servers from the others.
 
 // Questions are kinds of packets from a port that the agent answers.
 type Questions uint8
@@ -35,7 +39,7 @@ var askMatches = []struct {
 
 // The meters of the integration bridge that limit questions: a port's is
 // FirstAskMeter plus its OpenFlow number modulo AskMeters, so that a guest which
-// floods the agent spends the share of ports with this remainder only. They must
+// floods the agent, or the DHCP servers of its network, spends the share of ports with this remainder only. They must
 // be there before the flows are.
 const (
 	FirstAskMeter = 256
@@ -55,13 +59,47 @@ func (p *port) asking() []flows.Rule {
 		return nil // no port of the API
 	}
 	toAgent := flows.Controller{
-		MaxLen: askedBytes, Userdata: append([]byte{asked}, id[:]...), MeterID: FirstAskMeter + p.ofport%AskMeters,
+		MaxLen: askedBytes, Userdata: append([]byte{asked}, id[:]...), MeterID: p.askMeter(),
 	}
 	var rules []flows.Rule
 	for _, a := range askMatches {
 		if p.asks&a.question != 0 {
 			rules = append(rules, transient.rule(prioAsk, Cookie(FeatureAsk, p.id), a.match.With(ofPort(p.ofport)), toAgent))
 		}
+	}
+	return rules
+}
+
+// askMeter is the number of the meter that limits the port's questions.
+func (p *port) askMeter() uint32 { return FirstAskMeter + p.ofport%AskMeters }
+
+// forServers are the questions for DHCP servers.
+func forServers() []flows.Match {
+	return []flows.Match{askMatches[0].match, askMatches[1].match}
+}
+
+// servesDHCP reports whether the port is a DHCP server's.
+func (p *port) servesDHCP() bool { return p.rec.DeviceOwner == dhcpOwner }
+
+// dhcpOwner is the device owner of the ports of DHCP servers.
+const dhcpOwner = "network:dhcp"
+
+// paced gives the flows that send the port's questions for DHCP servers through
+// its meter. Those of a port with port security carry the flag when they come out
+// of the checks, so one flow will do, and nothing else of the packet is looked at.
+func (p *port) paced(meterless bool) []flows.Rule {
+	if !p.net.shape.served || meterless || p.rec.Trusted() {
+		return nil
+	}
+	cookie, meter := Cookie(FeatureAsk, p.id), flows.Meter{ID: p.askMeter()}
+	if p.secured() {
+		return []flows.Rule{transient.rule(prioPaced, cookie, match(ofPort(p.ofport), flagged(flagAsking)),
+			meter, lower(flagAsking), transient.visit())}
+	}
+	var rules []flows.Rule
+	for _, m := range forServers() {
+		rules = append(rules, transient.rule(prioPaced, cookie, m.With(ofPort(p.ofport)).With(unflagged(flagAsking)),
+			meter, raise(flagAsking), transient.visit()))
 	}
 	return rules
 }

@@ -34,6 +34,20 @@ func askers(t *testing.T, res sim.Result) []string {
 	return list
 }
 
+// dhcp is a guest's question for an address, dhcpv6 the same over IPv6.
+func dhcp(from int) talk {
+	k := udp4(from, 0, dhcpClient, dhcpServer)
+	k.as = netip.IPv4Unspecified()
+	return k
+}
+
+func dhcpv6(from int) talk {
+	k := v6(udp4(from, 0, dhcpv6Client, dhcpv6Server))
+	m := mac(from)
+	k.as, k.at = m.LinkLocal(), netip.MustParseAddr("ff02::1:2")
+	return k
+}
+
 // TestQuestionsGoToTheAgentAndToNobodyElse sends packets through the real switch
 // and the interpreter, which agree on where they come out; the interpreter says
 // what goes to the agent.
@@ -50,17 +64,6 @@ func TestQuestionsGoToTheAgentAndToNobodyElse(t *testing.T) {
 	others := func(n int) []string {
 		list := []string{"guest1", "guest2", "guest3", "guest4", "guest5", "eth-phys"}
 		return slices.DeleteFunc(list, func(s string) bool { return s == endName(n) })
-	}
-	dhcp := func(from int) talk {
-		k := udp4(from, 0, dhcpClient, dhcpServer)
-		k.as = netip.IPv4Unspecified()
-		return k
-	}
-	dhcpv6 := func(from int) talk {
-		k := v6(udp4(from, 0, dhcpv6Client, dhcpv6Server))
-		m := mac(from)
-		k.as, k.at = m.LinkLocal(), netip.MustParseAddr("ff02::1:2")
-		return k
 	}
 	solicit := func(from int) talk {
 		m := mac(from)

@@ -41,9 +41,14 @@ func newRig(t *testing.T) *rig {
 	}
 	r.AddPort("br-phys", "eth-phys", 9)
 	r.AddPort("br-ext", "eth-ext", 9)
-	// So low that packets pass, or do not, without regard to it.
-	for _, meter := range []int{LogMeter, HeadersMeter, FirstAskMeter + 11, FirstAskMeter + 12} {
-		r.Ofctl("-O", "OpenFlow15", "add-meter", "br-int", fmt.Sprintf("meter=%d,pktps,burst,stats,band=type=drop,rate=1,burst_size=1", meter))
+	// Those of logs are so low that packets pass, or do not, without regard to
+	// them; those of questions let all pass that a test sends.
+	meters := map[int]int{LogMeter: 1, HeadersMeter: 1}
+	for n := range 10 {
+		meters[FirstAskMeter+10+n] = 10000
+	}
+	for meter, rate := range meters {
+		r.Ofctl("-O", "OpenFlow15", "add-meter", "br-int", fmt.Sprintf("meter=%d,pktps,burst,stats,band=type=drop,rate=%d,burst_size=%d", meter, rate, rate))
 	}
 	// "    eth-phys 9/17: (internal)"
 	for line := range strings.Lines(r.Appctl("dpif/show")) {

@@ -56,6 +56,9 @@ type Config struct {
 	// Userspace: br-int is in the userspace datapath (datapath_type netdev), of
 	// which the connection tracker knows fewer protocols than the kernel's.
 	Userspace bool
+	// Meterless: br-int has no meters. What guests send to DHCP servers is not
+	// limited there.
+	Meterless bool
 }
 
 // Network is a network as this host realises it.

@@ -202,6 +202,8 @@ func (l *Loop) setMeterless(err error) {
 		return
 	}
 	l.meterless = text
+	l.view.Config.Meterless = text != ""
+	l.dirty.All = true
 	for id := range l.mirror.logs {
 		l.touched.logs[id] = true
 	}

@@ -122,7 +122,8 @@ type Loop struct {
 	db      dbState
 	ports   map[string]*portState
 	waiting map[string]bool // ports whose wiring is not in the switches yet
-	// meterless is why there are no logs: the switch cannot limit them.
+	// meterless is why there are no logs, and questions for DHCP servers pass
+	// without limit: the switch has no meters.
 	meterless string
 	problems  problems
 	acked     int64
@@ -383,7 +384,7 @@ func (l *Loop) ensureDriver(ctx context.Context, name string) {
 	l.bridges[name] = b
 	d := &driver{bridge: name, dial: l.cfg.Dial, jobs: jobs, events: l.events, log: l.log}
 	if name == l.cfg.Bridges.Integration {
-		d.packets, d.responder = l.cfg.Packets, l.cfg.Responder
+		d.packets, d.responder, d.metered = l.cfg.Packets, l.cfg.Responder, true
 		d.meterInterval = cmp.Or(l.cfg.LookAtMeters, 10*time.Second)
 	}
 	l.workers.Go(func() { d.run(ctx) })

@@ -26,7 +26,7 @@ type meters struct {
 
 // meter has the bridge limit the copies for logs.
 func (d *driver) meter(ctx context.Context, sw Switch) (m meters, err error) {
-	if d.packets == nil && d.responder == nil {
+	if !d.metered {
 		return m, nil // no flow here has one
 	}
 	m.found, err = within(ctx, dialTimeout, sw.Meters)
@@ -80,8 +80,19 @@ func (d *driver) lookAtMeters(ctx context.Context, sw Switch, kept []ofp.Meter) 
 func (m meters) limited(list []flows.Rule) []flows.Rule {
 	return slices.DeleteFunc(list, func(r flows.Rule) bool {
 		return slices.ContainsFunc(r.Actions, func(a flows.Action) bool {
-			c, ok := a.(flows.Controller)
-			return ok && c.MeterID > 0 && !slices.ContainsFunc(m.found, func(f ofp.Meter) bool { return f.ID == c.MeterID })
+			id := meterOf(a)
+			return id > 0 && !slices.ContainsFunc(m.found, func(f ofp.Meter) bool { return f.ID == id })
 		})
 	})
+}
+
+// meterOf gives the meter of an action, 0 for none.
+func meterOf(a flows.Action) uint32 {
+	switch a := a.(type) {
+	case flows.Controller:
+		return a.MeterID
+	case flows.Meter:
+		return a.ID
+	}
+	return 0
 }

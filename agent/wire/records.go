@@ -22,6 +22,7 @@ func (l *Loop) lookAtRecords() {
 			L2Population:      l.mirror.settings.L2Population,
 			ARPResponder:      l.cfg.ARPResponder,
 			Userspace:         l.userspace(),
+			Meterless:         l.meterless != "",
 		}
 		l.dirty.All = true
 		for _, p := range l.ports { // a controller that is new to us is told everything

@@ -114,6 +114,8 @@ type driver struct {
 	// questions of guests; nil: nobody does.
 	packets   PacketLog
 	responder Responder
+	// metered is set for the bridge that has flows with meters.
+	metered bool
 	// meterInterval is how often the meters of logs are looked at.
 	meterInterval time.Duration
 }
@@ -304,12 +306,12 @@ func (d *driver) putMeters(ctx context.Context, sw Switch, add []flows.Rule) err
 			continue
 		}
 		for _, a := range r.Actions {
-			c, ok := a.(flows.Controller)
-			if !ok || done[c.MeterID] {
+			id := meterOf(a)
+			if id == 0 || done[id] {
 				continue
 			}
-			done[c.MeterID] = true
-			err := sw.PutMeter(ctx, ofp.Meter{ID: c.MeterID, Rate: askedPerSecond, Burst: askedAtOnce})
+			done[id] = true
+			err := sw.PutMeter(ctx, ofp.Meter{ID: id, Rate: askedPerSecond, Burst: askedAtOnce})
 			if refused := (*ofp.Error)(nil); err != nil && !errors.As(err, &refused) {
 				return err
 			}
