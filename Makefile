@@ -30,7 +30,7 @@ demo: root packages build ## a guided tour with live pings, on a three-node lab
 	@$(GO) run ./test/demo
 
 test: root packages machines build deb ## all tests: unit, property, golden, end to end; needs root
-	$(GO) test -race -count=1 -timeout 14m ./...
+	$(GO) test -race -count=1 -timeout 14m -p $(PARALLEL) ./...
 
 soak: root packages build ## faults for longer (LEPTON_SOAK=10m), with a seed that LEPTON_SEED repeats
 	LEPTON_SOAK=$${LEPTON_SOAK:-10m} $(GO) test -count=1 -v -timeout 0 ./test/faults
