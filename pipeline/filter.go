@@ -104,9 +104,13 @@ func udpPorts(ethType, from, to uint64) flows.Match {
 }
 
 // ownRight are the packets that a guest may send from its own address without
-// any rule, beside those for DHCP servers.
+// any rule.
 func ownRight() []flows.Match {
-	list := []flows.Match{icmpv6(routerSolicitation)}
+	list := []flows.Match{
+		udpPorts(etherTypeIPv4, dhcpClient, dhcpServer),
+		udpPorts(etherTypeIPv6, dhcpv6Client, dhcpv6Server),
+		icmpv6(routerSolicitation),
+	}
 	for _, typ := range discovery {
 		list = append(list, icmpv6(typ))
 	}
@@ -129,7 +133,8 @@ func guestRight() []flows.Match {
 func egressBase() []flows.Rule {
 	var rules []flows.Rule
 	for _, m := range forServers() {
-		rules = append(rules, egressRules.rule(prioBase, Cookie(FeatureBase, ""), m.With(noGroup()), raise(flagAsking), egressRules.to(transient)))
+		rules = append(rules, egressRules.rule(prioAsking, Cookie(FeatureBase, ""),
+			m.With(noGroup()).With(unflagged(flagAsking|flagInward)), raise(flagAsking), egressRules.to(egressRules)))
 	}
 	for _, m := range ownRight() {
 		rules = append(rules, egressRules.rule(prioBase, Cookie(FeatureBase, ""), m.With(noGroup()), egressRules.to(transient)))

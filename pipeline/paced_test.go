@@ -58,8 +58,14 @@ func TestQuestionsForServersPassTheirPortsMeterAndGoWhereTheyWouldGo(t *testing.
 			{"another host's guest, which is limited there", dhcp(remoteEnd), nil, others(remoteEnd)},
 			{"the server itself asks", dhcp(trustedEnd), nil, others(trustedEnd)},
 			{"the server answers", udp4(trustedEnd, 1, dhcpServer, dhcpClient), nil, []string{"guest1"}},
-			{"other packets to the server", udp4(1, trustedEnd, 1000, dhcpServer), nil, server},
-			{"and without port security", udp4(2, trustedEnd, 1000, dhcpServer), nil, server},
+			{"from a port that no client has", udp4(1, trustedEnd, 1000, dhcpServer), meter(1), server},
+			{"and without port security", udp4(2, trustedEnd, 1000, dhcpServer), meter(2), server},
+			{"and over IPv6", v6(udp4(1, trustedEnd, 1000, dhcpv6Server)), meter(1), server},
+			{"to a server in a guest", udp4(1, 3, 1000, dhcpServer), meter(1), []string{"guest3"}},
+			{"its answer", udp4(3, 1, dhcpServer, 1000), nil, []string{"guest1"}},
+			{"an answer from the port of servers", udp4(1, 3, dhcpServer, 1000), nil, []string{"guest3"}},
+			{"other packets to the server", udp4(1, trustedEnd, 1000, 53), nil, server},
+			{"and without port security", udp4(2, trustedEnd, 1000, 53), nil, server},
 		} {
 			l.count++
 			frame := step.packet.frame(t, uint16(l.count))
@@ -96,7 +102,10 @@ func TestAStormOfQuestionsSpendsTheShareOfItsPortOnly(t *testing.T) {
 	heard := func(k talk, frames ...[]byte) bool {
 		return slices.Contains(l.transmit(endName(k.from), frames...), endName(trustedEnd))
 	}
-	kinds := []talk{dhcp(1), dhcpv6(1), dhcp(2), dhcpv6(2)}
+	kinds := []talk{
+		dhcp(1), dhcpv6(1), dhcp(2), dhcpv6(2),
+		udp4(1, trustedEnd, 1000, dhcpServer), v6(udp4(1, trustedEnd, 1000, dhcpv6Server)), udp4(2, trustedEnd, 1000, dhcpServer),
+	}
 	for _, k := range kinds {
 		if !heard(k, k.frame(t, 6)) || !heard(k, storm(k)...) { // the first makes the datapath's flows
 			t.Fatalf("%s: the server does not hear 20, which the meter lets pass", k)

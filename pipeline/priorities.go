@@ -31,6 +31,7 @@ const (
 	// br-int 72 and 82, egress and ingress rules.
 	prioMetadata     = 270 // requests for metadata that the host answers (table 72)
 	prioClaimed      = 260 // targets that were checked in the place of senders (table 72)
+	prioAsking       = 255 // questions for DHCP servers, to be marked (table 72)
 	prioAdmitted     = 250 // what a rule has admitted already
 	prioBase         = 240 // what no rule is asked about (table 72; see 81 for the other direction)
 	prioServer       = 230 // DHCP servers in guests, once their fragments are put together (table 72)

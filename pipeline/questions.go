@@ -73,9 +73,13 @@ func (p *port) asking() []flows.Rule {
 // askMeter is the number of the meter that limits the port's questions.
 func (p *port) askMeter() uint32 { return FirstAskMeter + p.ofport%AskMeters }
 
-// forServers are the questions for DHCP servers.
+// forServers are the questions for DHCP servers. These take them from any port of
+// the guest.
 func forServers() []flows.Match {
-	return []flows.Match{askMatches[0].match, askMatches[1].match}
+	return []flows.Match{
+		match(etherType(etherTypeIPv4), ipProto(protoUDP), flows.ExactU(flows.UDPDst, dhcpServer)),
+		match(etherType(etherTypeIPv6), ipProto(protoUDP), flows.ExactU(flows.UDPDst, dhcpv6Server)),
+	}
 }
 
 // servesDHCP reports whether the port is a DHCP server's.
