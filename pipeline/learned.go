@@ -73,6 +73,13 @@ func (s *state) takeOver(old *state) {
 			s.tunnelMoved(key.Type)
 		}
 	}
+	// Another tunnel may have taken its number while it stayed.
+	now := s.tunnelTypes()
+	for ofport, was := range old.tunnelTypes() {
+		if now[ofport] != was {
+			s.tunnelMoved(was)
+		}
+	}
 }
 
 // forget adds the stale cookies to the changes of a bridge.

@@ -75,18 +75,24 @@ func (s *state) program() *Program {
 		Problems: s.sortedProblems(),
 
 		tunnelBridge: s.base.config.TunnelBridge,
-		tunnelPorts:  map[uint32]model.NetworkType{},
-	}
-	for key, t := range s.tunnels {
-		if s.wins(tunnelPortClaim(t.ofport), key.String()) {
-			p.tunnelPorts[t.ofport] = key.Type
-		}
+		tunnelPorts:  s.tunnelTypes(),
 	}
 	for _, l := range s.byNetwork {
 		p.learners = append(p.learners, l)
 	}
 	slices.SortFunc(p.learners, func(a, b learner) int { return cmp.Compare(a.cookie, b.cookie) })
 	return p
+}
+
+// tunnelTypes gives the types of the tunnel ports by number.
+func (s *state) tunnelTypes() map[uint32]model.NetworkType {
+	types := map[uint32]model.NetworkType{}
+	for key, t := range s.tunnels {
+		if s.wins(tunnelPortClaim(t.ofport), key.String()) {
+			types[t.ofport] = key.Type
+		}
+	}
+	return types
 }
 
 // everything gives the rules of all units, in no particular order.
