@@ -29,6 +29,9 @@ build: ## build bin/lepton-controller, bin/lepton-agent and bin/leptonctl
 demo: root packages build ## a guided tour with live pings, on a three-node lab
 	@$(GO) run ./test/demo
 
+# Most tests wait most of the time, so that more packages than processors run.
+PARALLEL ?= $(shell expr 2 \* $$(nproc))
+
 test: root packages machines build deb ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m -p $(PARALLEL) ./...
 

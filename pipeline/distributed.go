@@ -45,7 +45,8 @@ func borderBase() []flows.Rule {
 var metadataAddress = netip.MustParseAddr("fe80::a9fe:a9fe")
 
 // routed are the interfaces of distributed routers that are plugged here, in the
-// order of their ids.
+// order of their ids. Of several with one MAC it is the first: the API gives a
+// MAC once in a network, and records that say otherwise must harm nobody else.
 func (n *network) routed() []*port {
 	if n.distributed == 0 {
 		return nil
@@ -57,7 +58,12 @@ func (n *network) routed() []*port {
 		}
 	}
 	slices.SortFunc(list, func(a, b *port) int { return cmp.Compare(a.id, b.id) })
-	return list
+	seen := make(map[model.MAC]bool, len(list))
+	return slices.DeleteFunc(list, func(p *port) bool {
+		again := seen[p.rec.MAC]
+		seen[p.rec.MAC] = true
+		return again
+	})
 }
 
 // out is how packets of a network leave br-int for other hosts, from table 94.
@@ -77,9 +83,10 @@ func (n *network) border(e *emitter) {
 	out := append(tag(n.vlan), send(n.shape.uplink.port))
 	e.integration(leaving.rule(prioLeave, Cookie(FeatureNetwork, n.id), match(inNetwork(n.vlan)), out...))
 	e.integration(n.metadata(routers, e.base.host)...)
+	taken := map[netip.Addr]bool{}
 	for _, p := range routers {
 		b := crossing{
-			port: p, home: p.rec.Host == e.base.host, standIn: model.PortMAC(e.base.host, p.rec.MAC),
+			port: p, addresses: untaken(taken, p.rec), home: p.rec.Host == e.base.host, standIn: model.PortMAC(e.base.host, p.rec.MAC),
 			cookie: Cookie(FeatureRouter, p.id), out: out,
 		}
 		e.integration(b.arrives()...)
@@ -104,13 +111,28 @@ func (n *network) metadata(routers []*port, host string) []flows.Rule {
 	return rules
 }
 
+// untaken gives a port's addresses in their order, without those that a port
+// before it has, and takes them: one address has one rule, whatever records say.
+func untaken(taken map[netip.Addr]bool, p *model.Port) []netip.Addr {
+	var list []netip.Addr
+	for _, ip := range slices.SortedFunc(maps.Keys(addressesOf(p)), netip.Addr.Compare) {
+		if !taken[ip] {
+			list = append(list, ip)
+		}
+		taken[ip] = true
+	}
+	return list
+}
+
 // crossing is one router's interface at the border of this host.
 type crossing struct {
-	port    *port
-	home    bool // hosts that do not route find the router here
-	standIn model.MAC
-	cookie  uint64
-	out     []flows.Action
+	port *port
+	// addresses are those that questions are about.
+	addresses []netip.Addr
+	home      bool // hosts that do not route find the router here
+	standIn   model.MAC
+	cookie    uint64
+	out       []flows.Action
 }
 
 func (b crossing) match(parts ...flows.FieldMatch) flows.Match {
@@ -126,7 +148,7 @@ func (b crossing) discovery(typ uint64, more ...flows.FieldMatch) flows.Match {
 // addresses.
 func (b crossing) questions(more ...flows.FieldMatch) []flows.Match {
 	var list []flows.Match
-	for _, ip := range slices.SortedFunc(maps.Keys(addressesOf(b.port.rec)), netip.Addr.Compare) {
+	for _, ip := range b.addresses {
 		list = append(list, b.match(append(familyOf(ip).question(ip), more...)...))
 	}
 	return list

@@ -372,7 +372,7 @@ func checkEnded(t *rapid.T, before, after *Program, gone map[string]*model.Port,
 			}
 			own := []netip.Addr{p.MAC.LinkLocal()}
 			for _, f := range p.FixedIPs {
-				own = append(own, f.IP)
+				own = append(own, f.IP.Unmap().WithZone(""))
 			}
 			for _, a := range own {
 				if !is[Connections{zone, a}] && (p.MAC != model.MAC{} || a != own[0]) {

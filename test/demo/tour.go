@@ -59,7 +59,7 @@ func guests() []guest {
 func (t *tour) visit(ctx context.Context) error {
 	t.lab = t.name
 	for _, chapter := range []func(context.Context) error{
-		t.cloud, t.networks, t.plug, t.pings, t.leases, t.groups, t.isolation, t.sizes, t.path, t.flows, t.router, t.restart,
+		t.cloud, t.networks, t.plug, t.pings, t.leases, t.groups, t.isolation, t.sizes, t.path, t.flows, t.router, t.metadata, t.restart,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err
