@@ -187,42 +187,14 @@ func (j *job) surplus(desired map[string]bool) []ovsdb.Op {
 
 // fetch gets a link into the namespace, once Open vSwitch has made it.
 func (j *job) fetch(ctx context.Context, link string) (moved bool, err error) {
-	for deadline := time.Now().Add(linkWait); ; {
-		inside, err := netns.HasLink(j.ns, link)
-		if err != nil {
-			return false, err
-		}
-		outside, err := netns.HasLink(j.cfg.SwitchNamespace, link)
-		switch {
-		case err != nil:
-			return false, err
-		case outside:
-			if inside { // left over from before Open vSwitch was restarted
-				if err := netns.DeleteLink(j.ns, link); err != nil {
-					return false, err
-				}
-			}
-			j.res.changes++
-			return true, netns.MoveLink(link, j.cfg.SwitchNamespace, j.ns)
-		case inside:
-			return false, nil
-		case time.Now().After(deadline):
-			return false, fmt.Errorf("link %s: Open vSwitch has not made it after %s%s", link, linkWait, j.complaint(link))
-		}
-		select {
-		case <-ctx.Done():
-			return false, fmt.Errorf("wait for link %s: %w", link, ctx.Err())
-		case <-time.After(3 * time.Millisecond):
-		}
+	moved, err = netns.FetchLink(ctx, link, j.cfg.SwitchNamespace, j.ns, linkWait)
+	if moved {
+		j.res.changes++
 	}
-}
-
-// complaint is what Open vSwitch says of an interface.
-func (j *job) complaint(link string) string {
-	if text := j.cfg.DB.State().Interfaces[link].Error; text != "" {
-		return ": " + text
+	if text := j.cfg.DB.State().Interfaces[link].Error; errors.Is(err, netns.ErrNotMade) && text != "" {
+		err = fmt.Errorf("%w: %s", err, text)
 	}
-	return ""
+	return moved, err
 }
 
 // rules applies the rules of both families.

@@ -137,7 +137,7 @@ func (l *Loop) makeLink(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("port on %s: %w", l.cfg.Bridge, err)
 	}
-	if err := fetchLink(ctx, ns); err != nil {
+	if _, err := netns.FetchLink(ctx, LocalLink, "", ns, localTimeout/2); err != nil {
 		return err
 	}
 	if _, err := sysctl.Apply(ns, map[string]string{
@@ -161,35 +161,6 @@ func (l *Loop) localNamespace() (name string, err error) {
 		}
 	}
 	return "", err
-}
-
-// fetchLink gets the link into the namespace once Open vSwitch has made it.
-func fetchLink(ctx context.Context, ns string) error {
-	for {
-		inside, err := netns.HasLink(ns, LocalLink)
-		if err != nil {
-			return err
-		}
-		outside, err := netns.HasLink("", LocalLink)
-		switch {
-		case err != nil:
-			return err
-		case outside:
-			if inside { // left over from before Open vSwitch was restarted
-				if err := netns.DeleteLink(ns, LocalLink); err != nil {
-					return err
-				}
-			}
-			return netns.MoveLink(LocalLink, "", ns)
-		case inside:
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("link %s: Open vSwitch has not made it", LocalLink)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 // localConfig is the link with the service's addresses, and the way to all

@@ -1,6 +1,7 @@
 package netns_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lepton-sdn/lepton/linux/linuxtest"
 	"github.com/lepton-sdn/lepton/linux/netns"
@@ -129,6 +131,39 @@ func TestALinkMovesToAnotherNamespace(t *testing.T) {
 		if has, err := netns.HasLink(ns, "x1"); err != nil || has != want {
 			t.Errorf("%s has it: %v, %v", ns, has, err)
 		}
+	}
+}
+
+func TestALinkIsFetchedOnceSomebodyHasMadeIt(t *testing.T) {
+	from, to := linuxtest.Namespace(t), linuxtest.Namespace(t)
+	fetch := func(patience time.Duration) (bool, error) {
+		return netns.FetchLink(t.Context(), "x1", from, to, patience)
+	}
+	if moved, err := fetch(20 * time.Millisecond); moved || !errors.Is(err, netns.ErrNotMade) {
+		t.Errorf("before it is made: %v, %v", moved, err)
+	}
+	made := time.AfterFunc(50*time.Millisecond, func() {
+		linuxtest.Run(t, from, "ip", "link", "add", "x0", "type", "veth", "peer", "name", "x1")
+	})
+	defer made.Stop()
+	if moved, err := fetch(10 * time.Second); !moved || err != nil {
+		t.Fatalf("made meanwhile: %v, %v", moved, err)
+	}
+	if moved, err := fetch(0); moved || err != nil {
+		t.Errorf("it is there: %v, %v", moved, err)
+	}
+	// A switch that starts again makes a new one, and the old one is in the way.
+	linuxtest.Run(t, from, "ip", "link", "add", "y0", "address", "02:00:00:00:00:01", "type", "veth", "peer", "name", "x1")
+	if moved, err := fetch(0); !moved || err != nil {
+		t.Fatalf("made anew: %v, %v", moved, err)
+	}
+	if has, err := netns.HasLink(from, "x0"); err != nil || has {
+		t.Errorf("the old one is still there: %v, %v", has, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := netns.FetchLink(ctx, "z1", from, to, time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("called off: %v", err)
 	}
 }
 
