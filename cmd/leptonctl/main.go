@@ -1,4 +1,4 @@
-// Command leptonctl is the operator's tool: agents, certificates, labs.
+// Command leptonctl is the operator's tool: agents, flows, certificates, labs.
 package main
 
 import (
@@ -85,7 +85,7 @@ func newRoot() *cobra.Command {
 	s := &settings{}
 	root := &cobra.Command{
 		Use:   "leptonctl",
-		Short: "Operate Lepton: agents, certificates, labs",
+		Short: "Operate Lepton: agents, flows, certificates, labs",
 		Long: `leptonctl operates Lepton.
 
 Exit codes: 0 done, 1 failed, 2 bad command line or file, 3 not found,

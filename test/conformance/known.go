@@ -36,7 +36,7 @@ const (
 	localIPTests = "neutron_tempest_plugin.api.test_local_ip.LocalIPAssociationTestJSON."
 
 	noLocalIP   = "hosts do not translate local IPs yet, so associating one with a port is refused"
-	noQoS       = "hosts do not apply QoS rules yet, so naming a policy that has rules is refused"
+	noQoS       = "hosts do not apply QoS rules to ports yet, so naming a policy that has rules there is refused"
 	foreignTags = "a project does not tag another project's policy, which the test does"
 )
 
