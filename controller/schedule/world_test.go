@@ -436,6 +436,7 @@ func (w *world) places() map[string][]string {
 			for _, h := range b.Hosts {
 				all["network/"+b.NetworkID] = append(all["network/"+b.NetworkID], h.Host)
 			}
+			slices.Sort(all["network/"+b.NetworkID]) // whichever was chosen first
 		}
 	})
 	return all
