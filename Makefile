@@ -29,11 +29,12 @@ build: ## build bin/lepton-controller, bin/lepton-agent and bin/leptonctl
 demo: root packages build ## a guided tour with live pings, on a three-node lab
 	@$(GO) run ./test/demo
 
-# Most tests wait most of the time, so that more packages than processors run.
+# Most tests wait most of the time, so that more packages than processors run,
+# and the longest first.
 PARALLEL ?= $(shell expr 2 \* $$(nproc))
 
 test: root packages machines build deb ## all tests: unit, property, golden, end to end; needs root
-	$(GO) test -race -count=1 -timeout 14m -p $(PARALLEL) ./...
+	$(GO) test -race -count=1 -timeout 14m -p $(PARALLEL) -parallel $(PARALLEL) ./test/e2e ./test/faults ./test/... ./...
 
 soak: root packages build ## faults for longer (LEPTON_SOAK=10m), with a seed that LEPTON_SEED repeats
 	LEPTON_SOAK=$${LEPTON_SOAK:-10m} $(GO) test -count=1 -v -timeout 0 ./test/faults

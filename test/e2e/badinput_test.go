@@ -39,6 +39,7 @@ hosts:
 `
 
 func TestBadInputDisturbsNobody(t *testing.T) {
+	t.Parallel()
 	c := Start(t, badInput)
 	// Not a tunnel: when a link comes or goes, Open vSwitch's own tunnels have no
 	// routes for some milliseconds.

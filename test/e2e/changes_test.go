@@ -20,6 +20,7 @@ func (c *Cloud) undisturbed(a, b Guest, f func()) {
 }
 
 func TestChangesTouchOnlyWhatTheyAreAbout(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(provider("vlan", "physnet1", 101))
 	c.dual(n)
@@ -82,6 +83,7 @@ func TestChangesTouchOnlyWhatTheyAreAbout(t *testing.T) {
 }
 
 func TestTunnelsLeadOnlyToHostsThatShareANetwork(t *testing.T) {
+	t.Parallel()
 	c := Start(t, `
 hosts:
   - { name: net1, roles: [controller, network] }
@@ -115,6 +117,7 @@ hosts:
 }
 
 func TestWithoutL2PopulationHostsFloodAndLearn(t *testing.T) {
+	t.Parallel()
 	c := Start(t, `
 controller: { network: { l2population: false } }
 hosts:

@@ -9,6 +9,7 @@ import (
 )
 
 func TestTheStockClientWorks(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "three-node")
 	place, err := c.Lab.Place("net1")
 	c.Must(err)

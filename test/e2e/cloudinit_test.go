@@ -21,6 +21,7 @@ const guestKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILjK8y8yXhJrN3ZqVQvS4gW1jX
 // Debian's cloud-init finds its host name, key and user data, by either of the
 // two trees, though the agent dies while it asks.
 func TestCloudInitSetsUpAGuest(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat(filepath.Join(cloudInitPackage, "usr/bin/cloud-init")); err != nil {
 		t.Fatalf("%v: .ci/prepare packages unpacks it", err)
 	}

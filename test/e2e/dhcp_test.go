@@ -32,6 +32,7 @@ hosts:
 `
 
 func TestAGuestIsToldAllThatTheRecordsSay(t *testing.T) {
+	t.Parallel()
 	c := Start(t, withDHCP)
 	n := c.Network(Attributes{"dns_domain": "red.example."})
 	s := c.Subnet(n, "10.0.0.0/24")
@@ -117,6 +118,7 @@ func (c *Cloud) ping(g Guest, to netip.Addr) error {
 }
 
 func TestGuestsGetIPv6AsTheirSubnetSays(t *testing.T) {
+	t.Parallel()
 	c := Start(t, withDHCP)
 	for _, mode := range []string{"dhcpv6-stateful", "dhcpv6-stateless"} {
 		n := c.Network(nil)
@@ -162,6 +164,7 @@ func TestGuestsGetIPv6AsTheirSubnetSays(t *testing.T) {
 }
 
 func TestLeasesOutliveServersAndAgents(t *testing.T) {
+	t.Parallel()
 	c := Start(t, withDHCP)
 	n := c.Network(nil)
 	c.Subnet(n, "10.0.0.0/24")
@@ -250,6 +253,7 @@ func (c *Cloud) logOf(host, program string) string {
 }
 
 func TestAPortIsActiveOnlyWhenDHCPHasIt(t *testing.T) {
+	t.Parallel()
 	c := Start(t, strings.Replace(withDHCP, "  - { name: net2, roles: [network], agent: { roles: [l2, dhcp, metadata] } }\n", "", 1))
 	n := c.Network(nil)
 	c.Subnet(n, "10.0.0.0/24")
@@ -278,6 +282,7 @@ func TestAPortIsActiveOnlyWhenDHCPHasIt(t *testing.T) {
 }
 
 func TestAnAddressGoesToItsNextPort(t *testing.T) {
+	t.Parallel()
 	c := Start(t, withDHCP)
 	n := c.Network(nil)
 	c.Subnet(n, "10.0.0.0/24")

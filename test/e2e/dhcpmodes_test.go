@@ -48,6 +48,7 @@ var telling = []string{
 // TestLocalDHCPTellsWhatDnsmasqTells asks both for the same ports. What differs is
 // written down here, and in the design.
 func TestLocalDHCPTellsWhatDnsmasqTells(t *testing.T) {
+	t.Parallel()
 	c := Start(t, `
 agent: { dhcp: { enable_isolated_metadata: false } }
 hosts:

@@ -244,6 +244,7 @@ hosts:
 `
 
 func TestADistributedRouterServesHostsThatDoNotRoute(t *testing.T) {
+	t.Parallel()
 	c := Start(t, mixedHosts)
 	ext, outside := c.external()
 	red, blue := c.Network(provider("vlan", "physnet2", 100)), c.Network(nil)
@@ -336,6 +337,7 @@ func TestADistributedRouterServesHostsThatDoNotRoute(t *testing.T) {
 }
 
 func TestADistributedRouterFindsItsNewHome(t *testing.T) {
+	t.Parallel()
 	c := Start(t, `
 physical_networks: [{name: physnet1}]
 hosts:

@@ -4,4 +4,7 @@
 //
 // Cloud is what the tests share. It fails the test by itself, shows logs,
 // flows and status when the test has failed, and always takes its lab down.
+//
+// Tests run beside each other, in labs of their own, but for those that count
+// lost packets, load the machine, or build labs in time.
 package e2e

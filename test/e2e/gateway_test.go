@@ -24,6 +24,7 @@ func (c *Cloud) placed(name string) Guest {
 }
 
 func TestGuestsReachTheInternetThroughTwoNATs(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "gateway")
 	attrs := provider("flat", "public", 0)
 	attrs["router:external"] = true

@@ -97,6 +97,7 @@ func (c *Cloud) admitted(to Guest, from map[string]Guest) []string {
 }
 
 func TestRulesOfEveryKindAdmitWhatTheySay(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
 	c.dual(n)
@@ -144,6 +145,7 @@ func TestRulesOfEveryKindAdmitWhatTheySay(t *testing.T) {
 }
 
 func TestAChangeOfGroupsCutsItsConnectionsOnly(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
 	c.dual(n)

@@ -15,6 +15,7 @@ import (
 // With the helper the client reads the floating address there, and the port that
 // is named is open to it.
 func TestAConntrackHelperFollowsFTP(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "three-node")
 	ext, outside := c.external()
 	blue := c.Network(nil)

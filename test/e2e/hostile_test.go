@@ -174,6 +174,7 @@ func ipv4(from, to netip.Addr, proto byte, offset uint16, payload []byte) []byte
 // TestEqualConnectionsInTwoNetworksAreTwo has guests with the same addresses in
 // two networks hold the same conversation, from the same port to the same port.
 func TestEqualConnectionsInTwoNetworksAreTwo(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	var talks []*Conversation
 	var rules []string

@@ -11,6 +11,7 @@ import (
 
 // An operator on a host sees whose the flows are, also with the agent stopped.
 func TestLeptonctlNamesTheObjectsBehindFlows(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
 	c.Subnet(n, "10.0.0.0/24")

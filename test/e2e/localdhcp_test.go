@@ -240,6 +240,7 @@ func (c *Cloud) askForEver(ctx context.Context, g Guest) (sent int) {
 // TestAGuestOnAnIsolatedNetworkLeasesARouteToItsMetadata has neither router, DHCP
 // server nor metadata server anywhere: the guest's host is all of them.
 func TestAGuestOnAnIsolatedNetworkLeasesARouteToItsMetadata(t *testing.T) {
+	t.Parallel()
 	c := Start(t, `
 controller: { dhcp: { mode: local } }
 agent: { metadata: { mode: local } }

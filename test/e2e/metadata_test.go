@@ -16,6 +16,7 @@ import (
 // Two networks have the same addresses and each guest is told of itself, through
 // its router, whatever dies meanwhile.
 func TestGuestsBehindRoutersAreToldOfThemselves(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "three-node")
 	var guests []Guest
 	for _, name := range []string{"red", "blue"} {

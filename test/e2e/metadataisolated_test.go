@@ -8,6 +8,7 @@ import (
 // Networks without routers: their guests are sent to the DHCP servers, whichever
 // gave the lease, and each is told of itself though the addresses are the same.
 func TestGuestsOfIsolatedNetworksAreToldOfThemselves(t *testing.T) {
+	t.Parallel()
 	c := Start(t, withDHCP)
 	var guests []Guest
 	for _, name := range []string{"red", "blue"} {
@@ -34,6 +35,7 @@ func TestGuestsOfIsolatedNetworksAreToldOfThemselves(t *testing.T) {
 
 // A distributed router is on each guest's own host, and so is who answers.
 func TestHostsThatRouteForTheirGuestsAnswerThemToo(t *testing.T) {
+	t.Parallel()
 	c := Start(t, strings.ReplaceAll(routingHosts, "[l2, dvr]", "[l2, dvr, metadata]"))
 	n := c.Network(nil)
 	s4, s6 := c.Subnet(n, "10.10.0.0/24"), c.Subnet(n, "fd00:10::/64")

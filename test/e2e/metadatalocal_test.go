@@ -16,6 +16,7 @@ import (
 // Each host answers its own guests: there are neither routers nor DHCP servers,
 // two networks have the same addresses, and groups admit nothing.
 func TestHostsAnswerTheirOwnGuestsForMetadata(t *testing.T) {
+	t.Parallel()
 	topo, err := lab.LoadTopology("two-node")
 	if err != nil {
 		t.Fatal(err)

@@ -47,6 +47,7 @@ func (c *Cloud) novaMetadata(host string) {
 // With Nova guests are told by it, also while there is neither agent nor
 // controller.
 func TestNovaTellsGuestsOfThemselves(t *testing.T) {
+	t.Parallel()
 	topo, err := lab.LoadTopology("single")
 	if err != nil {
 		t.Fatal(err)

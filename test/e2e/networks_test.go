@@ -39,6 +39,7 @@ func (c *Cloud) dual(n Network) {
 }
 
 func TestGuestsOfANetworkReachEachOtherAndNobodyElse(t *testing.T) {
+	t.Parallel()
 	c := Start(t, twoPhysnets)
 	var all [][2]Guest
 	for i, tc := range []struct {
@@ -83,6 +84,7 @@ func TestGuestsOfANetworkReachEachOtherAndNobodyElse(t *testing.T) {
 }
 
 func TestTCPWorksOverEveryKindOfNetwork(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	for i, tc := range []struct {
 		name string
@@ -107,6 +109,7 @@ func TestTCPWorksOverEveryKindOfNetwork(t *testing.T) {
 }
 
 func TestALocalNetworkStaysOnItsHost(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(provider("local", "", 0))
 	c.dual(n)
@@ -117,6 +120,7 @@ func TestALocalNetworkStaysOnItsHost(t *testing.T) {
 }
 
 func TestTunnelsOverIPv6TakeSeventyBytes(t *testing.T) {
+	t.Parallel()
 	c := Start(t, `
 underlay_ip: 6
 tunnel_types: [vxlan]
@@ -137,6 +141,7 @@ hosts:
 }
 
 func TestKnownUnicastIsSeenByNobodyElse(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "three-node")
 	for _, tc := range []struct {
 		name string
@@ -169,6 +174,7 @@ func TestKnownUnicastIsSeenByNobodyElse(t *testing.T) {
 }
 
 func TestPortsGoDownAndUp(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
 	c.dual(n)

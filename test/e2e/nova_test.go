@@ -86,6 +86,7 @@ func (n *compute) arrives(event string) {
 }
 
 func TestNovaIsToldOfPorts(t *testing.T) {
+	t.Parallel()
 	topo, err := lab.LoadTopology("single")
 	if err != nil {
 		t.Fatal(err)

@@ -66,6 +66,7 @@ func (c *Cloud) throw(from, to Guest, port, count int, pause time.Duration) {
 }
 
 func TestLogsWriteDownWhatGroupsAdmitAndRefuse(t *testing.T) {
+	t.Parallel()
 	topo, err := lab.LoadTopology("single")
 	if err != nil {
 		t.Fatal(err)

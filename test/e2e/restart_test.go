@@ -72,6 +72,7 @@ func TestKilledProgramsLoseNoPacketAndChangeNoFlow(t *testing.T) {
 }
 
 func TestARestartedSwitchIsWiredAgain(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
 	c.dual(n)

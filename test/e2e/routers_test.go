@@ -36,6 +36,7 @@ func (c *Cloud) open(host, name string, n Network) Guest {
 }
 
 func TestRoutersCarryTenantsOutAndGuestsAreReachedOnFloatingIPs(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "three-node")
 	ext, outside := c.external()
 	out4, out6 := outside.IP(4), outside.IP(6)
@@ -178,6 +179,7 @@ func (c *Cloud) takeDown(r Router, subnets ...Subnet) {
 }
 
 func TestRoutersOfTheSameAddressesDoNotMeet(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "three-node")
 	ext, outside := c.external()
 	c.Serve(outside, 80)

@@ -48,6 +48,7 @@ func (c *Cloud) hears(from Guest, network string, to netip.Addr, port int) {
 }
 
 func TestARouterJoinsNetworksOfEveryKind(t *testing.T) {
+	t.Parallel()
 	c := Start(t, twoPhysicalNetworks)
 	ext, outside := c.external()
 	c.Serve(outside, 80)
@@ -98,6 +99,7 @@ func TestARouterJoinsNetworksOfEveryKind(t *testing.T) {
 }
 
 func TestForwardedPortsAndExtraRoutes(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "three-node")
 	ext, outside := c.external()
 	blue, green := c.Network(nil), c.Network(nil)
@@ -181,6 +183,7 @@ func (c *Cloud) spread(from Guest, all, want []Guest) error {
 }
 
 func TestRoutersOfTheSameIPv6AddressesDoNotMeet(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "three-node")
 	var left, right [2]Guest
 	for i := range 2 {
@@ -213,6 +216,7 @@ hosts:
 `
 
 func TestARouterOfAHostThatDiesIsTakenUpByAnother(t *testing.T) {
+	t.Parallel()
 	c := Start(t, quickDeath)
 	ext, outside := c.external()
 	// net1 has the controller, so it is a router on net2 that is to lose its

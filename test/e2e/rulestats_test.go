@@ -30,6 +30,7 @@ func (c *Cloud) ruleStats(id string) ruleStats {
 // Pings are counted by the rule that admits them, on the host that judges them,
 // with their replies, and by no other.
 func TestRulesCountWhatTheyAdmit(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
 	c.Subnet(n, "10.0.0.0/24")

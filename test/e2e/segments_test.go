@@ -17,6 +17,7 @@ hosts:
 `
 
 func TestHostsOfARoutedNetworkUseTheirOwnSegment(t *testing.T) {
+	t.Parallel()
 	c := Start(t, twoRacks)
 	n := c.Network(provider("vlan", "physnet1", 101))
 	var first struct{ Segments []struct{ ID string } }
@@ -46,6 +47,7 @@ func TestHostsOfARoutedNetworkUseTheirOwnSegment(t *testing.T) {
 }
 
 func TestAPortFollowsItsGuestToAnotherHost(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
 	c.Subnet(n, "10.0.0.0/24")

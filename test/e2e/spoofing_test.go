@@ -7,6 +7,7 @@ import (
 )
 
 func TestAPortMaySpeakOnlyAsItself(t *testing.T) {
+	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
 	c.dual(n)

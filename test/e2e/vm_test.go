@@ -10,6 +10,7 @@ import (
 // guest with a stock image asks for: of servers on another host, and then of its
 // own host.
 func TestAVirtualMachineBootsOnATapAndIsServed(t *testing.T) {
+	t.Parallel()
 	c := Start(t, `
 hosts:
   - { name: net1, roles: [controller, network], agent: { roles: [l2, l3, dhcp, metadata] } }
