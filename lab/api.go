@@ -14,7 +14,7 @@ import (
 // maxAnswer bounds what is read of an API answer: 64 MiB.
 const maxAnswer = 64 << 20
 
-// APIURL is the Networking API's address on the controller's host.
+// APIURL is the Networking API's address on a controller's host.
 const APIURL = "http://" + apiListen
 
 // API speaks to a controller's Networking API.
@@ -23,14 +23,27 @@ type API struct {
 	HTTP *http.Client
 }
 
-// API gives the lab's own; its connections start on the controller's host.
+// API gives that of the lab's first controller; its connections start on that
+// controller's host.
 func (l *Lab) API() *API { return &API{URL: APIURL, HTTP: l.client} }
 
-// apiAnswers asks the controller for its API versions.
-func (l *Lab) apiAnswers(ctx context.Context) error {
+// APIOn gives the API of a host's controller; its connections start there.
+func (l *Lab) APIOn(host string) (*API, error) {
+	h, err := l.host(host)
+	if err != nil {
+		return nil, err
+	}
+	if h.Name == l.plan.controller().Name {
+		return l.API(), nil
+	}
+	return &API{URL: APIURL, HTTP: clientIn(h.Namespace)}, nil
+}
+
+// answers asks the controller for its API versions.
+func (a *API) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	return l.API().Call(ctx, http.MethodGet, "/", nil, nil)
+	return a.Call(ctx, http.MethodGet, "/", nil, nil)
 }
 
 // StatusError is an answer of the API that says no.

@@ -88,23 +88,35 @@ func List(dir string) ([]string, error) {
 }
 
 func newLab(led ledger, s State) *Lab {
-	l := &Lab{plan: s.Plan, mark: s.Mark, bare: s.Bare, binDir: s.BinDir, ledger: led}
-	l.client = &http.Client{
+	return &Lab{
+		plan: s.Plan, mark: s.Mark, bare: s.Bare, binDir: s.BinDir, ledger: led,
+		client: clientIn(s.Plan.controller().Namespace),
+	}
+}
+
+// clientIn gives a client whose connections start in a namespace.
+func clientIn(ns string) *http.Client {
+	return &http.Client{
 		Transport: &http.Transport{
-			DialContext:         l.DialController,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				return dialIn(ctx, ns, network, address)
+			},
 			MaxIdleConnsPerHost: 64,
 			IdleConnTimeout:     10 * time.Second,
 		},
 		Timeout: time.Minute,
 	}
-	return l
 }
 
-// DialController connects to an address as the controller's host sees it. The
-// address must be a literal one.
+// DialController connects to an address as the first controller's host sees it.
+// The address must be a literal one.
 func (l *Lab) DialController(ctx context.Context, network, address string) (net.Conn, error) {
+	return dialIn(ctx, l.plan.controller().Namespace, network, address)
+}
+
+func dialIn(ctx context.Context, ns, network, address string) (net.Conn, error) {
 	var c net.Conn
-	err := inside(l.plan.controller().Namespace, func() (err error) {
+	err := inside(ns, func() (err error) {
 		d := net.Dialer{Timeout: 5 * time.Second, FallbackDelay: -1}
 		c, err = d.DialContext(ctx, network, address)
 		return err

@@ -88,7 +88,7 @@ func (h HostPlan) underlayMAC() string {
 	return fmt.Sprintf("0a:1a:b0:00:%02x:%02x", a[len(a)-2], a[len(a)-1])
 }
 
-// controller gives the host that runs it.
+// controller gives the host whose controller is asked: the first that has one.
 func (p *Plan) controller() *HostPlan {
 	for i := range p.Hosts {
 		if p.Hosts[i].Is(RoleController) {
@@ -96,6 +96,16 @@ func (p *Plan) controller() *HostPlan {
 		}
 	}
 	return nil // Topology.Validate demands one
+}
+
+// controllers gives the hosts that run one.
+func (p *Plan) controllers() (out []HostPlan) {
+	for _, h := range p.Hosts {
+		if h.Is(RoleController) {
+			out = append(out, h)
+		}
+	}
+	return out
 }
 
 // underlay gives the address range of the tunnels.

@@ -19,10 +19,13 @@ import (
 const (
 	controllerProgram = "controller"
 	agentProgram      = "agent"
+	etcdProgram       = "etcd" // where there are several controllers
 )
 
 // Programs lists what can be stopped and started on a host.
-func Programs() []string { return []string{controllerProgram, agentProgram, ovsdbServer, ovsVswitchd} }
+func Programs() []string {
+	return []string{controllerProgram, agentProgram, etcdProgram, ovsdbServer, ovsVswitchd}
+}
 
 // findBinary finds one of Lepton's programs: in dir, beside the running program,
 // or on the PATH.
@@ -59,13 +62,11 @@ func (p *Plan) tls(h HostPlan) map[string]any {
 	}
 }
 
-// rpcAddress is where the agents find the controller.
-func (p *Plan) rpcAddress() string {
-	return netip.AddrPortFrom(p.controller().Mgmt.Addr(), rpcPort).String()
-}
+// rpcAddress is where the agents find a host's controller.
+func (h HostPlan) rpcAddress() string { return netip.AddrPortFrom(h.Mgmt.Addr(), rpcPort).String() }
 
-// controllerConfig is what lepton-controller gets to read.
-func (p *Plan) controllerConfig() map[string]any {
+// controllerConfig is what a host's lepton-controller gets to read.
+func (p *Plan) controllerConfig(h HostPlan) map[string]any {
 	t := p.Topology
 	vlans := []string{}
 	mtus := map[string]any{}
@@ -87,12 +88,11 @@ func (p *Plan) controllerConfig() map[string]any {
 	if len(t.TunnelTypes) > 0 {
 		network["tenant_network_types"] = t.TunnelTypes
 	}
-	h := *p.controller()
 	return merge(map[string]any{
 		"api":     map[string]any{"listen": apiListen},
-		"rpc":     map[string]any{"listen": p.rpcAddress(), "tls": p.tls(h)},
+		"rpc":     map[string]any{"listen": h.rpcAddress(), "tls": p.tls(h)},
 		"metrics": map[string]any{"listen": controllerMetric},
-		"store":   map[string]any{"embedded": map[string]any{"dir": h.stateDir(controllerProgram)}},
+		"store":   p.storeConfig(h),
 		"auth":    map[string]any{"mode": "none"},
 		"network": network,
 	}, t.Controller)
@@ -100,9 +100,18 @@ func (p *Plan) controllerConfig() map[string]any {
 
 // agentConfig is what the host's lepton-agent gets to read.
 func (p *Plan) agentConfig(h HostPlan) map[string]any {
+	to := map[string]any{"address": p.controller().rpcAddress(), "tls": p.tls(h)}
+	if all := p.controllers(); len(all) > 1 {
+		delete(to, "address")
+		var addresses []string
+		for _, c := range all {
+			addresses = append(addresses, c.rpcAddress())
+		}
+		to["addresses"] = addresses
+	}
 	return merge(merge(map[string]any{
 		"host":       h.Name,
-		"controller": map[string]any{"address": p.rpcAddress(), "tls": p.tls(h)},
+		"controller": to,
 		"roles":      agentRoles(h),
 		"state_dir":  h.stateDir(agentProgram),
 		"run_dir":    filepath.Join(h.Dir, "run"),
@@ -146,7 +155,7 @@ func merge(base, changes map[string]any) map[string]any {
 func (p *Plan) writeConfigs(h HostPlan) error {
 	files := map[string]map[string]any{}
 	if h.Is(RoleController) {
-		files[controllerProgram] = p.controllerConfig()
+		files[controllerProgram] = p.controllerConfig(h)
 	}
 	if h.RunsAgent() {
 		files[agentProgram] = p.agentConfig(h)
@@ -171,6 +180,12 @@ func (l *Lab) launch(ctx context.Context, h HostPlan, name string) error {
 	case ovsdbServer, ovsVswitchd:
 		p.Argv = ovsArgv(h, name)
 		p.Log = filepath.Join(h.ovsDir(), name+".out")
+	case etcdProgram:
+		path, err := findEtcd()
+		if err != nil {
+			return err
+		}
+		p.Argv = append([]string{path}, l.plan.etcdArgv(h)...)
 	default:
 		path, err := findBinary(l.binDir, "lepton-"+name)
 		if err != nil {
@@ -204,7 +219,11 @@ func (l *Lab) ready(ctx context.Context, h HostPlan, p Process) error {
 	case ovsdbServer:
 		working = func(ctx context.Context) bool { return reachable("unix", h.dbSocket()) }
 	case controllerProgram:
-		working = func(ctx context.Context) bool { return l.apiAnswers(ctx) == nil }
+		api, err := l.APIOn(h.Name)
+		if err != nil {
+			return err
+		}
+		working = func(ctx context.Context) bool { return api.answers(ctx) == nil }
 	}
 	err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
 		if !p.Alive() {

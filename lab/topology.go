@@ -22,9 +22,12 @@ var embedded embed.FS
 // below what the lab's address ranges hold.
 const maxHosts = 1000
 
+// maxControllers is the largest cluster that etcd's authors advise.
+const maxControllers = 7
+
 // The roles of a host.
 const (
-	RoleController = "controller" // runs lepton-controller; exactly one host has it
+	RoleController = "controller" // runs lepton-controller; where several hosts do, a member of an etcd cluster too
 	RoleNetwork    = "network"    // runs lepton-agent for routers, DHCP and metadata
 	RoleCompute    = "compute"    // runs lepton-agent for guests
 )
@@ -48,7 +51,9 @@ type Topology struct {
 	// writes for the programs; their keys are those of the programs' files.
 	Controller map[string]any `yaml:"controller" json:"controller,omitempty"`
 	Agent      map[string]any `yaml:"agent" json:"agent,omitempty"`
-	Hosts      []HostSpec     `yaml:"hosts" json:"hosts"`
+	// Etcd are more options for the members of etcd's cluster.
+	Etcd  []string   `yaml:"etcd" json:"etcd,omitempty"`
+	Hosts []HostSpec `yaml:"hosts" json:"hosts"`
 }
 
 // PhysicalNetwork is a switch that hosts reach through a provider bridge.
@@ -233,8 +238,8 @@ func (t Topology) validateHosts(e *config.Errors) {
 			}
 		}
 	}
-	if controllers != 1 {
-		e.Add("hosts", "%d hosts have the role controller, want exactly one", controllers)
+	if controllers < 1 || controllers > maxControllers {
+		e.Add("hosts", "%d hosts have the role controller, want 1 to %d", controllers, maxControllers)
 	}
 }
 

@@ -21,7 +21,8 @@ func TestParseTopology(t *testing.T) {
 		{"an unknown key of a host is refused with its line", "hosts:\n  - name: a\n    role: controller\n", `t.yaml:3: unknown key "role"`},
 		{"no hosts are refused", "mtu: 1500", "0 hosts"},
 		{"no controller is refused", "hosts: [{name: a, roles: [compute]}]", "0 hosts have the role controller"},
-		{"two controllers are refused", "hosts: [{name: a, count: 2, roles: [controller]}]", "2 hosts have the role controller"},
+		{"no controller is refused", "hosts: [{name: a, count: 2, roles: [compute]}]", "0 hosts have the role controller"},
+		{"eight controllers are refused", "hosts: [{name: a, count: 8, roles: [controller]}]", "8 hosts have the role controller"},
 		{"a host without roles is refused", "hosts: [{name: a}]", "a has no roles"},
 		{"an unknown role is named", "hosts: [{name: a, roles: [controller, x]}]", `"x" is not a role`},
 		{"a name that is none is refused", "hosts: [{name: a/b, roles: [controller]}]", `"a/b" is not a name`},
@@ -55,7 +56,7 @@ func TestParseTopology(t *testing.T) {
 }
 
 func TestEmbeddedTopologiesAreGood(t *testing.T) {
-	want := []string{"gateway", "single", "three-node", "two-node"}
+	want := []string{"gateway", "single", "three-controllers", "three-node", "two-node"}
 	if diff := cmp.Diff(want, Topologies()); diff != "" {
 		t.Fatal(diff)
 	}
@@ -165,7 +166,7 @@ func TestANetworkWithAGatewayIsJoinedThroughIt(t *testing.T) {
 			t.Errorf("%s maps %v", h.Name, h.Mappings)
 		}
 	}
-	if got := fmt.Sprint(p.controllerConfig()["network"].(map[string]any)["physical_network_mtus"]); got != "map[public:1450]" {
+	if got := fmt.Sprint(p.controllerConfig(*p.controller())["network"].(map[string]any)["physical_network_mtus"]); got != "map[public:1450]" {
 		t.Errorf("MTUs of physical networks: %s", got)
 	}
 }

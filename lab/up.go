@@ -180,9 +180,7 @@ func (b *builder) build(ctx context.Context) error {
 		if err := b.step("certificates", b.certificates); err != nil {
 			return err
 		}
-		if err := b.step("controller on "+b.plan.controller().Name, func() error {
-			return b.lab.launch(ctx, *b.plan.controller(), controllerProgram)
-		}); err != nil {
+		if err := b.controllers(ctx); err != nil {
 			return err
 		}
 		if err := b.step("agents", func() error { return b.agents(ctx) }); err != nil {
