@@ -107,6 +107,7 @@ func New(c Config) *API {
 		"quotas":                       newQuotas(a),
 		"availability_zones":           newZones(a),
 		"network-ip-availabilities":    newUsages(a),
+		"lepton-topology":              newMap(a),
 	}
 	maps.Copy(a.endpoints, serviceEndpoints(a))
 	return a
@@ -127,6 +128,8 @@ type response struct {
 	body   []byte
 	// pooled says that the body's memory is from API.bodies and goes back there.
 	pooled bool
+	// tag is the entity tag of an answer that has one, quoted.
+	tag string
 }
 
 // ServeHTTP answers a request. Every answer below /v2.0 has a fresh
@@ -159,6 +162,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodOptions {
 		w.Header().Set("Allow", a.allowed(r.URL.Path))
+	}
+	if res.tag != "" {
+		w.Header().Set("ETag", res.tag)
+		w.Header().Set("Cache-Control", "private, no-cache")
 	}
 	status = res.status
 	a.write(w, r, res)

@@ -40,7 +40,7 @@ func FuzzEveryPathIsAnswered(f *testing.F) {
 	paths = append(paths, "qos/policies", "qos/rule-types", "log/logs", "networks/$net", "networks/$net/tags", "networks/$net/tags/x",
 		"networks/$net/dhcp-agents", "ports/$port", "ports/$port/bindings", "ports/$port/bindings/hv1", "ports/$port/bindings/hv1/activate",
 		"security-groups/$group", "security-group-rules/$rule/lepton-stats", "ports/$port/lepton-realization", "routers/$router", "routers/$router/lepton-realization", "routers/$router/add_router_interface", "routers/$router/l3-agents",
-		"routers/$router/conntrack_helpers", "quotas/x/details", "subnets/$subnet", "agents/x/dhcp-networks", "auto-allocated-topology/x", "")
+		"routers/$router/conntrack_helpers", "quotas/x/details", "lepton-topology/search", "subnets/$subnet", "agents/x/dhcp-networks", "auto-allocated-topology/x", "")
 	for _, path := range paths {
 		member := strings.ReplaceAll(strings.TrimSuffix(path[strings.LastIndex(path, "/")+1:], "s"), "-", "_")
 		for m := range methods[:4] {

@@ -68,7 +68,7 @@ func (p *Plugin) AgentView(r records.Reader, id string) (*AgentView, bool) {
 func (p *Plugin) viewsOf(a *model.Agent) []*AgentView {
 	var out []*AgentView
 	for _, role := range a.Roles {
-		v := &AgentView{Agent: a, ID: roleID(a, role), Role: role, Alive: p.alive(a), AdminStateUp: true}
+		v := &AgentView{Agent: a, ID: roleID(a, role), Role: role, Alive: p.Alive(a), AdminStateUp: true}
 		if settings, ok := a.RoleSettings[role]; ok {
 			v.AdminStateUp, v.Description = settings.AdminStateUp, settings.Description
 		}

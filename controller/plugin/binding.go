@@ -62,7 +62,7 @@ func (p *Plugin) agentFor(r records.Reader, n *model.Network, port *model.Port) 
 	}
 	for a := range records.AgentsByHost.Get(r, port.Host) {
 		s, ok := n.SegmentOn(a)
-		if ok && p.alive(a) && addressesWorkOn(r, n, port, s) {
+		if ok && p.Alive(a) && addressesWorkOn(r, n, port, s) {
 			return a
 		}
 	}
@@ -84,8 +84,8 @@ func addressesWorkOn(r records.Reader, n *model.Network, port *model.Port, s mod
 	return true
 }
 
-// alive reports whether the agent was heard of lately.
-func (p *Plugin) alive(a *model.Agent) bool {
+// Alive reports whether the agent was heard of lately.
+func (p *Plugin) Alive(a *model.Agent) bool {
 	return a.Alive(p.now(), p.config.agentDownTime())
 }
 

@@ -154,7 +154,7 @@ func (p *Plugin) choose(r records.Reader, d *demand, have []string, load func(ho
 
 // eligible reports whether an agent may get what is demanded.
 func (p *Plugin) eligible(a *model.Agent, d *demand) bool {
-	return slices.Contains(a.Roles, d.role) && enabledFor(a, d.role) && p.alive(a) && !d.dead(a) && d.reachedBy(a) &&
+	return slices.Contains(a.Roles, d.role) && enabledFor(a, d.role) && p.Alive(a) && !d.dead(a) && d.reachedBy(a) &&
 		(len(d.hints) == 0 || slices.Contains(d.hints, zoneOf(a)))
 }
 

@@ -97,7 +97,7 @@ func (p *Plugin) floatingHost(r records.Reader, router *model.Router, f *model.F
 	}
 	for a := range records.AgentsByHost.Get(r, port.Host) {
 		// One that has the address keeps it while its agent is away.
-		if _, on := external.SegmentOn(a); on && routesLocally(a) && (f.Host == port.Host || p.alive(a)) {
+		if _, on := external.SegmentOn(a); on && routesLocally(a) && (f.Host == port.Host || p.Alive(a)) {
 			return port.Host
 		}
 	}
