@@ -117,10 +117,15 @@ func TestAnInstanceRecordSaysWhatItsPortsAre(t *testing.T) {
 	}
 }
 
-func TestAHostGetsAnswersAboutItsNetworksOnly(t *testing.T) {
+func TestAHostGetsAnswersAboutItsGuestsAndThoseThatItServes(t *testing.T) {
 	db, p := cloud(t)
 	_, err := db.Update(t.Context(), func(u *records.Update) error {
-		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "own"}, NetworkID: "n", Host: "with-a-guest"})
+		p1, _ := records.Ports.Get(u, "p1")
+		own := *p1
+		own.Host = "its-own"
+		records.Ports.Put(u, &own)
+		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "own"}, NetworkID: "n", Host: "with-another-guest"})
+		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "dhcp"}, NetworkID: "n", Host: "with-dhcp", DeviceOwner: "network:dhcp"})
 		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "far"}, NetworkID: "m", Host: "elsewhere"})
 		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "qr"}, NetworkID: "n", DeviceID: "r", DeviceOwner: "network:router_interface_distributed"})
 		records.RouterBindings.Put(u, &model.RouterBinding{RouterID: "r", Hosts: []model.RouterHost{{Host: "with-the-router"}}})
@@ -133,13 +138,13 @@ func TestAHostGetsAnswersAboutItsNetworksOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Service{DB: db, Plugin: p, Domain: "example.org"}
-	for host, want := range map[string]int{"with-a-guest": 200, "with-the-router": 200, "elsewhere": 404, "": 404} {
+	for host, want := range map[string]int{"its-own": 200, "with-the-router": 200, "with-dhcp": 200, "with-another-guest": 404, "elsewhere": 404, "": 404} {
 		r, err := s.Answer(t.Context(), host, "p1", Request{Method: "GET", Path: "/latest/meta-data/hostname"})
 		if err != nil || r.Status != want {
 			t.Errorf("host %q: %d %v, want %d", host, r.Status, err, want)
 		}
 	}
-	if r, err := s.Answer(t.Context(), "with-a-guest", "none", Request{Method: "GET", Path: "/"}); err != nil || r.Status != 404 {
+	if r, err := s.Answer(t.Context(), "its-own", "none", Request{Method: "GET", Path: "/"}); err != nil || r.Status != 404 {
 		t.Errorf("a port that is none: %d %v", r.Status, err)
 	}
 	one, two := meta(t, s), meta(t, s)
@@ -147,7 +152,7 @@ func TestAHostGetsAnswersAboutItsNetworksOnly(t *testing.T) {
 		t.Errorf("seeds %q and %q", one.Seed, two.Seed)
 	}
 	for _, want := range []int{200, 409} {
-		r, err := s.Answer(t.Context(), "with-a-guest", "p1", Request{Method: "POST", Path: "/openstack/latest/password", Body: []byte("x")})
+		r, err := s.Answer(t.Context(), "its-own", "p1", Request{Method: "POST", Path: "/openstack/latest/password", Body: []byte("x")})
 		if err != nil || r.Status != want {
 			t.Errorf("a password: %d %v, want %d", r.Status, err, want)
 		}
@@ -159,7 +164,7 @@ func meta(t *testing.T, s *Service) (m struct {
 },
 ) {
 	t.Helper()
-	r, err := s.Answer(t.Context(), "with-a-guest", "p1", Request{Method: "GET", Path: "/openstack/latest/meta_data.json"})
+	r, err := s.Answer(t.Context(), "its-own", "p1", Request{Method: "GET", Path: "/openstack/latest/meta_data.json"})
 	if err == nil {
 		err = json.Unmarshal(r.Body, &m)
 	}

@@ -23,8 +23,8 @@ type Service struct {
 }
 
 // Answer answers the request of the guest on a port, which a host has passed on.
-// A host gets answers for guests on networks that it has to do with; of others
-// it learns not even that they are there. The error is the store's.
+// A host gets answers for its guests and for those on networks that it serves; of
+// others it learns not even that they are there. The error is the store's.
 func (s *Service) Answer(ctx context.Context, host, port string, rq Request) (Reply, error) {
 	var reply Reply
 	err := s.DB.Read(ctx, func(r records.Reader) error {
@@ -49,8 +49,9 @@ func (s *Service) Answer(ctx context.Context, host, port string, rq Request) (Re
 	return reply, err
 }
 
-// concerns reports whether a host has to do with a port: it is there, or the
-// host has another port on the network, a guest's, a router's or that of DHCP.
+// concerns reports whether a host may ask for a port: it is there, or the host
+// has a router or a DHCP server on its network. What a guest is told may hold
+// passwords, so another guest on the network is no reason.
 func concerns(r records.Reader, host, portID string) bool {
 	port, ok := records.Ports.Get(r, portID)
 	if !ok || host == "" {
@@ -60,7 +61,7 @@ func concerns(r records.Reader, host, portID string) bool {
 		return true
 	}
 	for p := range records.PortsByHost.Get(r, host) {
-		if p.NetworkID == port.NetworkID {
+		if p.NetworkID == port.NetworkID && p.Trusted() {
 			return true
 		}
 	}

@@ -40,8 +40,8 @@ const (
 type HostsClient interface {
 	// Session is one agent's connection. It lasts until one side goes away.
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AgentMessage, ControllerMessage], error)
-	// Metadata answers what a guest asks about itself. The host must have to do
-	// with the guest's network.
+	// Metadata answers what a guest asks about itself. The guest must be on the
+	// host, or on a network that the host serves.
 	Metadata(ctx context.Context, in *MetadataRequest, opts ...grpc.CallOption) (*MetadataReply, error)
 }
 
@@ -82,8 +82,8 @@ func (c *hostsClient) Metadata(ctx context.Context, in *MetadataRequest, opts ..
 type HostsServer interface {
 	// Session is one agent's connection. It lasts until one side goes away.
 	Session(grpc.BidiStreamingServer[AgentMessage, ControllerMessage]) error
-	// Metadata answers what a guest asks about itself. The host must have to do
-	// with the guest's network.
+	// Metadata answers what a guest asks about itself. The guest must be on the
+	// host, or on a network that the host serves.
 	Metadata(context.Context, *MetadataRequest) (*MetadataReply, error)
 	mustEmbedUnimplementedHostsServer()
 }
