@@ -4,7 +4,6 @@ package agent
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -72,10 +71,9 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	var clientTLS *tls.Config
-	if cfg.Controller.TLS.Enabled() {
-		files := pki.Files{Cert: cfg.Controller.TLS.Cert, Key: cfg.Controller.TLS.Key, CA: cfg.Controller.TLS.CA}
-		if clientTLS, err = files.Client(o.Log); err != nil {
+	var keys *pki.Keys
+	if t := cfg.Controller.TLS; t.Enabled() {
+		if keys, err = (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA, CRL: t.CRL}).Open(o.Log); err != nil {
 			return fmt.Errorf("controller.tls: %w", err)
 		}
 	}
@@ -98,7 +96,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	sess := session.New(session.Config{
-		Addresses: cfg.Controller.All(), TLS: clientTLS, Hello: hello(o, instance), Log: o.Log,
+		Addresses: cfg.Controller.All(), Keys: keys, Hello: hello(o, instance), Log: o.Log,
 	})
 	updates := feed.NewWith(sess, feed.Config{
 		Archive: snapshot.New(filepath.Join(cfg.StateDir, "records"), snapshot.Owner{Host: cfg.Host, Instance: instance}),

@@ -39,7 +39,7 @@ func serveMetadata(ctx context.Context, g *errgroup.Group, o Options, c metadata
 	c.Local, c.Bridge = cfg.Metadata.Local(), cfg.OVS.IntegrationBridge
 	c.Settings = proxy.Settings{
 		Controllers: cfg.Controller.All(), LogLevel: cfg.Log.Level,
-		CertFile: cfg.Controller.TLS.Cert, KeyFile: cfg.Controller.TLS.Key, CAFile: cfg.Controller.TLS.CA,
+		CertFile: cfg.Controller.TLS.Cert, KeyFile: cfg.Controller.TLS.Key, CAFile: cfg.Controller.TLS.CA, CRLFile: cfg.Controller.TLS.CRL,
 		RateLimit: float64(cfg.Metadata.RateLimit), BurstLimit: cfg.Metadata.BurstLimit,
 	}
 	if !servesMetadata(cfg) {

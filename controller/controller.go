@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	// Nothing is served before everything can be.
-	apiListener, rpcListener, err := listen(ctx, cfg)
+	apiListener, rpcListener, err := listen(ctx, cfg, o.Log)
 	if err != nil {
 		return err
 	}
@@ -103,12 +103,12 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // listen opens the addresses of the API and of the agents.
-func listen(ctx context.Context, cfg *config.Config) (apiListener, rpcListener net.Listener, err error) {
+func listen(ctx context.Context, cfg *config.Config, log *zap.Logger) (apiListener, rpcListener net.Listener, err error) {
 	var lc net.ListenConfig
 	if apiListener, err = lc.Listen(ctx, "tcp", cfg.API.Listen); err != nil {
 		return nil, nil, fmt.Errorf("api.listen: %w", err)
 	}
-	secured, err := withTLS(apiListener, cfg.API.TLS)
+	secured, err := withTLS(apiListener, cfg.API.TLS, log)
 	if err != nil {
 		return nil, nil, errors.Join(err, apiListener.Close())
 	}
@@ -124,7 +124,11 @@ func openStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (store.
 	}
 	ext := etcd.External{Endpoints: cfg.Store.Endpoints, Log: log}
 	if t := cfg.Store.TLS; t.Enabled() {
-		ext.TLS = &etcd.TLS{Cert: t.Cert, Key: t.Key, CA: t.CA}
+		keys, err := (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA}).Open(log)
+		if err != nil {
+			return nil, fmt.Errorf("store.tls: %w", err)
+		}
+		ext.Keys = keys
 	}
 	return etcd.OpenExternal(ctx, ext)
 }
@@ -141,7 +145,7 @@ func agentServer(cfg *config.Config, db *records.DB, rules *plugin.Plugin, log *
 	}
 	if t := cfg.RPC.TLS; t.Enabled() {
 		var err error
-		if c.TLS, err = (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA}).Server(log); err != nil {
+		if c.Keys, err = (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA, CRL: t.CRL}).Open(log); err != nil {
 			return nil, fmt.Errorf("rpc.tls: %w", err)
 		}
 	}
@@ -149,15 +153,15 @@ func agentServer(cfg *config.Config, db *records.DB, rules *plugin.Plugin, log *
 }
 
 // withTLS puts TLS in front of the API when it is configured.
-func withTLS(ln net.Listener, t config.TLS) (net.Listener, error) {
+func withTLS(ln net.Listener, t config.TLS, log *zap.Logger) (net.Listener, error) {
 	if !t.Enabled() {
 		return ln, nil
 	}
-	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	keys, err := pki.Files{Cert: t.Cert, Key: t.Key}.Open(log)
 	if err != nil {
 		return nil, fmt.Errorf("api.tls: %w", err)
 	}
-	return tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}), nil
+	return tls.NewListener(ln, keys.Public()), nil
 }
 
 // readiness asks the store: without it nothing can be written, and reads may be

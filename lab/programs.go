@@ -54,11 +54,13 @@ func (h HostPlan) logFile(program string) string    { return filepath.Join(h.Dir
 func (h HostPlan) stateDir(program string) string   { return filepath.Join(h.Dir, program) }
 
 // tls gives the files of a host's identity, as both programs' files name them.
+// A lab's authority is a directory of leptonctl certs.
 func (p *Plan) tls(h HostPlan) map[string]any {
 	return map[string]any{
 		"cert": filepath.Join(h.Dir, "tls", "cert.pem"),
 		"key":  filepath.Join(h.Dir, "tls", "key.pem"),
-		"ca":   filepath.Join(p.Dir, "pki", "ca.pem"),
+		"ca":   filepath.Join(h.Dir, "tls", "ca.pem"),
+		"crl":  filepath.Join(h.Dir, "tls", "crl.pem"),
 	}
 }
 

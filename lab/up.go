@@ -223,7 +223,7 @@ func (b *builder) fabric(ctx context.Context) error {
 // switches starts every host's Open vSwitch.
 func (b *builder) switches(ctx context.Context) error {
 	for _, h := range b.plan.Hosts {
-		for _, d := range []string{h.ovsDir(), filepath.Join(h.Dir, "run"), filepath.Join(h.Dir, "tls")} {
+		for _, d := range []string{h.ovsDir(), filepath.Join(h.Dir, "run")} {
 			if err := os.MkdirAll(d, 0o755); err != nil {
 				return fmt.Errorf("host %s: %w", h.Name, err)
 			}

@@ -19,6 +19,8 @@ const (
 	authorityKeyFile = "ca-key.pem"
 	holderFile       = "cert.pem"
 	holderKeyFile    = "key.pem"
+	crlFile          = "crl.pem"
+	issuedFile       = "issued"
 )
 
 // Errors that callers tell apart.
@@ -41,8 +43,10 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(
 // issued:
 //
 //	ca.pem, ca-key.pem      the authority
+//	crl.pem                 its list of revoked certificates
+//	issued                  serial number, host and end of all that it issued
 //	HOST/cert.pem, key.pem  the certificate and key of a host
-//	HOST/ca.pem             a copy, so that HOST/ is all that the host needs
+//	HOST/ca.pem, crl.pem    copies, so that HOST/ is all that the host needs
 type Directory struct {
 	path string
 	ca   *CA
@@ -68,7 +72,8 @@ func Create(path, name string) (*Directory, error) {
 		return nil, err
 	}
 	d.ca = ca
-	return d, nil
+	_, err = d.listPEM()
+	return d, err
 }
 
 // OpenDirectory reads the authority of a directory.
@@ -128,6 +133,16 @@ func (d *Directory) write(dir string, r Request) error {
 	}
 	if err := replaceFile(filepath.Join(dir, authorityFile), d.ca.CertPEM(), 0o644); err != nil {
 		return fmt.Errorf("save certificate of the authority: %w", err)
+	}
+	list, err := d.listPEM()
+	if err == nil {
+		err = replaceFile(filepath.Join(dir, crlFile), list, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("save list of revoked certificates: %w", err)
+	}
+	if err := d.note(pair, r.Names[0]); err != nil {
+		return err
 	}
 	return pair.Save(filepath.Join(dir, holderFile), filepath.Join(dir, holderKeyFile))
 }
@@ -196,6 +211,17 @@ func (d *Directory) Holder(host string) (Holder, error) {
 func (d *Directory) problem(host string, cert *x509.Certificate) string {
 	if err := cert.CheckSignatureFrom(d.ca.cert); err != nil {
 		return "was not issued by this authority"
+	}
+	list, err := d.crl()
+	if err != nil {
+		return err.Error()
+	}
+	if list != nil {
+		for _, e := range list.RevokedCertificateEntries {
+			if e.SerialNumber.Cmp(cert.SerialNumber) == 0 {
+				return "was revoked"
+			}
+		}
 	}
 	key, err := readKey(d.file(host, holderKeyFile))
 	switch {

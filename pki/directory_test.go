@@ -9,8 +9,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 func TestADirectoryHoldsWhatEachHostNeeds(t *testing.T) {
@@ -34,15 +32,7 @@ func TestADirectoryHoldsWhatEachHostNeeds(t *testing.T) {
 	if _, err := d.Issue(Request{Names: []string{"hv1"}}); !errors.Is(err, ErrHolderExists) {
 		t.Errorf("a second certificate of a host: %v", err)
 	}
-	server, err := filesOf(path, "ctl1").Server(zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := filesOf(path, "hv1").Client(zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client.ServerName = "192.0.2.1"
+	server, client := serverOf(t, filesOf(path, "ctl1")), clientOf(t, filesOf(path, "hv1"), "192.0.2.1")
 	if state, err := handshake(t, server, client); err != nil || state.PeerCertificates[0].DNSNames[0] != "hv1" {
 		t.Errorf("handshake: %v", err)
 	}
@@ -146,7 +136,7 @@ func TestNamesThatAreNoHostNamesAreRefused(t *testing.T) {
 	if _, err := d.Renew("hv9", 0); !errors.Is(err, ErrNoHolder) {
 		t.Errorf("renew what was never issued: %v", err)
 	}
-	if entries, err := os.ReadDir(path); err != nil || len(entries) != 2 {
+	if entries, err := os.ReadDir(path); err != nil || len(entries) != 3 { // the authority, its key, its list
 		t.Errorf("left: %v, %v", entries, err)
 	}
 }

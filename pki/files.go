@@ -51,6 +51,34 @@ func readCertificate(file string) (*x509.Certificate, error) {
 	return cert, nil
 }
 
+// readCertificates reads all certificates of a file, of which there is one at
+// least.
+func readCertificates(file string) ([]*x509.Certificate, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var out []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, b = pem.Decode(b); block == nil {
+			break
+		}
+		if block.Type != certBlock {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", file, err)
+		}
+		out = append(out, cert)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no certificate in %s", file)
+	}
+	return out, nil
+}
+
 func readKey(file string) (*ecdsa.PrivateKey, error) {
 	der, err := readBlock(file, keyBlock)
 	if err != nil {

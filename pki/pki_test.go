@@ -83,21 +83,23 @@ func handshake(t *testing.T, server, client *tls.Config) (tls.ConnectionState, e
 
 func clientOf(t *testing.T, f Files, server string) *tls.Config {
 	t.Helper()
-	cfg, err := f.Client(zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := open(t, f).Client()
 	cfg.ServerName = server
 	return cfg
 }
 
 func serverOf(t *testing.T, f Files) *tls.Config {
 	t.Helper()
-	cfg, err := f.Server(zap.NewNop())
+	return open(t, f).Server()
+}
+
+func open(t *testing.T, f Files) *Keys {
+	t.Helper()
+	k, err := f.Open(zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cfg
+	return k
 }
 
 func TestHandshake(t *testing.T) {
@@ -118,7 +120,7 @@ func TestHandshake(t *testing.T) {
 		{"a host of another cloud trusts no controller of ours", theirs.files(t, Request{Names: []string{"hv1"}}), "controller", "unknown authority"},
 		{
 			"a host with another cloud's certificate is refused",
-			Files{theirs.path("hv1.crt"), theirs.path("hv1.key"), ours.path("ca.crt")},
+			Files{Cert: theirs.path("hv1.crt"), Key: theirs.path("hv1.key"), CA: ours.path("ca.crt")},
 			"controller", "unknown authority",
 		},
 		{"a controller under another name is not trusted", agent, "controller2", "not controller2"},
@@ -146,7 +148,7 @@ func TestAClientWithoutCertificateIsRefused(t *testing.T) {
 	r := newRoom(t)
 	server := serverOf(t, r.files(t, Request{Names: []string{"controller"}}))
 	client := clientOf(t, r.files(t, Request{Names: []string{"hv1"}}), "controller")
-	client.GetClientCertificate = nil
+	client.Certificates = nil
 	if _, err := handshake(t, server, client); err == nil {
 		t.Error("handshake succeeded")
 	}
@@ -157,16 +159,20 @@ func TestARenewedCertificateIsUsedWithoutRestart(t *testing.T) {
 	files := r.files(t, Request{Names: []string{"controller"}})
 	server := serverOf(t, files)
 	agent := r.files(t, Request{Names: []string{"hv1"}})
-	client := clientOf(t, agent, "controller")
-	before, err := handshake(t, server, client)
+	keys := open(t, agent)
+	dial := func(name string) *tls.Config {
+		cfg := keys.Client()
+		cfg.ServerName = name
+		return cfg
+	}
+	before, err := handshake(t, server, dial("controller"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	r.files(t, Request{Names: []string{"controller", "new.example.org"}})
 	r.files(t, Request{Names: []string{"hv1"}})
-	client.ServerName = "new.example.org"
-	after, err := handshake(t, server, client)
+	after, err := handshake(t, server, dial("new.example.org"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,10 +204,11 @@ func TestBrokenFilesLeaveTheOldCertificateInUse(t *testing.T) {
 	r := newRoom(t)
 	files := r.files(t, Request{Names: []string{"controller"}})
 	core, logged := observer.New(zap.ErrorLevel)
-	server, err := files.Server(zap.New(core))
+	keys, err := files.Open(zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := keys.Server()
 	client := clientOf(t, r.files(t, Request{Names: []string{"hv1"}}), "controller")
 	if err := os.WriteFile(files.Key, []byte("half a k"), 0o600); err != nil {
 		t.Fatal(err)
@@ -229,17 +236,15 @@ func TestFilesThatCannotBeUsedAreNamed(t *testing.T) {
 		files Files
 		want  string
 	}{
-		{"a missing certificate", Files{r.path("none.crt"), good.Key, good.CA}, "none.crt"},
-		{"a key of another certificate", Files{good.Cert, foreign.Key, good.CA}, foreign.Key},
-		{"a missing authority", Files{good.Cert, good.Key, r.path("none")}, "none"},
-		{"an empty authority", Files{good.Cert, good.Key, empty}, empty},
+		{"a missing certificate", Files{Cert: r.path("none.crt"), Key: good.Key, CA: good.CA}, "none.crt"},
+		{"a key of another certificate", Files{Cert: good.Cert, Key: foreign.Key, CA: good.CA}, foreign.Key},
+		{"a missing authority", Files{Cert: good.Cert, Key: good.Key, CA: r.path("none")}, "none"},
+		{"an empty authority", Files{Cert: good.Cert, Key: good.Key, CA: empty}, empty},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, load := range []func(*zap.Logger) (*tls.Config, error){tt.files.Server, tt.files.Client} {
-				if _, err := load(zap.NewNop()); err == nil || !strings.Contains(err.Error(), tt.want) {
-					t.Errorf("error %v, want one that names %s", err, tt.want)
-				}
+			if _, err := tt.files.Open(zap.NewNop()); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one that names %s", err, tt.want)
 			}
 		})
 	}

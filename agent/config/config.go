@@ -69,6 +69,9 @@ type TLS struct {
 	Key string `yaml:"key"`
 	// CA is the file of the authority that the controllers' are from.
 	CA string `yaml:"ca"`
+	// CRL is the file of that authority's list of revoked certificates; empty: none
+	// is.
+	CRL string `yaml:"crl"`
 }
 
 // Enabled reports whether any file is named.
@@ -303,6 +306,9 @@ func (m Metadata) check(e *config.Errors) {
 
 func (c *Config) checkController(e *config.Errors) {
 	tls := c.Controller.TLS
+	if tls.CRL != "" && !tls.Enabled() {
+		e.Add("controller.tls.crl", "has no use without cert, key and ca")
+	}
 	if tls.Enabled() && (tls.Cert == "" || tls.Key == "" || tls.CA == "") {
 		e.Add("controller.tls", "cert, key and ca are needed together")
 	}

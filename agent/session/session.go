@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
 )
 
@@ -27,9 +27,9 @@ type Config struct {
 	// Addresses are the controllers' agent addresses, "host:port". One of them
 	// is used at a time.
 	Addresses []string
-	// TLS is the agent's side of mutual TLS; nil means plaintext, which is
+	// Keys are the agent's side of mutual TLS; nil means plaintext, which is
 	// allowed to loopback addresses only.
-	TLS *tls.Config
+	Keys *pki.Keys
 	// Hello is how the agent introduces itself: host, instance, version, roles,
 	// bridge mappings, tunnel ends.
 	Hello model.Agent
@@ -171,7 +171,7 @@ func (c *Config) check() error {
 			return fmt.Errorf("connect to the controller at %q: %w", a, err)
 		}
 		ip := net.ParseIP(host)
-		if c.TLS == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if c.Keys == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return fmt.Errorf("connect to the controller at %q: only a loopback address may be used without TLS", a)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
@@ -96,8 +95,8 @@ func because(ctx context.Context, err error) error {
 
 func (s *Session) dialOptions() []grpc.DialOption {
 	creds := insecure.NewCredentials()
-	if s.cfg.TLS != nil {
-		creds = credentials.NewTLS(s.cfg.TLS)
+	if s.cfg.Keys != nil {
+		creds = s.cfg.Keys.Credentials()
 	}
 	return []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),

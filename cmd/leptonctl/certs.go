@@ -46,14 +46,21 @@ this makes and keeps in a directory.
 
 An agent may speak only as the host that its certificate names, exactly as
 "host" in its configuration. A controller's certificate needs every name and
-address that agents and clients reach it by. A host needs the three files in
+address that agents and clients reach it by. A host needs the files in
 its directory (DIR/HOST) and nothing else; the authority's key, ca-key.pem,
-stays where it is. Programs take a renewed certificate without a restart.`,
+stays where it is. Programs take a renewed certificate without a restart.
+
+A key that was stolen is shut out by the authority's list of revoked
+certificates, crl.pem, which controllers read again when it changes (rpc.tls.crl
+in their configuration):
+
+  leptonctl certs revoke hv1
+  leptonctl certs renew hv1`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&c.dir, "dir", defaultCerts, "directory of the authority and of what it issued")
-	cmd.AddCommand(c.init(), c.issue(), c.renew(), c.show(s))
+	cmd.AddCommand(c.init(), c.issue(), c.renew(), c.revoke(), c.show(s))
 	return cmd
 }
 
@@ -96,7 +103,7 @@ func (c *certs) issue() *cobra.Command {
 			if err != nil {
 				return c.explain(err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "issued %s: copy its three files to the host's /etc/lepton/tls\n", dir)
+			fmt.Fprintf(cmd.OutOrStdout(), "issued %s: copy its files to the host's /etc/lepton/tls\n", dir)
 			return nil
 		},
 	}
@@ -156,6 +163,30 @@ func (c *certs) renew() *cobra.Command {
 	cmd.Flags().BoolVar(&c.all, "all", false, "renew those of all hosts")
 	c.addDays(cmd)
 	return cmd
+}
+
+func (c *certs) revoke() *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke HOST...", Short: "Have nobody believe any certificate that hosts were issued so far",
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, hosts []string) error {
+			d, err := pki.OpenDirectory(c.dir)
+			if err != nil {
+				return c.explain(err)
+			}
+			var failed []error
+			for _, host := range hosts {
+				n, err := d.Revoke(host)
+				if err != nil {
+					failed = append(failed, c.explain(err))
+					continue
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "revoked %d certificates of %s\n", n, host)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "copy %s/crl.pem to every controller, where rpc.tls.crl names it; a host gets a new certificate with: leptonctl certs renew --dir %s HOST\n", c.dir, c.dir)
+			return errors.Join(failed...)
+		},
+	}
 }
 
 func (c *certs) show(s *settings) *cobra.Command {

@@ -70,6 +70,12 @@ func TestCertsMakeAndKeepAnAuthority(t *testing.T) {
 		{"renew --all", 0},
 		{"show --expiring 30", 0},
 		{"show -o yaml", 0},
+		{"revoke", exitUsage},
+		{"revoke hv9", exitNotFound},
+		{"revoke hv1", 0},
+		{"show", exitFailed},
+		{"renew hv1", 0},
+		{"show", 0},
 	} {
 		if got := run(t.Context(), append(strings.Fields("certs "+step.args), "--dir", dir)); got != step.want {
 			t.Fatalf("certs %s: exit code %d, want %d", step.args, got, step.want)

@@ -50,8 +50,17 @@ type API struct {
 type RPC struct {
 	// Listen is the address and port. Other addresses than loopback need mutual
 	// TLS.
-	Listen string `yaml:"listen"`
-	TLS    TLS    `yaml:"tls"`
+	Listen string    `yaml:"listen"`
+	TLS    MutualTLS `yaml:"tls"`
+}
+
+// MutualTLS names the PEM files of the controller's end.
+type MutualTLS struct {
+	TLS `yaml:",inline"`
+	// CRL is the file of the authority's list of revoked certificates (leptonctl
+	// certs revoke); agents that show one are shut out within seconds. Empty: none
+	// is revoked.
+	CRL string `yaml:"crl"`
 }
 
 // Metrics is where Prometheus metrics and health are served; empty: nowhere.
@@ -183,6 +192,9 @@ func (c *Config) checkRPC(e *config.Errors) {
 	t := c.RPC.TLS
 	if t.Enabled() && (t.Cert == "" || t.Key == "" || t.CA == "") {
 		e.Add("rpc.tls", "cert, key and ca are needed together")
+	}
+	if t.CRL != "" && !t.Enabled() {
+		e.Add("rpc.tls.crl", "has no use without cert, key and ca")
 	}
 	if ok && !config.Loopback(host) && !t.Enabled() {
 		e.Add("rpc.listen", "%q is not on loopback: agents elsewhere are served with mutual TLS only, and rpc.tls is missing", c.RPC.Listen)

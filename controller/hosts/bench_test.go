@@ -126,13 +126,13 @@ func BenchmarkThousandAgents(b *testing.B) {
 		b.Fatal(err)
 	}
 	files, ca, dir := benchTLS(b)
-	serverTLS, err := files.Server(zap.NewNop())
+	serverKeys, err := files.Open(zap.NewNop())
 	if err != nil {
 		b.Fatal(err)
 	}
 	var agents []*session.Session
 	for h := range benchHosts {
-		clientTLS, err := issue(b, ca, dir, fmt.Sprint("host-", h)).Client(zap.NewNop())
+		clientKeys, err := issue(b, ca, dir, fmt.Sprint("host-", h)).Open(zap.NewNop())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -142,14 +142,14 @@ func BenchmarkThousandAgents(b *testing.B) {
 		known.ID = hosts.AgentID(me.Host)
 		c.put(&known)
 		agents = append(agents, session.New(session.Config{
-			Addresses: []string{lis.Addr().String()}, TLS: clientTLS, Hello: me,
+			Addresses: []string{lis.Addr().String()}, Keys: clientKeys, Hello: me,
 		}))
 	}
 	f := &fleet{c: c, seen: make(chan struct{}, benchHosts), snapped: make(chan struct{}, benchHosts)}
 	before := memory()
 
 	ctx, cancel := context.WithCancel(context.Background())
-	server := hosts.New(hosts.Config{DB: c.db, TLS: serverTLS})
+	server := hosts.New(hosts.Config{DB: c.db, Keys: serverKeys})
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := server.Serve(ctx, lis); err != nil {

@@ -33,11 +33,9 @@ func (s *Server) Metadata(ctx context.Context, m *pb.MetadataRequest) (*pb.Metad
 	if err := rpc.CheckHost(m.GetHost()); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "host: %v", err)
 	}
-	if s.cfg.TLS != nil {
-		if err := checkIdentity(ctx, m.GetHost()); err != nil {
-			s.log.Warn("request of a guest refused", zap.String("host", m.GetHost()), zap.String("remote", remoteOf(ctx)), zap.Error(err))
-			return nil, err
-		}
+	if err := s.checkIdentity(ctx, m.GetHost()); err != nil {
+		s.log.Warn("request of a guest refused", zap.String("host", m.GetHost()), zap.String("remote", remoteOf(ctx)), zap.Error(err))
+		return nil, err
 	}
 	select {
 	case s.guests <- struct{}{}:

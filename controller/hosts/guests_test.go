@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/lepton-sdn/lepton/agent/session"
@@ -27,16 +26,16 @@ func (guests) Answer(_ context.Context, host, port string, rq metadata.Request) 
 
 func TestAHostPassesOnRequestsOfItsOwnGuestsOnly(t *testing.T) {
 	ca := authority(t)
-	serverTLS, err := certificates(t, ca, "controller").Server(zap.NewNop())
+	serverKeys, err := certificates(t, ca, "controller").Open(zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctl := newCloud(t).serve(hosts.Config{TLS: serverTLS, Guests: guests{}})
-	clientTLS, err := certificates(t, ca, "hv1").Client(zap.NewNop())
+	ctl := newCloud(t).serve(hosts.Config{Keys: serverKeys, Guests: guests{}})
+	clientKeys, err := certificates(t, ca, "hv1").Open(zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := grpc.NewClient("passthrough:///controller", grpc.WithTransportCredentials(credentials.NewTLS(clientTLS)),
+	conn, err := grpc.NewClient("passthrough:///controller", grpc.WithTransportCredentials(clientKeys.Credentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return ctl.lis.DialContext(ctx) }))
 	if err != nil {
 		t.Fatal(err)

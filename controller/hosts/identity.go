@@ -2,8 +2,10 @@ package hosts
 
 import (
 	"context"
+	"crypto/x509"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -12,22 +14,67 @@ import (
 	"github.com/lepton-sdn/lepton/rpc/pb"
 )
 
+// expelEvery is how often the certificates of open streams are held against the
+// list of revoked ones.
+const expelEvery = 2 * time.Second
+
 // checkIdentity refuses an agent that claims a host which its verified
-// certificate does not carry as a DNS name. Names are compared exactly, and
-// wildcards name nobody.
-func checkIdentity(ctx context.Context, host string) error {
-	p, _ := peer.FromContext(ctx)
-	var names []string
-	if p != nil {
-		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.VerifiedChains) > 0 {
-			names = info.State.VerifiedChains[0][0].DNSNames
-		}
-	}
-	if slices.Contains(names, host) {
+// certificate does not carry as a DNS name, and one whose certificate was
+// revoked since the connection began. Names are compared exactly, and wildcards
+// name nobody.
+func (s *Server) checkIdentity(ctx context.Context, host string) error {
+	if s.cfg.Keys == nil {
 		return nil
 	}
-	return rpc.Refuse(pb.Refusal_REASON_IDENTITY, host,
-		"agent claims host %s, its certificate is for %s", host, orNone(names))
+	chain := chainOf(ctx)
+	var names []string
+	if len(chain) > 0 {
+		names = chain[0].DNSNames
+	}
+	if !slices.Contains(names, host) {
+		return rpc.Refuse(pb.Refusal_REASON_IDENTITY, host,
+			"agent claims host %s, its certificate is for %s", host, orNone(names))
+	}
+	if err := s.cfg.Keys.Check(chain); err != nil {
+		return rpc.Refuse(pb.Refusal_REASON_IDENTITY, host, "%s", err)
+	}
+	return nil
+}
+
+// chainOf gives the verified certificates of the other end, its own first.
+func chainOf(ctx context.Context) []*x509.Certificate {
+	p, _ := peer.FromContext(ctx)
+	if p == nil {
+		return nil
+	}
+	if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.VerifiedChains) > 0 {
+		return info.State.VerifiedChains[0]
+	}
+	return nil
+}
+
+// expel ends the streams whose certificates have been revoked, until ctx is
+// done: whoever holds one may have been connected before.
+func (s *Server) expel(ctx context.Context) {
+	if s.cfg.Keys == nil {
+		return
+	}
+	tick := time.NewTicker(expelEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		_ = s.hub.do(ctx, func() {
+			for host, st := range s.hub.hosts {
+				if err := s.cfg.Keys.Check(chainOf(st.ctx)); err != nil {
+					st.cancel(rpc.Refuse(pb.Refusal_REASON_IDENTITY, host, "%s", err))
+				}
+			}
+		})
+	}
 }
 
 func orNone(names []string) string {

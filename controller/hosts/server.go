@@ -2,7 +2,6 @@ package hosts
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,12 +10,12 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/lepton-sdn/lepton/controller/hosts/interest"
 	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/rpc/pb"
 )
@@ -52,10 +51,10 @@ const (
 // package's defaults.
 type Config struct {
 	DB *records.DB
-	// TLS is the controller's side of mutual TLS; nil means plaintext, which is
-	// allowed on loopback addresses only. With it an agent must name a host that
+	// Keys are the controller's side of mutual TLS; nil means plaintext, which is
+	// allowed on loopback addresses only. With them an agent must name a host that
 	// its certificate carries as a DNS name.
-	TLS      *tls.Config
+	Keys     *pki.Keys
 	Settings rpc.Settings
 	// Guests answers what guests ask about themselves; nil: nobody does.
 	Guests Guests
@@ -116,7 +115,7 @@ func orDefault[T int | time.Duration](v *T, d T) {
 // streams. What agents had reported but was not stored by then, they report
 // again to the next controller. It may be called once.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
-	if a, ok := lis.Addr().(*net.TCPAddr); ok && s.cfg.TLS == nil && !a.IP.IsLoopback() {
+	if a, ok := lis.Addr().(*net.TCPAddr); ok && s.cfg.Keys == nil && !a.IP.IsLoopback() {
 		return fmt.Errorf("serve agents on %s: only a loopback address may be served without TLS", a)
 	}
 	// What streams rely on outlives them.
@@ -126,6 +125,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	owners.Go(func() error { s.hub.run(base); return nil })
 	owners.Go(func() error { s.recorder.run(base); return nil })
 	owners.Go(func() error { s.beats.run(base); return nil })
+	owners.Go(func() error { s.expel(base); return nil })
 	s.cfg.DB.OnApply(s.hub.apply)
 
 	g := grpc.NewServer(s.options()...)
@@ -156,8 +156,8 @@ func (s *Server) stop(g *grpc.Server) {
 
 func (s *Server) options() []grpc.ServerOption {
 	creds := insecure.NewCredentials()
-	if s.cfg.TLS != nil {
-		creds = credentials.NewTLS(s.cfg.TLS)
+	if s.cfg.Keys != nil {
+		creds = s.cfg.Keys.Credentials()
 	}
 	return []grpc.ServerOption{
 		grpc.Creds(creds),

@@ -159,12 +159,10 @@ func (s *Server) checkHello(ctx context.Context, h *pb.Hello) (*model.Agent, err
 	if err != nil {
 		return nil, rpc.Refuse(pb.Refusal_REASON_MALFORMED, h.GetHost(), "introduction: %s", err)
 	}
-	if s.cfg.TLS != nil {
-		if err := checkIdentity(ctx, agent.Host); err != nil {
-			s.log.Warn("agent refused", zap.String("host", agent.Host),
-				zap.String("remote", remoteOf(ctx)), zap.Error(err))
-			return nil, err
-		}
+	if err := s.checkIdentity(ctx, agent.Host); err != nil {
+		s.log.Warn("agent refused", zap.String("host", agent.Host),
+			zap.String("remote", remoteOf(ctx)), zap.Error(err))
+		return nil, err
 	}
 	return agent, nil
 }

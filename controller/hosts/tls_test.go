@@ -2,7 +2,6 @@ package hosts_test
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"path/filepath"
 	"strings"
@@ -46,7 +45,7 @@ func authority(t *testing.T) *pki.CA {
 
 func TestTheCertificateIsTheHost(t *testing.T) {
 	ours, theirs := authority(t), authority(t)
-	serverTLS, err := certificates(t, ours, "controller").Server(zap.NewNop())
+	serverKeys, err := certificates(t, ours, "controller").Open(zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,14 +67,14 @@ func TestTheCertificateIsTheHost(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCloud(t)
-			ctl := c.serve(hosts.Config{TLS: serverTLS})
-			clientTLS, err := tt.files.Client(zap.NewNop())
+			ctl := c.serve(hosts.Config{Keys: serverKeys})
+			clientKeys, err := tt.files.Open(zap.NewNop())
 			if err != nil {
 				t.Fatal(err)
 			}
 			core, logged := observer.New(zap.WarnLevel)
 			h := c.join(session.Config{
-				Addresses: []string{"controller:9797"}, TLS: clientTLS, Hello: hello("hv1"), Dial: ctl.dial, Log: zap.New(core),
+				Addresses: []string{"controller:9797"}, Keys: clientKeys, Hello: hello("hv1"), Dial: ctl.dial, Log: zap.New(core),
 			})
 			if tt.want == "" {
 				c.eventually("the connection", h.Connected)
@@ -106,11 +105,11 @@ func said(logged *observer.ObservedLogs) string {
 
 func TestAnAgentInPlaintextIsNotServedOverTLS(t *testing.T) {
 	c := newCloud(t)
-	serverTLS, err := certificates(t, authority(t), "controller").Server(zap.NewNop())
+	serverKeys, err := certificates(t, authority(t), "controller").Open(zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctl := c.serve(hosts.Config{TLS: serverTLS})
+	ctl := c.serve(hosts.Config{Keys: serverKeys})
 	core, logged := observer.New(zap.WarnLevel)
 	h := c.join(session.Config{Hello: hello("hv1"), Dial: ctl.dial, Log: zap.New(core)})
 	c.eventually("the failure", func() bool { return logged.Len() > 0 })
@@ -129,10 +128,57 @@ func TestPlaintextIsForLoopbackOnly(t *testing.T) {
 	if err := hosts.New(hosts.Config{DB: c.db}).Serve(t.Context(), lis); err == nil || !strings.Contains(err.Error(), "TLS") {
 		t.Errorf("served every address in plaintext: %v", err)
 	}
-	for address, tlsConfig := range map[string]*tls.Config{"192.0.2.1:9797": nil, "controller:9797": nil, "no port": {}} {
-		s := session.New(session.Config{Addresses: []string{address}, TLS: tlsConfig, Hello: hello("hv1")})
+	for address, keys := range map[string]*pki.Keys{"192.0.2.1:9797": nil, "controller:9797": nil, "no port": {}} {
+		s := session.New(session.Config{Addresses: []string{address}, Keys: keys, Hello: hello("hv1")})
 		if err := s.Run(context.Background()); err == nil || !strings.Contains(err.Error(), address) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
+}
+
+func TestAStreamWhoseCertificateIsRevokedEnds(t *testing.T) {
+	path := t.TempDir()
+	d, err := pki.Create(path, "cloud")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := func(name string) pki.Files {
+		dir, err := d.Issue(pki.Request{Names: []string{name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pki.Files{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), CA: filepath.Join(dir, "ca.pem")}
+	}
+	open := func(f pki.Files) *pki.Keys {
+		k, err := f.Open(zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	server := files("controller")
+	server.CRL = filepath.Join(path, "crl.pem")
+	c := newCloud(t)
+	ctl := c.serve(hosts.Config{Keys: open(server)})
+	core, logged := observer.New(zap.WarnLevel)
+	join := func(name string) *host {
+		return c.join(session.Config{
+			Addresses: []string{"controller:9797"}, Keys: open(files(name)), Hello: hello(name), Dial: ctl.dial, Log: zap.New(core),
+		})
+	}
+	stolen, other := join("hv1"), join("hv2")
+	c.eventually("both connections", func() bool { return stolen.Connected() && other.Connected() })
+	if _, err := d.Revoke("hv1"); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually("the reason in the log", func() bool { return strings.Contains(said(logged), "was revoked") })
+	c.eventually("the end", func() bool { return !stolen.Connected() })
+	if !other.Connected() {
+		t.Error("another host's stream has ended too")
+	}
+	c.eventually("a refused handshake", func() bool { return strings.Contains(said(logged), "bad certificate") })
+	c.eventually("only one agent there", func() bool {
+		list, err := ctl.server.Agents(t.Context())
+		return err == nil && len(list) == 1 && list[0].Host == "hv2"
+	})
 }

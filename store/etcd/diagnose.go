@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/lepton-sdn/lepton/pki"
 )
 
 // diagnoseTimeout bounds one try to connect.
@@ -15,16 +17,16 @@ const diagnoseTimeout = time.Second
 
 // diagnose finds why no endpoint answers: etcd's client only says that its time
 // was up. It returns nil when it can connect to all of them.
-func diagnose(endpoints []string, config *tls.Config) error {
+func diagnose(endpoints []string, keys *pki.Keys) error {
 	for _, endpoint := range endpoints {
-		if err := dial(endpoint, config); err != nil {
+		if err := dial(endpoint, keys); err != nil {
 			return fmt.Errorf("%s: %w", endpoint, err)
 		}
 	}
 	return nil
 }
 
-func dial(endpoint string, config *tls.Config) error {
+func dial(endpoint string, keys *pki.Keys) error {
 	network, address := "tcp", endpoint
 	if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
 		address = u.Host
@@ -32,7 +34,7 @@ func dial(endpoint string, config *tls.Config) error {
 		network, address = "unix", u.Path+u.Opaque
 	}
 	conn, err := net.DialTimeout(network, address, diagnoseTimeout)
-	if err != nil || config == nil {
+	if err != nil || keys == nil {
 		if err == nil {
 			conn.Close()
 		}
@@ -42,10 +44,8 @@ func dial(endpoint string, config *tls.Config) error {
 	if err := conn.SetDeadline(time.Now().Add(diagnoseTimeout)); err != nil {
 		return err
 	}
-	config = config.Clone()
-	if config.ServerName == "" {
-		config.ServerName, _, _ = net.SplitHostPort(address)
-	}
+	config := keys.Client()
+	config.ServerName, _, _ = net.SplitHostPort(address)
 	client := tls.Client(conn, config)
 	if err := client.Handshake(); err != nil {
 		return err

@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -11,9 +10,11 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/lepton-sdn/lepton/pki"
 )
 
 // Bounds of the connection to an external cluster.
@@ -32,15 +33,12 @@ const (
 type External struct {
 	// Endpoints are URLs, http, https or unix, or host:port.
 	Endpoints []string
-	TLS       *TLS
+	// Keys are for https: what is shown to the cluster and believed of it.
+	Keys *pki.Keys
 	// Root is the prefix of all keys; "" is DefaultRoot.
 	Root string
 	Log  *zap.Logger
 }
-
-// TLS names PEM files. Cert and Key are read again at every handshake, so that
-// they can be replaced while the program runs.
-type TLS struct{ Cert, Key, CA string }
 
 // OpenExternal connects to a cluster. It fails, naming the endpoints, when none
 // of them answers within 5 s.
@@ -49,13 +47,14 @@ func OpenExternal(ctx context.Context, cfg External) (*Store, error) {
 		return nil, errors.New("open store: no endpoints")
 	}
 	name := "etcd at " + strings.Join(cfg.Endpoints, ", ")
-	tlsConfig, err := cfg.TLS.config()
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, err)
+	// With keys every connection is made with them as they are then.
+	var options []grpc.DialOption
+	if cfg.Keys != nil {
+		options = append(options, grpc.WithTransportCredentials(cfg.Keys.Credentials()))
 	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints:            cfg.Endpoints,
-		TLS:                  tlsConfig,
+		DialOptions:          options,
 		DialTimeout:          dialTimeout,
 		DialKeepAliveTime:    keepAliveTime,
 		DialKeepAliveTimeout: keepAliveTimeout,
@@ -76,7 +75,7 @@ func OpenExternal(ctx context.Context, cfg External) (*Store, error) {
 	})
 	if _, err := s.Head(ctx); err != nil {
 		s.Close()
-		if cause := diagnose(cfg.Endpoints, tlsConfig); cause != nil {
+		if cause := diagnose(cfg.Endpoints, cfg.Keys); cause != nil {
 			err = fmt.Errorf("%w (%w)", err, cause)
 		}
 		return nil, fmt.Errorf("open store: %w", err)
@@ -95,16 +94,4 @@ func (s *Store) refuses(ctx context.Context, conditions int) bool {
 	cond := clientv3.Compare(clientv3.CreateRevision(s.root+headKey), "=", -1) // never
 	_, err := s.client.Txn(ctx).If(slices.Repeat([]clientv3.Cmp{cond}, conditions)...).Commit()
 	return errors.Is(err, rpctypes.ErrTooManyOps)
-}
-
-func (t *TLS) config() (*tls.Config, error) {
-	if t == nil {
-		return nil, nil
-	}
-	info := transport.TLSInfo{CertFile: t.Cert, KeyFile: t.Key, TrustedCAFile: t.CA}
-	c, err := info.ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("load tls files: %w", err)
-	}
-	return c, nil
 }

@@ -3,16 +3,10 @@ package etcd
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +19,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/store"
 	"github.com/lepton-sdn/lepton/store/storetest"
 )
@@ -40,7 +35,7 @@ type debian struct {
 }
 
 // startDebian runs the server on loopback until the test ends.
-func startDebian(t *testing.T, tls *TLS) *debian {
+func startDebian(t *testing.T, tls *pki.Files) *debian {
 	t.Helper()
 	binary, err := exec.LookPath("etcd")
 	if err != nil {
@@ -102,9 +97,16 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func openExternal(t *testing.T, endpoint string, tls *TLS) *Store {
+func openExternal(t *testing.T, endpoint string, tls *pki.Files) *Store {
 	t.Helper()
-	s, err := OpenExternal(t.Context(), External{Endpoints: []string{endpoint}, TLS: tls, Log: zap.NewNop()})
+	cfg := External{Endpoints: []string{endpoint}, Log: zap.NewNop()}
+	var err error
+	if tls != nil {
+		if cfg.Keys, err = tls.Open(zap.NewNop()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := OpenExternal(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,24 +215,27 @@ func TestAStoreThatIsLostAndFoundGoesOn(t *testing.T) {
 }
 
 func TestAnExternalStoreSpeaksMutualTLS(t *testing.T) {
-	pki := newPKI(t)
-	d := startDebian(t, pki.issue("server"))
-	s := openExternal(t, d.endpoint, pki.issue("client"))
+	ca := newAuthority(t)
+	d := startDebian(t, ca.issue("server"))
+	s := openExternal(t, d.endpoint, ca.issue("client"))
 	if _, err := s.Txn(t.Context(), store.Txn{Ops: []store.Op{store.Put("k", nil)}}); err != nil {
 		t.Fatal(err)
 	}
-	other := newPKI(t).issue("client")
+	other := newAuthority(t).issue("client")
 	for name, c := range map[string]struct {
-		tls  *TLS
+		tls  *pki.Files
 		says string
 	}{
 		"a server of another authority": {other, "certificate signed by unknown authority"},
-		"a client of another authority": {&TLS{Cert: other.Cert, Key: other.Key, CA: pki.path("ca.pem")}, "bad certificate"},
-		"no certificate":                {&TLS{CA: pki.path("ca.pem")}, "certificate"},
-		"files that do not exist":       {&TLS{Cert: "/none", Key: "/none", CA: "/none"}, "/none"},
+		"a client of another authority": {&pki.Files{Cert: other.Cert, Key: other.Key, CA: ca.path("ca.pem")}, "bad certificate"},
+		"no certificate":                {&pki.Files{CA: ca.path("ca.pem")}, "certificate"},
 	} {
+		keys, err := c.tls.Open(zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		if _, err := OpenExternal(ctx, External{Endpoints: []string{d.endpoint}, TLS: c.tls, Log: zap.NewNop()}); err == nil {
+		if _, err := OpenExternal(ctx, External{Endpoints: []string{d.endpoint}, Keys: keys, Log: zap.NewNop()}); err == nil {
 			t.Errorf("%s: opened", name)
 		} else if !strings.Contains(err.Error(), d.endpoint) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
@@ -239,65 +244,100 @@ func TestAnExternalStoreSpeaksMutualTLS(t *testing.T) {
 	}
 }
 
-// pki is a certificate authority in a directory.
-type pki struct {
-	t    *testing.T
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+// authority is a certificate authority in a directory.
+type authority struct {
+	t   *testing.T
+	dir string
+	ca  *pki.CA
 }
 
-func newPKI(t *testing.T) *pki {
+func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	p := &pki{t: t, dir: t.TempDir()}
-	p.cert = &x509.Certificate{
-		Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	ca, err := pki.NewCA("test authority")
+	if err != nil {
+		t.Fatal(err)
 	}
-	p.key = p.sign("ca", p.cert, p.cert, nil)
-	return p
+	a := &authority{t: t, dir: t.TempDir(), ca: ca}
+	if err := ca.Save(a.path("ca.pem"), a.path("ca.key")); err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
-func (p *pki) path(name string) string { return filepath.Join(p.dir, name) }
+func (a *authority) path(name string) string { return filepath.Join(a.dir, name) }
 
-func (p *pki) issue(name string) *TLS {
-	p.t.Helper()
-	p.sign(name, &x509.Certificate{
-		Subject:     pkix.Name{CommonName: name},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, p.cert, p.key)
-	return &TLS{Cert: p.path(name + ".pem"), Key: p.path(name + ".key"), CA: p.path("ca.pem")}
+func (a *authority) issue(name string) *pki.Files {
+	a.t.Helper()
+	f := &pki.Files{Cert: a.path(name + ".pem"), Key: a.path(name + ".key"), CA: a.path("ca.pem")}
+	a.issueTo(name, f)
+	return f
 }
 
-// sign writes a certificate and its key; a nil parent key means self-signed.
-func (p *pki) sign(name string, cert, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) *ecdsa.PrivateKey {
-	p.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// issueTo puts a new certificate of the name in the place of what the files hold.
+func (a *authority) issueTo(name string, f *pki.Files) {
+	a.t.Helper()
+	pair, err := a.ca.Issue(pki.Request{Names: []string{name}, Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
+	if err == nil {
+		err = pair.Save(f.Cert, f.Key)
+	}
 	if err != nil {
-		p.t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	if parentKey == nil {
-		parentKey = key
-	}
-	cert.SerialNumber = big.NewInt(time.Now().UnixNano())
-	cert.NotBefore, cert.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, cert, parent, &key.PublicKey, parentKey)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{
-		name + ".pem": {Type: "CERTIFICATE", Bytes: der},
-		name + ".key": {Type: "EC PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(p.path(file), pem.EncodeToMemory(block), 0o600); err != nil {
-			p.t.Fatal(err)
+}
+
+// Neither the store nor what it does for others notices that a cluster moves
+// from one authority to the next.
+func TestAnExternalStoreGoesOverToAnotherAuthorityWithoutRestart(t *testing.T) {
+	before, after := newAuthority(t), newAuthority(t)
+	server, client := before.issue("server"), before.issue("client")
+	client.CA, server.CA = before.path("believed-by-client"), before.path("believed-by-server")
+	believe := func(f *pki.Files, list ...*authority) {
+		t.Helper()
+		var b []byte
+		for _, a := range list {
+			b = append(b, a.ca.CertPEM()...)
+		}
+		if err := os.WriteFile(f.CA, b, 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return key
+	believe(client, before)
+	believe(server, before)
+	d := startDebian(t, server)
+	s := openExternal(t, d.endpoint, client)
+	n := 0
+	write := func(when string) {
+		t.Helper()
+		n++
+		deadline := time.Now().Add(20 * time.Second)
+		for {
+			_, err := s.Txn(t.Context(), store.Txn{Ops: []store.Op{store.Put(fmt.Sprint("k/", n), nil)}})
+			if err == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %v", when, err)
+			}
+		}
+	}
+	restart := func() {
+		t.Helper()
+		d.stop()
+		d.start()
+	}
+	write("at first")
+	believe(client, before, after)
+	believe(server, before, after)
+	restart()
+	write("both authorities are believed")
+	after.issueTo("server", server)
+	restart()
+	write("the cluster has a certificate of the new authority")
+	after.issueTo("client", client)
+	believe(server, after)
+	restart()
+	write("the cluster believes the new authority only")
+	believe(client, after)
+	restart()
+	write("and so does the client")
 }

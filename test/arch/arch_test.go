@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"model":     {},
 	"ovsdb":     {},
 	"pki":       {},
-	"store":     {},
+	"store":     {"pki"},
 	"telemetry": {},
 
 	"program": {"telemetry"},

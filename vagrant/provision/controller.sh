@@ -7,7 +7,7 @@ cat >/etc/lepton/controller.yaml <<END
 # Without authentication the API is for this machine alone.
 rpc:
   listen: 192.168.56.$number:9797
-  tls: { cert: /etc/lepton/tls/cert.pem, key: /etc/lepton/tls/key.pem, ca: /etc/lepton/tls/ca.pem }
+  tls: { cert: /etc/lepton/tls/cert.pem, key: /etc/lepton/tls/key.pem, ca: /etc/lepton/tls/ca.pem, crl: /etc/lepton/tls/crl.pem }
 network:
   vlan: { network_vlan_ranges: ["physnet1:100:200"] }
 END

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
@@ -32,12 +30,11 @@ type controllers struct {
 func newControllers(s *Settings, log *zap.Logger) (*controllers, error) {
 	creds := insecure.NewCredentials()
 	if s.CertFile != "" {
-		var conf *tls.Config
-		conf, err := s.files().Client(log)
+		keys, err := s.files().Open(log)
 		if err != nil {
 			return nil, err
 		}
-		creds = credentials.NewTLS(conf)
+		creds = keys.Credentials()
 	}
 	c := &controllers{host: s.Host}
 	for _, address := range s.Controllers {

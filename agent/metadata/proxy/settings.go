@@ -19,6 +19,7 @@ type Settings struct {
 	CertFile    string   `json:"cert_file,omitempty"`
 	KeyFile     string   `json:"key_file,omitempty"`
 	CAFile      string   `json:"ca_file,omitempty"`
+	CRLFile     string   `json:"crl_file,omitempty"`
 	// NovaURL is that of Nova's metadata API; "": the controllers answer.
 	NovaURL string `json:"nova_url,omitempty"`
 	// Secret signs requests to Nova (metadata_proxy_shared_secret).
@@ -34,7 +35,7 @@ type Settings struct {
 func SettingsFile(dir string) string { return filepath.Join(dir, "settings.json") }
 
 func (s *Settings) files() pki.Files {
-	return pki.Files{Cert: s.CertFile, Key: s.KeyFile, CA: s.CAFile}
+	return pki.Files{Cert: s.CertFile, Key: s.KeyFile, CA: s.CAFile, CRL: s.CRLFile}
 }
 
 func (s *Settings) check() error {
