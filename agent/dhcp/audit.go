@@ -65,7 +65,7 @@ func (j *job) attempt(ctx context.Context) error {
 		return fmt.Errorf("%w: the server is to be removed", errHeld)
 	}
 	if j.want != nil && (mode == audit.Hold || j.audit) {
-		if err := j.inspect(); err != nil {
+		if err := j.inspect(ctx); err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func (j *job) attempt(ctx context.Context) error {
 }
 
 // inspect lists what is not as it should be, and changes nothing.
-func (j *job) inspect() error {
+func (j *job) inspect(ctx context.Context) error {
 	for _, name := range j.names() {
 		owner, exists, err := netns.Owner(name)
 		if err != nil {
@@ -113,6 +113,9 @@ func (j *job) inspect() error {
 	changes, _ := links.Diff(state, j.want.Links) // a missing link has been noted
 	for _, c := range changes {
 		j.note("lacks: %s", c)
+	}
+	if err := j.inspectGuard(ctx); err != nil {
+		return err
 	}
 	files := j.want.files()
 	for _, name := range slices.Sorted(maps.Keys(files)) {

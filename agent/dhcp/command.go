@@ -72,10 +72,10 @@ func (s *Server) writeFiles(dir string) (written int, err error) {
 		}
 		errs = append(errs, err)
 	}
-	// The server's identity over IPv6 (RFC 8415, section 11.4) goes with its port,
-	// so that clients know it again on another host, and after it has lost its file.
+	// The server's identity over IPv6 goes with its network: a client that renews
+	// is heard by all servers, here and on the next host.
 	if _, err := os.Stat(filepath.Join(dir, leasesName)); errors.Is(err, fs.ErrNotExist) {
-		did, err := writeFile(filepath.Join(dir, leasesName), "duid 00:03:00:01:"+s.Port.MAC.String()+"\n")
+		did, err := writeFile(filepath.Join(dir, leasesName), "duid "+colons(s.DUID)+"\n")
 		if did {
 			written++
 		}

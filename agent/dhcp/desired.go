@@ -44,6 +44,8 @@ type Server struct {
 	Hosts, Names, Options string
 	// Leases are the addresses and whose they are.
 	Leases owners
+	// DUID identifies the server over IPv6.
+	DUID []byte
 	// Serves are the ports that get answers, without the network service's own.
 	Serves []string
 	// Problems are what of the records cannot be offered.
@@ -82,7 +84,7 @@ func Desired(in answers.Input, o Options) *Server {
 	p := in.Server
 	s := &Server{
 		NetworkID: n.ID, Port: Port{ID: p.ID, Name: linkName(p.ID), MAC: p.MAC, MTU: n.MTU},
-		Leases: owners{}, Problems: problems,
+		DUID: n.DUID(), Leases: owners{}, Problems: problems,
 	}
 	s.addLinks(in, n, o)
 	s.Sysctls = sysctls()

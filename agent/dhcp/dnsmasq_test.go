@@ -47,6 +47,9 @@ func serve(t *testing.T, s *Server) *served {
 	if _, err := links.Apply(d.ns, s.Links); err != nil {
 		t.Fatal(err)
 	}
+	if n, err := guard(t.Context(), d.ns); n != 2 || err != nil {
+		t.Fatalf("guard: %d, %v", n, err)
+	}
 	dir := t.TempDir()
 	for p := dir; p != "/tmp" && p != "/"; p = p[:strings.LastIndexByte(p, '/')] {
 		_ = os.Chmod(p, 0o755)

@@ -13,7 +13,9 @@ import (
 
 // args are dnsmasq's arguments, but for those that name files. Whoever is not in
 // the hosts file is not answered at all, and who is in it is believed when it
-// asks for its address again, whatever dnsmasq remembers.
+// asks for its address again, whatever dnsmasq remembers. Who asks is known by
+// its MAC, which guard.go has seen to, and not by an identifier that anybody can
+// call himself by.
 func args(n *answers.Network, link string, o Options) []string {
 	out := []string{"--no-hosts", "--keep-in-foreground", "--conf-file=/dev/null"}
 	if !o.LocalResolver {
@@ -24,7 +26,7 @@ func args(n *answers.Network, link string, o Options) []string {
 	}
 	out = append(out,
 		"--dhcp-match=set:ipxe,175", "--dhcp-userclass=set:ipxe6,iPXE", "--local-service", "--bind-dynamic",
-		"--dhcp-authoritative", "--dhcp-ignore=tag:!known", "--local=/"+serialDomain+"/",
+		"--dhcp-authoritative", "--dhcp-ignore=tag:!known", "--dhcp-ignore-clid", "--local=/"+serialDomain+"/",
 		"--quiet-dhcp", "--quiet-dhcp6", "--quiet-ra")
 	out = append(out, ownNames(n, o)...)
 	enable, advertise := false, false
@@ -234,15 +236,16 @@ func optionValue(o answers.Option, v6 bool) string {
 	case len(o.Data) == 1: // a byte alone would be taken for a decimal number
 		return fmt.Sprint(o.Data[0])
 	}
-	h := hex.EncodeToString(o.Data)
-	var b strings.Builder
-	for i := 0; i < len(h); i += 2 {
-		if i > 0 {
-			b.WriteByte(':')
-		}
-		b.WriteString(h[i : i+2])
+	return colons(o.Data)
+}
+
+// colons writes bytes as dnsmasq does: 00:1a:ff.
+func colons(data []byte) string {
+	words := make([]string, len(data))
+	for i, b := range data {
+		words[i] = hex.EncodeToString([]byte{b})
 	}
-	return b.String()
+	return strings.Join(words, ":")
 }
 
 // quoted writes printable ASCII in quotes.

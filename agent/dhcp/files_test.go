@@ -73,6 +73,7 @@ var arguments = map[string]struct{ theirs, ours []string }{
 	"it is supervised": {nil, []string{"--keep-in-foreground"}},
 	"who is not in the hosts file is not even denied":                                                      {nil, []string{"--dhcp-ignore=tag:!known"}},
 	"who is in it is believed, whatever the lease file says: theirs is filled in from the records instead": {nil, []string{"--dhcp-authoritative"}},
+	"who asks is known by its MAC, which was checked, and not by what it calls itself":                     {nil, []string{"--dhcp-ignore-clid"}},
 	"a guest cannot fill the host's log":                                                                   {nil, []string{"--quiet-dhcp", "--quiet-dhcp6", "--quiet-ra"}},
 	"the name that says what was read must not be asked of others":                                         {nil, []string{"--local=/invalid/"}},
 	"a name without an address of IPv6 is none that cannot be resolved":                                    {nil, []string{"--domain-needed", "--local=/openstacklocal/"}},

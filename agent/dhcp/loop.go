@@ -103,6 +103,7 @@ type network struct {
 	light   bool
 	busy    bool
 	audit   bool // it is looked at because of an audit
+	guarded bool // the rules of its namespace are in order
 	again   bool // something happened to it while it was worked on
 	known   bool // it has been brought to what was desired once
 	wait    time.Duration
@@ -286,7 +287,7 @@ func (l *Loop) acknowledge() {
 func (l *Loop) start(ctx context.Context, n *network) {
 	n.busy, n.again = true, false
 	l.busy++
-	j := job{cfg: &l.cfg, id: n.id, want: n.want, light: n.light && n.known, first: !n.known, audit: n.audit}
+	j := job{cfg: &l.cfg, id: n.id, want: n.want, light: n.light && n.known, first: !n.known, guarded: n.guarded, audit: n.audit}
 	l.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, jobTimeout)
 		defer cancel()
@@ -301,7 +302,7 @@ func (l *Loop) start(ctx context.Context, n *network) {
 func (l *Loop) onResult(res result) {
 	l.busy--
 	n := l.networks[res.id]
-	n.busy, n.audit = false, false
+	n.busy, n.audit, n.guarded = false, false, res.guarded
 	l.found(res)
 	now := time.Now()
 	if res.changes > 0 {

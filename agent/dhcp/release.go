@@ -33,19 +33,21 @@ type lease struct {
 	IAID   uint32 // of IPv6
 }
 
-// readLeases reads dnsmasq's lease file. It may be written at the same time:
-// lines that make no sense are skipped.
-func readLeases(path string) ([]lease, error) {
+// readLeases reads dnsmasq's lease file, and the identity of the server in it. It
+// may be written at the same time: lines that make no sense are skipped.
+func readLeases(path string) (out []lease, server []byte, err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []lease
 	for line := range strings.Lines(string(b)) {
 		f := strings.Fields(line)
+		if len(f) == 2 && f[0] == "duid" {
+			server, _ = hex.DecodeString(strings.ReplaceAll(f[1], ":", ""))
+		}
 		if len(f) != 5 {
 			continue
 		}
@@ -70,7 +72,7 @@ func readLeases(path string) ([]lease, error) {
 			out = append(out, l)
 		}
 	}
-	return out, nil
+	return out, server, nil
 }
 
 // readHosts reads whose the addresses are in a file that addHosts wrote.
@@ -100,7 +102,7 @@ func readHosts(path string) owners {
 // IPv6 lease does not say whose it is, so of those it takes what before, which
 // is whose the addresses were, has differently. It gives how many there were.
 func (s *Server) release(ns, dir string, before owners) (int, error) {
-	all, err := readLeases(filepath.Join(dir, leasesName))
+	all, server, err := readLeases(filepath.Join(dir, leasesName))
 	if err != nil {
 		return 0, fmt.Errorf("leases of dnsmasq: %w", err)
 	}
@@ -115,7 +117,7 @@ func (s *Server) release(ns, dir string, before owners) (int, error) {
 		}
 		if stale {
 			n++
-			errs = append(errs, s.giveBack(ns, l))
+			errs = append(errs, s.giveBack(ns, l, server))
 		}
 	}
 	return n, errors.Join(errs...)
@@ -123,12 +125,12 @@ func (s *Server) release(ns, dir string, before owners) (int, error) {
 
 // giveBack tells dnsmasq what the client would tell it: that it needs the address
 // no more. dnsmasq knows no other way but a restart.
-func (s *Server) giveBack(ns string, l lease) error {
+func (s *Server) giveBack(ns string, l lease, server []byte) error {
 	err := netns.Do(ns, func() error {
 		if l.IP.Is4() {
 			return s.giveBack4(l)
 		}
-		return s.giveBack6(l)
+		return s.giveBack6(l, server)
 	})
 	if err != nil {
 		return fmt.Errorf("release %s: %w", l.IP, err)
@@ -173,7 +175,7 @@ func (s *Server) giveBack4(l lease) error {
 }
 
 // giveBack6 sends Release (RFC 8415, section 18.2.7).
-func (s *Server) giveBack6(l lease) error {
+func (s *Server) giveBack6(l lease, server []byte) error {
 	option := func(m []byte, code uint16, data []byte) []byte {
 		m = binary.BigEndian.AppendUint16(m, code)
 		m = binary.BigEndian.AppendUint16(m, uint16(len(data)))
@@ -181,7 +183,7 @@ func (s *Server) giveBack6(l lease) error {
 	}
 	m := binary.BigEndian.AppendUint32(nil, 8<<24|uint32(time.Now().UnixNano())&0xffffff)
 	m = option(m, 1, l.Client)
-	m = option(m, 2, append([]byte{0, 3, 0, 1}, s.Port.MAC[:]...))
+	m = option(m, 2, server)
 	m = option(m, 8, []byte{0, 0})
 	ia := append(binary.BigEndian.AppendUint32(nil, l.IAID), 0, 0, 0, 0, 0, 0, 0, 0)
 	m = option(m, 3, option(ia, 5, append(l.IP.AsSlice(), 0, 0, 0, 0, 0, 0, 0, 0)))

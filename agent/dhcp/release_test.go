@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,7 @@ import (
 
 func TestTheLeaseFileIsReadAsFarAsItMakesSense(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "leases")
-	if got, err := readLeases(file); err != nil || got != nil {
+	if got, _, err := readLeases(file); err != nil || got != nil {
 		t.Fatalf("no file: %v, %v", got, err)
 	}
 	text := "1795275657 fa:16:3e:84:47:34 10.30.0.120 web 01:fa:16:3e:84:47:34\n" +
@@ -24,7 +25,7 @@ func TestTheLeaseFileIsReadAsFarAsItMakesSense(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readLeases(file)
+	got, server, err := readLeases(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +37,9 @@ func TestTheLeaseFileIsReadAsFarAsItMakesSense(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
 		t.Error(d)
+	}
+	if want := []byte{0, 3, 0, 1, 0xfa, 0x16, 0x3e, 0x8d, 0xc9, 0x55}; !slices.Equal(server, want) {
+		t.Errorf("the server is %x, want %x", server, want)
 	}
 }
 

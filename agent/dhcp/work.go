@@ -32,6 +32,9 @@ type job struct {
 	want *Server // nil: remove it
 	// light looks at the link only; first is the first attempt of this agent.
 	light, first bool
+	// guarded says that the rules of the namespace were in order when this agent
+	// last looked.
+	guarded bool
 	// audit looks for what others changed first; stained says that a file was.
 	audit, stained bool
 
@@ -46,13 +49,14 @@ type result struct {
 	err     error
 	changes int
 	took    time.Duration
+	guarded bool
 	// found is what others changed, in the namespace ns.
 	found []string
 	ns    string
 }
 
 func (j *job) run(ctx context.Context) result {
-	j.res.id, j.res.want = j.id, j.want
+	j.res.id, j.res.want, j.res.guarded = j.id, j.want, j.guarded && !j.audit
 	j.res.err = j.attempt(ctx)
 	return j.res
 }
@@ -72,6 +76,14 @@ func (j *job) realise(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	if made || j.audit || !j.guarded { // before dnsmasq hears anything
+		n, err := guard(ctx, j.ns)
+		j.res.changes += n
+		if err != nil {
+			return err
+		}
+		j.res.guarded = true
 	}
 	moved, err := j.ports(ctx)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
 
@@ -47,7 +46,7 @@ func (g guest) answer6(q *dhcpv6.Message) (*dhcpv6.Message, fate) {
 	if !ok {
 		return nil, unknown
 	}
-	s := server6{guest: g, answer: a, id: duidOf(g.network.ID), q: q}
+	s := server6{guest: g, answer: a, id: g.network.DUID(), q: q}
 	if f := s.admits(); f != answered {
 		return nil, f
 	}
@@ -125,16 +124,6 @@ func (s server6) admits() fate {
 // validDUID reports whether it has a type and 1 to 128 bytes more (RFC 8415
 // section 11.1).
 func validDUID(id []byte) bool { return len(id) >= 3 && len(id) <= 130 }
-
-// duidOf is the server's identifier on a network: the same on every host (DUID
-// type 4, RFC 6355).
-func duidOf(network string) []byte {
-	id, err := uuid.Parse(network)
-	if err != nil {
-		id = uuid.NewSHA1(uuid.Nil, []byte(network))
-	}
-	return append([]byte{0, 4}, id[:]...)
-}
 
 // lease answers for every identity association: the first of addresses gets all
 // of the port's, as there is one client behind it; the others get none.

@@ -135,6 +135,15 @@ func TestGuestsGetIPv6AsTheirSubnetSays(t *testing.T) {
 			if told["new_ip6_address"] != c.fixed(p, 6).String() || told["new_dhcp6_domain_search"] == "" {
 				t.Errorf("%s: dhclient was told %v, want %s", mode, told, c.fixed(p, 6))
 			}
+			for _, host := range []string{"net1", "net2"} { // either may be asked to renew
+				c.Eventually(host+" to have the lease", func() error {
+					text, err := os.ReadFile(c.dhcpDir(n, host) + "/leases")
+					if !strings.Contains(string(text), c.fixed(p, 6).String()) {
+						return errors.Join(errors.New(string(text)), err)
+					}
+					return nil
+				})
+			}
 			continue
 		}
 		// No router is there, so the DHCP hosts advertise the prefix.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/lepton-sdn/lepton/model"
 )
 
@@ -187,6 +189,16 @@ func (s Settings) CloudDomain() string {
 		return d
 	}
 	return ""
+}
+
+// DUID identifies the network's servers over IPv6: one for all of them, so that a
+// client's lease is not one server's (DUID type 4, RFC 6355).
+func (n *Network) DUID() []byte {
+	id, err := uuid.Parse(n.ID)
+	if err != nil {
+		id = uuid.NewSHA1(uuid.Nil, []byte(n.ID))
+	}
+	return append([]byte{0, 4}, id[:]...)
 }
 
 // Answer4 gives all that DHCPv4 tells the port; false when it gets no address.
