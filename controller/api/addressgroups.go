@@ -61,7 +61,7 @@ func addressGroupAttrs() []attr[addressGroupSpec, addressGroupView] {
 	type row = attr[addressGroupSpec, addressGroupView]
 	table := chosen(common(
 		func(s *addressGroupSpec) *model.Meta { return &s.Meta },
-		func(v *addressGroupView) *model.Meta { return &v.Meta }), "id", "name", "tenant_id", "project_id", "description")
+		func(v *addressGroupView) *model.Meta { return &v.Meta }), "id", "name", "tenant_id", "project_id", "description", importAttr)
 	table = replaced(table, row{
 		name: "description", create: true, update: true, standard: "", check: text(1024), filter: byText, sort: true,
 		set: func(s *addressGroupSpec, v any) { s.Description = v.(string) },

@@ -44,7 +44,7 @@ func scopeAttrs() []attr[scopeSpec, scopeView] {
 	type row = attr[scopeSpec, scopeView]
 	table := chosen(common(
 		func(s *scopeSpec) *model.Meta { return &s.Meta },
-		func(v *scopeView) *model.Meta { return &v.Meta }), "id", "name", "tenant_id", "project_id")
+		func(v *scopeView) *model.Meta { return &v.Meta }), "id", "name", "tenant_id", "project_id", importAttr)
 	return append(table, []row{
 		{
 			name: "ip_version", create: true, required: true, check: ipVersion, filter: byInt, sort: true,

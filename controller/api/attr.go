@@ -72,7 +72,8 @@ func (e *invalid) refusal(attribute string) error {
 }
 
 // common gives the attributes that all resources with an owner have: id, name,
-// project and its older name, description, tags, times and revision. spec and
+// project and its older name, description, tags, times and revision, and how it is
+// imported. spec and
 // view find the common part in what requests and answers are made of.
 func common[S, V any](spec func(*S) *model.Meta, view func(*V) *model.Meta) []attr[S, V] {
 	text := func(field func(*model.Meta) *string) (func(*S, any), func(*V) any) {
@@ -92,6 +93,7 @@ func common[S, V any](spec func(*S) *model.Meta, view func(*V) *model.Meta) []at
 		{name: "created_at", get: func(v *V) any { return view(v).CreatedAt }},
 		{name: "updated_at", get: func(v *V) any { return view(v).UpdatedAt }},
 		{name: "revision_number", get: func(v *V) any { return view(v).Revision }, filter: byInt},
+		importRow[S, V](spec),
 	}
 }
 

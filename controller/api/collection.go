@@ -38,6 +38,9 @@ type collection[S, V any] struct {
 	// after, if set, gives all in the order of their ids from behind one on: then
 	// a page costs no more than itself.
 	after func(r records.Reader, id string) iter.Seq[*V]
+	// anywhere, if set, tells of what is below one object whether an id is in use
+	// below any.
+	anywhere func(r records.Reader, id string) bool
 	// prepare, if set, runs before a list or a show reads.
 	prepare func(ctx context.Context, rq *request) error
 

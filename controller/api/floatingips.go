@@ -92,6 +92,9 @@ func floatingAttrs() []attr[floatingSpec, floatingView] {
 			table = append(table[:i:i], table[i+1:]...)
 		}
 	}
+	table = replaced(table, importRow[floatingSpec, floatingView](func(s *floatingSpec) *model.Meta { return &s.Meta }, importPart[floatingSpec]{
+		"port", importPort, func(s *floatingSpec, v any) { s.AddressPort = v.(*plugin.ImportedPort) },
+	}))
 	return append(table, []row{
 		{
 			name: "floating_network_id", create: true, required: true, check: uuidText, filter: byText, sort: true,

@@ -37,6 +37,7 @@ func newForwardings(a *API, floating string) endpoint {
 			v, ok := find(r, id)
 			return v, ok && v.FloatingIPID == floating
 		},
+		anywhere: func(r records.Reader, id string) bool { _, ok := find(r, id); return ok },
 		all: func(r records.Reader) iter.Seq[*forwardingView] {
 			return views(records.ForwardingsByFloatingIP.Get(r, floating), func(f *model.PortForwarding) *forwardingView { return view(r, f) })
 		},
@@ -104,6 +105,7 @@ func forwardingAttrs() []attr[forwardingSpec, forwardingView] {
 		{name: "created_at", get: func(v *forwardingView) any { return v.CreatedAt }},
 		{name: "updated_at", get: func(v *forwardingView) any { return v.UpdatedAt }},
 		{name: "revision_number", get: func(v *forwardingView) any { return v.Revision }, filter: byInt},
+		importRow[forwardingSpec, forwardingView](func(s *forwardingSpec) *model.Meta { return &s.Meta }),
 	}
 }
 

@@ -120,6 +120,9 @@ func nestedRules(table []attr[ruleSpec, ruleView], rules []*model.SecurityGroupR
 		v := &ruleView{SecurityGroupRule: rule}
 		o := make(object, 0, len(table)+1)
 		for i := range table {
+			if table[i].get == nil {
+				continue
+			}
 			value := table[i].get(v)
 			if table[i].name == "description" { // null inside of a group, as clients know it
 				value = orNull(rule.Description)

@@ -127,6 +127,9 @@ func networkAttrs() []attr[networkSpec, networkView] {
 		{name: "ipv6_address_scope", get: func(v *networkView) any { return orNull(v.Scopes[6]) }},
 		{name: "l2_adjacency", get: func(v *networkView) any { return !v.Routed }},
 	}...)
+	table = replaced(table, importRow[networkSpec, networkView](func(s *networkSpec) *model.Meta { return &s.Meta }, importPart[networkSpec]{
+		"segments", importIDs, func(s *networkSpec, v any) { s.SegmentIDs = v.([]string) },
+	}))
 	return append(table, providerAttrs()...)
 }
 

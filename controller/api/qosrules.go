@@ -51,6 +51,12 @@ func newQoSRules(a *API, kind model.QoSRuleType, policyID string) endpoint {
 			v, ok := p.ViewQoSRule(r, kind, id)
 			return v, ok && (policyID == "" || v.Policy.ID == policyID)
 		},
+		anywhere: func(r records.Reader, id string) bool {
+			for range records.QoSPoliciesByRule.Get(r, id) {
+				return true
+			}
+			return false
+		},
 		all: func(r records.Reader) iter.Seq[*qosRuleView] { return rulesOfPolicy(p, r, kind, policyID) },
 		fresh: func(*request) *qosRuleSpec {
 			return &qosRuleSpec{QoSRule: model.QoSRule{Type: kind}, PolicyID: policyID}
@@ -116,6 +122,10 @@ func qosRuleAttrs(kind model.QoSRuleType) []attr[qosRuleSpec, qosRuleView] {
 	table := []row{
 		{name: "id", get: func(v *qosRuleView) any { return v.QoSRule.ID }, filter: byText, sort: true},
 		project("tenant_id"), project("project_id"),
+		{
+			name: importAttr, create: true, check: importObject(map[string]check{"id": importID}),
+			set: func(s *qosRuleSpec, v any) { s.QoSRule.ID = v.(*imported).id },
+		},
 		{
 			name: form.value, create: true, update: true, required: true, check: value, filter: byInt, sort: true,
 			set: func(s *qosRuleSpec, v any) { s.Value = v.(int) },

@@ -49,7 +49,7 @@ func policyAttrs() []attr[policySpec, policyView] {
 	type row = attr[policySpec, policyView]
 	table := chosen(common(
 		func(s *policySpec) *model.Meta { return &s.Meta },
-		func(v *policyView) *model.Meta { return &v.Meta }), "id", "tenant_id", "project_id")
+		func(v *policyView) *model.Meta { return &v.Meta }), "id", "tenant_id", "project_id", importAttr)
 	for i := range table {
 		table[i].sort = false
 	}

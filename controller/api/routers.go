@@ -92,9 +92,11 @@ func byIndex[R, V any](t *records.Table[R], x *records.Index[R], view func(recor
 
 func routerAttrs() []attr[routerSpec, routerView] {
 	type row = attr[routerSpec, routerView]
-	return append(common(
-		func(s *routerSpec) *model.Meta { return &s.Meta },
-		func(v *routerView) *model.Meta { return &v.Meta }), []row{
+	meta := func(s *routerSpec) *model.Meta { return &s.Meta }
+	table := replaced(common(meta, func(v *routerView) *model.Meta { return &v.Meta }), importRow[routerSpec, routerView](meta, importPart[routerSpec]{
+		"port", importPort, func(s *routerSpec, v any) { s.GatewayPort = v.(*plugin.ImportedPort) },
+	}))
+	return append(table, []row{
 		{
 			name: "admin_state_up", create: true, update: true, standard: true, check: boolean, filter: byBool, sort: true,
 			set: func(s *routerSpec, v any) { s.AdminStateUp = v.(bool) },

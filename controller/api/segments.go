@@ -64,7 +64,7 @@ func segmentAttrs() []attr[segmentSpec, segmentView] {
 	table := chosen(common(
 		func(s *segmentSpec) *model.Meta { return &s.Meta },
 		func(v *segmentView) *model.Meta { return &v.Meta }),
-		"id", "description", "tenant_id", "project_id", "created_at", "updated_at", "revision_number")
+		"id", "description", "tenant_id", "project_id", "created_at", "updated_at", "revision_number", importAttr)
 	for i := range table {
 		switch table[i].name {
 		case "tenant_id", "project_id": // taken, and never shown

@@ -82,6 +82,9 @@ type flags struct {
 func flagsOf[S, V any](table []attr[S, V]) map[string]flags {
 	out := map[string]flags{}
 	for _, a := range table {
+		if a.name == importAttr { // all have it, and it is not Neutron's
+			continue
+		}
 		out[a.name] = flags{
 			Create: a.create, Update: a.update, Required: a.required,
 			Filter: a.filter != noFilter || a.match != nil, Sort: a.sort, Hidden: a.get == nil && a.getFor == nil || a.unseen,

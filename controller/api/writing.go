@@ -194,6 +194,9 @@ func (c *collection[S, V]) make(rq *request, u *records.Update, g given) (object
 	if err := c.authorize(rq, u.Peek(), s, g); err != nil {
 		return nil, err
 	}
+	if err := c.checkImport(rq, u, g); err != nil {
+		return nil, err
+	}
 	id, err := c.create(g.call(rq), u, s)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ type FloatingIPSpec struct {
 	// WantPort and WantFixed are port_id and fixed_ip_address.
 	WantPort  string
 	WantFixed netip.Addr
+	// AddressPort is the port that keeps an imported address; nil for a new one.
+	AddressPort *ImportedPort
 }
 
 // FloatingIPView is a floating address as the API shows it.
@@ -70,7 +72,7 @@ func (p *Plugin) CreateFloatingIP(c Call, u *records.Update, s *FloatingIPSpec) 
 	if err != nil {
 		return "", err
 	}
-	if err := p.takeQuota(u, &f.Meta, QuotaFloatingIP); err != nil {
+	if err := p.takeQuota(c, u, &f.Meta, QuotaFloatingIP); err != nil {
 		return "", err
 	}
 	if err := p.checkSubnetsSeen(c, u, network.ID, []AddressRequest{{SubnetID: s.ExternalSubnetID}}); err != nil {
@@ -103,7 +105,7 @@ func (p *Plugin) takeFloatingAddress(u *records.Update, n *model.Network, s *Flo
 	if !hasIPv4 {
 		return badFloating("Network %s does not contain any IPv4 subnet", n.ID)
 	}
-	spec := servicePortSpec{network: n, owner: OwnerFloatingIP, device: f.ID, onlyIPv4: true}
+	spec := servicePortSpec{network: n, owner: OwnerFloatingIP, device: f.ID, onlyIPv4: true, had: s.AddressPort}
 	if s.FloatingIP.FloatingIP.IsValid() || s.ExternalSubnetID != "" {
 		spec.addresses = []AddressRequest{{SubnetID: s.ExternalSubnetID, IP: s.FloatingIP.FloatingIP}}
 	}

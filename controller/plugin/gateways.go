@@ -15,6 +15,7 @@ type GatewaySpec struct {
 	// QoSPolicyID is nil when it was not given, which keeps the present one;
 	// empty for none.
 	QoSPolicyID *string
+	had         *ImportedPort
 }
 
 // changeGateway sets, moves or clears a router's gateway.
@@ -48,7 +49,7 @@ func (p *Plugin) setGateway(c Call, u *records.Update, router *model.Router, s *
 	if err != nil {
 		return err
 	}
-	port, err := p.gatewayPort(u, router, network, s.Addresses)
+	port, err := p.gatewayPort(u, router, network, s)
 	if err != nil {
 		return err
 	}
@@ -62,19 +63,19 @@ func (p *Plugin) setGateway(c Call, u *records.Update, router *model.Router, s *
 
 // gatewayPort makes the port of a gateway, or gives the present one the
 // addresses.
-func (p *Plugin) gatewayPort(u *records.Update, router *model.Router, n *model.Network, addresses []AddressRequest) (*model.Port, error) {
+func (p *Plugin) gatewayPort(u *records.Update, router *model.Router, n *model.Network, s *GatewaySpec) (*model.Port, error) {
 	if router.Gateway == nil {
-		return p.makeServicePort(u, servicePortSpec{network: n, owner: OwnerRouterGateway, device: router.ID, addresses: addresses})
+		return p.makeServicePort(u, servicePortSpec{network: n, owner: OwnerRouterGateway, device: router.ID, addresses: s.Addresses, had: s.had})
 	}
 	port, ok := records.Ports.Get(u, router.Gateway.PortID)
 	if !ok {
 		return nil, NotFound("Port", "Port", router.Gateway.PortID)
 	}
-	if len(addresses) == 0 {
+	if len(s.Addresses) == 0 {
 		return port, nil
 	}
 	changed := *port
-	fixed, err := p.changeAddresses(u, &changed, addresses)
+	fixed, err := p.changeAddresses(u, &changed, s.Addresses)
 	if err != nil {
 		return nil, err
 	}

@@ -83,23 +83,33 @@ func putRule(u *records.Update, rule *model.SecurityGroupRule) error {
 	return nil
 }
 
-// CreateGroup makes a security group with the rules of the templates.
-func (p *Plugin) CreateGroup(_ Call, u *records.Update, s *GroupSpec) (string, error) {
+// CreateGroup makes a security group with the rules of the templates. One that
+// is imported gets none: its own are imported too.
+func (p *Plugin) CreateGroup(c Call, u *records.Update, s *GroupSpec) (string, error) {
 	g := s.SecurityGroup
 	p.newMeta(&g.Meta, 1)
+	if c.Imported() {
+		if g.Name == DefaultGroupName && g.ProjectID != "" {
+			if err := p.importDefaultGroup(c, u, &g); err != nil {
+				return "", err
+			}
+		}
+		records.SecurityGroups.Put(u, &g)
+		return g.ID, nil
+	}
 	if strings.EqualFold(g.Name, DefaultGroupName) {
 		return "", groupNameTaken()
 	}
 	if _, err := p.ensureDefaultGroup(u, g.ProjectID); err != nil {
 		return "", err
 	}
-	if err := p.takeQuota(u, &g.Meta, QuotaSecurityGroup); err != nil {
+	if err := p.takeQuota(c, u, &g.Meta, QuotaSecurityGroup); err != nil {
 		return "", err
 	}
 	records.SecurityGroups.Put(u, &g)
 	for _, rule := range p.newRules(u.Peek(), &g, false) {
 		p.newMeta(&rule.Meta, 0)
-		if err := p.takeQuota(u, &rule.Meta, QuotaSecurityGroupRule); err != nil {
+		if err := p.takeQuota(c, u, &rule.Meta, QuotaSecurityGroupRule); err != nil {
 			return "", err
 		}
 		if err := putRule(u, rule); err != nil {

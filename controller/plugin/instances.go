@@ -47,7 +47,7 @@ func (p *Plugin) CreateInstance(c Call, u *records.Update, s *InstanceSpec) (str
 	if i.Hostname == "" {
 		i.Hostname = HostnameOf(i.Name, i.ID)
 	}
-	if err := p.takeQuota(u, &i.Meta, QuotaInstance); err != nil {
+	if err := p.takeQuota(c, u, &i.Meta, QuotaInstance); err != nil {
 		return "", err
 	}
 	if err := p.bindInstance(c, u, nil, &i); err != nil {

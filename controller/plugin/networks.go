@@ -18,6 +18,9 @@ type NetworkSpec struct {
 	Provider SegmentSpec
 	// Segments is the attribute segments, the other way to say the same.
 	Segments []SegmentSpec
+	// SegmentIDs are the ids that the segments of an imported network have, in
+	// their order.
+	SegmentIDs []string
 }
 
 // NetworkView is a network as the API shows it.
@@ -59,14 +62,14 @@ func (p *Plugin) CreateNetwork(c Call, u *records.Update, s *NetworkSpec) (strin
 	n := s.Network
 	p.newMeta(&n.Meta, 1)
 	for _, zone := range n.AZHints {
-		if !p.hasZone(u.Peek(), zone, zoneOfNetworks) {
+		if !c.Imported() && !p.hasZone(u.Peek(), zone, zoneOfNetworks) {
 			return "", Refuse(http.StatusNotFound, "AvailabilityZoneNotFound", "AvailabilityZone %s could not be found.", zone)
 		}
 	}
 	if _, err := p.ensureDefaultGroup(u, n.ProjectID); err != nil {
 		return "", err
 	}
-	if err := p.takeQuota(u, &n.Meta, QuotaNetwork); err != nil {
+	if err := p.takeQuota(c, u, &n.Meta, QuotaNetwork); err != nil {
 		return "", err
 	}
 	if err := p.takeSegments(u, s, &n); err != nil {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/pick"
 	"github.com/lepton-sdn/lepton/controller/policy"
@@ -63,12 +61,17 @@ type Call struct {
 // Has tells whether the request has the attribute.
 func (c Call) Has(attribute string) bool { return c.Given[attribute] }
 
-// newMeta begins a new object: id, times, and the first revision.
+// newMeta begins a new object: id, times, and the first revision. What is
+// imported has them already.
 func (p *Plugin) newMeta(m *model.Meta, revision int64) {
-	m.ID = uuid.NewString()
-	m.CreatedAt = p.now().UTC().Truncate(time.Second)
-	m.UpdatedAt = m.CreatedAt
-	m.Revision = revision
+	m.ID = newID(m.ID)
+	if m.CreatedAt.IsZero() {
+		m.CreatedAt = p.now().UTC().Truncate(time.Second)
+	}
+	if m.UpdatedAt.IsZero() {
+		m.UpdatedAt = m.CreatedAt
+	}
+	m.Revision = max(m.Revision, revision)
 }
 
 // touch marks a change of an object.

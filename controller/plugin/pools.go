@@ -61,7 +61,7 @@ func (p *Plugin) CreatePool(c Call, u *records.Update, s *PoolSpec) (string, err
 	if err := p.enterScope(c, u, &pool); err != nil {
 		return "", err
 	}
-	if err := p.takeQuota(u, &pool.Meta, QuotaSubnetPool); err != nil {
+	if err := p.takeQuota(c, u, &pool.Meta, QuotaSubnetPool); err != nil {
 		return "", err
 	}
 	if err := claimDefaultPool(u, false, &pool); err != nil {

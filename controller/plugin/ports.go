@@ -121,7 +121,7 @@ func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, err
 	if err := p.secureNewPort(c, u, s); err != nil {
 		return "", err
 	}
-	if err := p.takeQuota(u, &port.Meta, QuotaPort); err != nil {
+	if err := p.takeQuota(c, u, &port.Meta, QuotaPort); err != nil {
 		return "", err
 	}
 	if port.MAC == (model.MAC{}) {

@@ -60,7 +60,7 @@ func (p *Plugin) takeSegments(u *records.Update, s *NetworkSpec, n *model.Networ
 		return err
 	}
 	var all []model.NetworkSegment
-	for _, want := range wants {
+	for i, want := range wants {
 		if len(s.Segments) > 0 && !want.given() {
 			return InvalidInput("network_type required")
 		}
@@ -69,7 +69,9 @@ func (p *Plugin) takeSegments(u *records.Update, s *NetworkSpec, n *model.Networ
 			return err
 		}
 		object := model.NetworkSegment{Segment: segment}
-		p.newMeta(&object.Meta, 0)
+		if err := p.segmentMeta(u, &object.Meta, s.SegmentIDs, i); err != nil {
+			return err
+		}
 		all = append(all, object)
 	}
 	n.SetSegments(all)

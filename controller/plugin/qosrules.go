@@ -3,8 +3,6 @@ package plugin
 import (
 	"slices"
 
-	"github.com/google/uuid"
-
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -37,7 +35,7 @@ func (p *Plugin) ViewQoSRule(r records.Reader, kind model.QoSRuleType, id string
 // hosts do not apply the rule to.
 func (p *Plugin) CreateQoSRule(_ Call, u *records.Update, s *QoSRuleSpec) (string, error) {
 	rule := s.QoSRule
-	rule.ID = uuid.NewString()
+	rule.ID = newID(rule.ID)
 	return rule.ID, p.putQoSRule(u, s.PolicyID, rule)
 }
 

@@ -147,9 +147,10 @@ func (p *Plugin) DeleteQuota(u *records.Update, project string) error {
 
 // takeQuota makes room for a new object in its project's quota, or refuses. The
 // room is a numbered slot that the object claims, so that concurrent requests
-// through any controller cannot together exceed the limit.
-func (p *Plugin) takeQuota(u *records.Update, m *model.Meta, resource string) error {
-	if m.ProjectID == "" {
+// through any controller cannot together exceed the limit. What is imported takes
+// none: it was there before.
+func (p *Plugin) takeQuota(c Call, u *records.Update, m *model.Meta, resource string) error {
+	if m.ProjectID == "" || c.Imported() {
 		return nil
 	}
 	limit := p.Quota(u, m.ProjectID)[resource]

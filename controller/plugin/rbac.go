@@ -40,7 +40,7 @@ func (p *Plugin) CreatePolicy(c Call, u *records.Update, s *PolicySpec) (string,
 	if _, ok := u.Claimed(policyKey(&made)); ok {
 		return "", duplicatePolicy()
 	}
-	if err := p.takeQuota(u, &made.Meta, QuotaRBACPolicy); err != nil {
+	if err := p.takeQuota(c, u, &made.Meta, QuotaRBACPolicy); err != nil {
 		return "", err
 	}
 	if err := u.Claim(policyKey(&made), made.ID); err != nil {

@@ -14,6 +14,8 @@ type RouterSpec struct {
 	model.Router
 	// GatewayInfo is external_gateway_info; nil for none.
 	GatewayInfo *GatewaySpec
+	// GatewayPort is the port of an imported router's gateway; nil for a new one.
+	GatewayPort *ImportedPort
 }
 
 // RouterView is a router as the API shows it.
@@ -54,11 +56,11 @@ func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string,
 	router := s.Router
 	p.newMeta(&router.Meta, 1)
 	for _, zone := range router.AZHints {
-		if !p.hasZone(u.Peek(), zone, zoneOfRouters) {
+		if !c.Imported() && !p.hasZone(u.Peek(), zone, zoneOfRouters) {
 			return "", Refuse(http.StatusNotFound, "AvailabilityZoneNotFound", "AvailabilityZone %s could not be found.", zone)
 		}
 	}
-	if err := p.takeQuota(u, &router.Meta, QuotaRouter); err != nil {
+	if err := p.takeQuota(c, u, &router.Meta, QuotaRouter); err != nil {
 		return "", err
 	}
 	if err := p.flavorRouter(c, u, &router); err != nil {
@@ -76,6 +78,7 @@ func (p *Plugin) CreateRouter(c Call, u *records.Update, s *RouterSpec) (string,
 		}
 	}
 	if s.GatewayInfo != nil {
+		s.GatewayInfo.had = s.GatewayPort
 		if err := p.changeGateway(c, u, &router, s.GatewayInfo); err != nil {
 			return "", err
 		}

@@ -98,7 +98,7 @@ func (p *Plugin) CreateRule(c Call, u *records.Update, s *RuleSpec) (string, err
 			return "", err
 		}
 	}
-	if err := p.takeQuota(u, &rule.Meta, QuotaSecurityGroupRule); err != nil {
+	if err := p.takeQuota(c, u, &rule.Meta, QuotaSecurityGroupRule); err != nil {
 		return "", err
 	}
 	if err := reclaim(u, rule.ID, nil, ruleClaims(&rule)); err != nil {

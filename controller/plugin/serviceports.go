@@ -18,6 +18,8 @@ type servicePortSpec struct {
 	addresses     []AddressRequest
 	// onlyIPv4: without addresses, one of IPv4 only.
 	onlyIPv4 bool
+	// had is what an imported one is; nil for a new port.
+	had *ImportedPort
 }
 
 // makeServicePort makes a port of a router or a floating address: without
@@ -28,15 +30,12 @@ func (p *Plugin) makeServicePort(u *records.Update, s servicePortSpec) (*model.P
 		VNICType: "normal", PropagateUplink: true, IPAllocation: allocationImmediate,
 	}
 	port.ProjectID = s.project
-	p.newMeta(&port.Meta, 1)
-	if err := p.takeQuota(u, &port.Meta, QuotaPort); err != nil {
+	if err := p.identify(u, port, s.had); err != nil {
 		return nil, err
 	}
-	mac, err := p.newMAC(u, port.NetworkID, port.ID)
-	if err != nil {
+	if err := p.takeQuota(Call{}, u, &port.Meta, QuotaPort); err != nil {
 		return nil, err
 	}
-	port.MAC = mac
 	if err := p.addressServicePort(u, s, port); err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func (p *Plugin) CreateSubnet(c Call, u *records.Update, s *SubnetSpec) (string,
 	if err := checkNewSegment(u, network, &subnet); err != nil {
 		return "", err
 	}
-	if err := p.takeQuota(u, &subnet.Meta, QuotaSubnet); err != nil {
+	if err := p.takeQuota(c, u, &subnet.Meta, QuotaSubnet); err != nil {
 		return "", err
 	}
 	p.touchNetwork(u, network)

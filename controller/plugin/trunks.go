@@ -58,7 +58,7 @@ func (p *Plugin) CreateTrunk(c Call, u *records.Update, s *TrunkSpec) (string, e
 	case trusted(parent.DeviceOwner):
 		return "", Conflict("ParentPortInUse", "Port %s is of %s and is not eligible for use as a parent port.", parent.ID, parent.DeviceOwner)
 	}
-	if err := p.takeQuota(u, &trunk.Meta, QuotaTrunk); err != nil {
+	if err := p.takeQuota(c, u, &trunk.Meta, QuotaTrunk); err != nil {
 		return "", err
 	}
 	if err := p.joinTrunk(u, parent, trunk.ID); err != nil {
