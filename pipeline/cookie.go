@@ -47,7 +47,7 @@ const (
 	FeatureRule              // a security group rule
 	FeatureMember            // an address of a remote group; the object is the member port, or the address group
 	FeatureLog               // copies of a port's packets for logs
-	FeatureAsk               // a port's questions that the agent answers, or that pass its meter on their way to DHCP servers
+	FeatureAsk               // a port's questions that the agent answers, or that pass its meter on their way to servers
 	FeatureRouter            // a distributed router's interface, where its packets leave and reach the host
 	FeatureMetadata          // a port's requests for metadata that the host answers
 	numFeatures

@@ -55,7 +55,7 @@ const (
 	flagInward
 	// flagAnswered is set on an answer of neighbour discovery that is being made.
 	flagAnswered
-	// flagAsking is set on questions of guests for DHCP servers, until the port's
+	// flagAsking is set on questions of guests for servers, until the port's
 	// meter has counted them (see questions.go).
 	flagAsking
 )
@@ -65,7 +65,7 @@ var registers = []struct {
 	field flows.Field
 	about string
 }{
-	{regFlags, "flags while a packet is judged: 1 a reply, judged by the other direction's rules; 2 its address is a member of the remote group in reg7; 4 admitted; 8 judged by its connection, not by its own headers; 16 copied for a log; 32 on the way into a port; 64 an answer of neighbour discovery that is being made (table 60); 128 a question for DHCP servers (table 60)"},
+	{regFlags, "flags while a packet is judged: 1 a reply, judged by the other direction's rules; 2 its address is a member of the remote group in reg7; 4 admitted; 8 judged by its connection, not by its own headers; 16 copied for a log; 32 on the way into a port; 64 an answer of neighbour discovery that is being made (table 60); 128 a question for DHCP servers or routers (table 60)"},
 	{regPage, "page of a flood list longer than one flow can hold, 0 for the first"},
 	{regProbe, "1 while a probe (ARP with sender 0.0.0.0, neighbour solicitation from ::), 2 while an advertisement is checked with its target in the sender's place"},
 	{regPort, "port: where the packet came from while it leaves a guest, where it goes while it enters one; the OpenFlow port number on br-int"},

@@ -158,8 +158,10 @@ func guardBase() []flows.Rule {
 			flows.ExactU(flows.UDPSrc, dhcpClient), flows.ExactU(flows.UDPDst, dhcpServer)),
 			raise(flagAsking), guard.to(transient)),
 	}
-	for _, t := range []uint64{mldReport, mldDone, routerSolicitation, mldv2Report} {
+	for _, t := range []uint64{mldReport, mldDone, mldv2Report} {
 		rules = append(rules, pass(icmpv6(t, flows.ExactU(flows.IPv6Src, 0))))
 	}
-	return append(rules, guard.miss(guard.to(dropped)))
+	return append(rules,
+		guard.rule(prioNoAddress, base, icmpv6(routerSolicitation, flows.ExactU(flows.IPv6Src, 0)), raise(flagAsking), guard.to(transient)),
+		guard.miss(guard.to(dropped)))
 }

@@ -87,7 +87,7 @@ func (n *network) count(p *port, by int) {
 	if shared(p.rec) {
 		n.sharedPorts += by
 	}
-	if p.servesDHCP() {
+	if p.servesGuests() {
 		n.servers += by
 	}
 	if !p.rec.AdminStateUp {

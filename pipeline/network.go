@@ -32,7 +32,8 @@ type network struct {
 	distributed int
 	// sharedPorts counts the members that are ports of ha routers.
 	sharedPorts int
-	// servers counts the members that are ports of DHCP servers, wherever they are.
+	// servers counts the members that are ports of DHCP servers and of routers,
+	// wherever they are.
 	servers int
 	// stations and addressees are the MACs and IP addresses of members.
 	stations   map[model.MAC]*station
@@ -57,7 +58,7 @@ type shape struct {
 	learning bool // the switch learns senders from tunnels
 	standIns bool // it learns the stand-ins of distributed routers
 	shared   bool // it learns where the MACs of ha routers are
-	served   bool // DHCP servers serve it
+	served   bool // DHCP servers or routers serve it
 	uplink   uplink
 }
 

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -39,6 +40,7 @@ func TestQuestionsForServersPassTheirPortsMeterAndGoWhereTheyWouldGo(t *testing.
 	spoofed := dhcp(1)
 	spoofed.as = endIP(4, 4)
 	server := []string{"guest5"}
+	from := func(k talk, a netip.Addr) talk { k.as = a; return k }
 	for _, meterless := range []bool{false, true} {
 		c.Config.Meterless = meterless
 		l.use(c)
@@ -64,6 +66,10 @@ func TestQuestionsForServersPassTheirPortsMeterAndGoWhereTheyWouldGo(t *testing.
 			{"to a server in a guest", udp4(1, 3, 1000, dhcpServer), meter(1), []string{"guest3"}},
 			{"its answer", udp4(3, 1, dhcpServer, 1000), nil, []string{"guest1"}},
 			{"an answer from the port of servers", udp4(1, 3, dhcpServer, 1000), nil, []string{"guest3"}},
+			{"a router is looked for", solicit(1), meter(1), []string{"eth-phys", "guest2", "guest5"}},
+			{"by a guest without an address", from(solicit(1), netip.IPv6Unspecified()), meter(1), []string{"eth-phys", "guest2", "guest5"}},
+			{"and without port security", solicit(2), meter(2), []string{"eth-phys", "guest5"}},
+			{"by the server itself", solicit(trustedEnd), nil, []string{"eth-phys", "guest2"}},
 			{"other packets to the server", udp4(1, trustedEnd, 1000, 53), nil, server},
 			{"and without port security", udp4(2, trustedEnd, 1000, 53), nil, server},
 		} {
@@ -103,7 +109,7 @@ func TestAStormOfQuestionsSpendsTheShareOfItsPortOnly(t *testing.T) {
 		return slices.Contains(l.transmit(endName(k.from), frames...), endName(trustedEnd))
 	}
 	kinds := []talk{
-		dhcp(1), dhcpv6(1), dhcp(2), dhcpv6(2),
+		dhcp(1), dhcpv6(1), dhcp(2), dhcpv6(2), solicit(1), solicit(2),
 		udp4(1, trustedEnd, 1000, dhcpServer), v6(udp4(1, trustedEnd, 1000, dhcpv6Server)), udp4(2, trustedEnd, 1000, dhcpServer),
 	}
 	for _, k := range kinds {
@@ -144,27 +150,29 @@ func TestOnlyPortsOnNetworksWithServersAreLimited(t *testing.T) {
 		return n
 	}
 	digits := func(n int) string { _, d, _ := Explain(Cookie(FeatureAsk, portID(n))); return d }
-	c := newCloud()
-	c.network(1, flat("physnet1"))
-	c.port(1, 1, "10.0.0.11")
-	c.port(2, 1, "10.0.0.12").PortSecurityEnabled = false
-	inc := NewIncremental()
-	inc.Compile(&c.View, Dirty{})
-	if got := limited(c); len(got) > 0 {
-		t.Errorf("limited without a server: %v", got)
-	}
-	c.remote(3, 1, "hv2", "10.0.0.2").DeviceOwner = dhcpOwner
-	changes := inc.Compile(&c.View, Dirty{Ports: []string{portID(3)}})
-	if got := limited(c); len(got) != 2 || got[digits(1)] != 1 || got[digits(2)] != 2 {
-		t.Errorf("with a server on another host %v are limited", got)
-	}
-	set := 0
-	for _, r := range changes["br-int"].Set {
-		if f, _, _ := Explain(r.Cookie); f == FeatureAsk {
-			set++
+	for _, owner := range []string{"network:dhcp", "network:router_interface"} {
+		c := newCloud()
+		c.network(1, flat("physnet1"))
+		c.port(1, 1, "10.0.0.11")
+		c.port(2, 1, "10.0.0.12").PortSecurityEnabled = false
+		inc := NewIncremental()
+		inc.Compile(&c.View, Dirty{})
+		if got := limited(c); len(got) > 0 {
+			t.Errorf("limited without a server: %v", got)
 		}
-	}
-	if set != 3 {
-		t.Errorf("the server's coming sets %d flows with meters, want 3", set)
+		c.remote(3, 1, "hv2", "10.0.0.2").DeviceOwner = owner
+		changes := inc.Compile(&c.View, Dirty{Ports: []string{portID(3)}})
+		if got := limited(c); len(got) != 2 || got[digits(1)] != 1 || got[digits(2)] != 3 {
+			t.Errorf("with %s on another host %v are limited", owner, got)
+		}
+		set := 0
+		for _, r := range changes["br-int"].Set {
+			if f, _, _ := Explain(r.Cookie); f == FeatureAsk {
+				set++
+			}
+		}
+		if set != 4 {
+			t.Errorf("the coming of %s sets %d flows with meters, want 4", owner, set)
+		}
 	}
 }

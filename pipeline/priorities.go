@@ -31,7 +31,7 @@ const (
 	// br-int 72 and 82, egress and ingress rules.
 	prioMetadata     = 270 // requests for metadata that the host answers (table 72)
 	prioClaimed      = 260 // targets that were checked in the place of senders (table 72)
-	prioAsking       = 255 // questions for DHCP servers, to be marked (table 72)
+	prioAsking       = 255 // questions for DHCP servers and routers, to be marked (table 72)
 	prioAdmitted     = 250 // what a rule has admitted already
 	prioBase         = 240 // what no rule is asked about (table 72; see 81 for the other direction)
 	prioServer       = 230 // DHCP servers in guests, once their fragments are put together (table 72)
@@ -56,7 +56,7 @@ const (
 	// br-int 60, transient.
 	prioServiceAnswer  = 130 // advertisements of the metadata service that lack the link-layer address only
 	prioAsk            = 120 // ports whose questions the agent answers; requests for metadata that the host answers
-	prioPaced          = 115 // questions of ports for DHCP servers, through the port's meter, then again
+	prioPaced          = 115 // questions of ports for DHCP servers and routers, through the port's meter, then again
 	prioBridgeControl  = 110 // frames that end at the first bridge
 	prioBaseMulticast  = 108 // multicast that no rule is asked about
 	prioTrackMulticast = 105 // other IP multicast, to be tracked once for all receivers

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"github.com/lepton-sdn/lepton/flows"
@@ -11,9 +13,9 @@ import (
 // has it, and end here: nobody else hears them. An answer goes into the port
 // straight from the agent.
 //
-// Where DHCP servers serve the network, the questions for them pass the port's
-// meter and go on as they came, so that a guest which asks without end does not
-// keep the servers from the others.
+// Where DHCP servers or routers serve the network, the questions for them pass the
+// port's meter and go on as they came, so that a guest which asks without end does
+// not keep them from the others.
 
 // Questions are kinds of packets from a port that the agent answers.
 type Questions uint8
@@ -39,8 +41,8 @@ var askMatches = []struct {
 
 // The meters of the integration bridge that limit questions: a port's is
 // FirstAskMeter plus its OpenFlow number modulo AskMeters, so that a guest which
-// floods the agent, or the DHCP servers of its network, spends the share of ports with this remainder only. They must
-// be there before the flows are.
+// floods the agent, or the servers of its network, spends the share of ports with
+// this remainder only. They must be there before the flows are.
 const (
 	FirstAskMeter = 256
 	AskMeters     = 256
@@ -73,22 +75,25 @@ func (p *port) asking() []flows.Rule {
 // askMeter is the number of the meter that limits the port's questions.
 func (p *port) askMeter() uint32 { return FirstAskMeter + p.ofport%AskMeters }
 
-// forServers are the questions for DHCP servers. These take them from any port of
-// the guest.
+// forServers are the questions for DHCP servers, which take them from any port of
+// the guest, and for those who advertise routers: these servers, and routers.
 func forServers() []flows.Match {
 	return []flows.Match{
 		match(etherType(etherTypeIPv4), ipProto(protoUDP), flows.ExactU(flows.UDPDst, dhcpServer)),
 		match(etherType(etherTypeIPv6), ipProto(protoUDP), flows.ExactU(flows.UDPDst, dhcpv6Server)),
+		icmpv6(routerSolicitation),
 	}
 }
 
-// servesDHCP reports whether the port is a DHCP server's.
-func (p *port) servesDHCP() bool { return p.rec.DeviceOwner == dhcpOwner }
+// servesGuests reports whether the port is of somebody who answers these questions.
+func (p *port) servesGuests() bool { return slices.Contains(servers, p.rec.DeviceOwner) }
 
-// dhcpOwner is the device owner of the ports of DHCP servers.
-const dhcpOwner = "network:dhcp"
+// servers are the device owners of the ports of DHCP servers and of routers.
+var servers = []string{
+	"network:dhcp", "network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface",
+}
 
-// paced gives the flows that send the port's questions for DHCP servers through
+// paced gives the flows that send the port's questions for servers through
 // its meter. Those of a port with port security carry the flag when they come out
 // of the checks, so one flow will do, and nothing else of the packet is looked at.
 func (p *port) paced(meterless bool) []flows.Rule {

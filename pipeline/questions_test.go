@@ -48,6 +48,12 @@ func dhcpv6(from int) talk {
 	return k
 }
 
+// solicit is a guest's question for a router.
+func solicit(from int) talk {
+	m := mac(from)
+	return talk{from: from, version: 6, proto: layers.IPProtocolICMPv6, src: routerSolicitation, as: m.LinkLocal(), at: netip.IPv6LinkLocalAllRouters()}
+}
+
 // TestQuestionsGoToTheAgentAndToNobodyElse sends packets through the real switch
 // and the interpreter, which agree on where they come out; the interpreter says
 // what goes to the agent.
@@ -64,10 +70,6 @@ func TestQuestionsGoToTheAgentAndToNobodyElse(t *testing.T) {
 	others := func(n int) []string {
 		list := []string{"guest1", "guest2", "guest3", "guest4", "guest5", "eth-phys"}
 		return slices.DeleteFunc(list, func(s string) bool { return s == endName(n) })
-	}
-	solicit := func(from int) talk {
-		m := mac(from)
-		return talk{from: from, version: 6, proto: layers.IPProtocolICMPv6, src: routerSolicitation, as: m.LinkLocal(), at: netip.IPv6LinkLocalAllRouters()}
 	}
 	renewal := udp4(1, trustedEnd, dhcpClient, dhcpServer)
 	spoofed := dhcp(1)

@@ -65,7 +65,7 @@ var (
 	}
 	transient = &table{
 		Integration, 60, "transient",
-		"Where accepted packets of guests, packets of unfiltered ports and packets from other hosts meet, to be delivered. Bridge control frames end here, and the questions of ports that the agent answers itself (`dhcp.mode: local`) go to it. Those for the DHCP servers of the network pass the port's meter first. Where the host answers requests for metadata (`metadata.mode: local`), questions for that address are answered here, and requests of ports without port security leave for the proxy.",
+		"Where accepted packets of guests, packets of unfiltered ports and packets from other hosts meet, to be delivered. Bridge control frames end here, and the questions of ports that the agent answers itself (`dhcp.mode: local`) go to it. Those for the DHCP servers and routers of the network pass the port's meter first. Where the host answers requests for metadata (`metadata.mode: local`), questions for that address are answered here, and requests of ports without port security leave for the proxy.",
 	}
 	direct = &table{
 		Integration, 61, "local_mac_direct",

@@ -56,8 +56,8 @@ type Config struct {
 	// Userspace: br-int is in the userspace datapath (datapath_type netdev), of
 	// which the connection tracker knows fewer protocols than the kernel's.
 	Userspace bool
-	// Meterless: br-int has no meters. What guests send to DHCP servers is not
-	// limited there.
+	// Meterless: br-int has no meters. What guests ask servers is not limited
+	// there.
 	Meterless bool
 }
 
