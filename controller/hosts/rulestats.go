@@ -41,7 +41,8 @@ func decodeRules(st *stream, list []*pb.RuleCounter) map[string]model.RuleCounte
 }
 
 // writeRules brings the record of a host's counters up to date. Rules that do
-// not exist (any more) leave it.
+// not exist (any more) leave it; of groups that no port on the host has, it has
+// nothing to report.
 func writeRules(u *records.Update, host string, news map[string]model.RuleCounter) {
 	all := map[string]model.RuleCounter{}
 	old, known := records.RuleStats.Get(u, host)
@@ -52,9 +53,11 @@ func writeRules(u *records.Update, host string, news map[string]model.RuleCounte
 			}
 		}
 	}
+	groups := groupsOn(u.Peek(), host)
 	for digits, c := range news {
-		if c.Rule = ruleOf(u.Peek(), digits); c.Rule != "" {
-			all[c.Rule] = c
+		if r := ruleOf(u.Peek(), digits); r != nil && groups[r.SecurityGroupID] {
+			c.Rule = r.ID
+			all[r.ID] = c
 		}
 	}
 	rec := &model.RuleStats{Host: host}
@@ -71,15 +74,26 @@ func writeRules(u *records.Update, host string, news map[string]model.RuleCounte
 	}
 }
 
-// ruleOf gives the id of the rule whose id begins with the twelve digits, ""
-// when there is none.
-func ruleOf(r records.Reader, digits string) string {
+// groupsOn are the security groups of the ports on a host.
+func groupsOn(r records.Reader, host string) map[string]bool {
+	groups := map[string]bool{}
+	for p := range records.PortsByHost.Get(r, host) {
+		for _, g := range p.SecurityGroups {
+			groups[g] = true
+		}
+	}
+	return groups
+}
+
+// ruleOf gives the rule whose id begins with the twelve digits, nil when there
+// is none.
+func ruleOf(r records.Reader, digits string) *model.SecurityGroupRule {
 	start := digits[:8] + "-" + digits[8:]
 	for rule := range records.SecurityGroupRules.After(r, start) {
 		if strings.HasPrefix(rule.ID, start) {
-			return rule.ID
+			return rule
 		}
 		break
 	}
-	return ""
+	return nil
 }

@@ -17,6 +17,12 @@ func TestCountersOfRulesAreStoredForEachHost(t *testing.T) {
 	for _, id := range []string{one, two} {
 		c.put(&model.SecurityGroupRule{Meta: model.Meta{ID: id}, SecurityGroupID: "g", Direction: "ingress", EtherType: "IPv4"})
 	}
+	c.put(
+		&model.SecurityGroupRule{Meta: model.Meta{ID: "4f1d2a7b-93c2-4f6e-8a55-0123456789ab"}, SecurityGroupID: "elsewhere", Direction: "ingress", EtherType: "IPv4"},
+		&model.Port{Meta: model.Meta{ID: "p1"}, Host: "hv1", SecurityGroups: []string{"g"}},
+		&model.Port{Meta: model.Meta{ID: "p2"}, Host: "hv2", SecurityGroups: []string{"other", "g"}},
+		&model.Port{Meta: model.Meta{ID: "p3"}, Host: "hv3", SecurityGroups: []string{"elsewhere"}},
+	)
 	ctl := c.serve(hosts.Config{HeartbeatInterval: time.Hour})
 	h1 := c.join(session.Config{Hello: hello("hv1"), Dial: ctl.dial})
 	h2 := c.join(session.Config{Hello: hello("hv2"), Dial: ctl.dial})
@@ -38,6 +44,7 @@ func TestCountersOfRulesAreStoredForEachHost(t *testing.T) {
 	}
 	h1.ReportRules(map[string]model.RuleCounter{
 		"4f1d2a7b93c0": counter(1), "4f1d2a7b93bf": counter(9), "4F1D2A7B93C0": counter(9), "4f1d": counter(9), "": counter(9),
+		"4f1d2a7b93c2": counter(9), // of a group that no port on the host has
 	})
 	become("hv1", of(one, 1))
 	h1.ReportRules(map[string]model.RuleCounter{"4f1d2a7b93c1": counter(2)})
