@@ -112,32 +112,46 @@ func latest(list []report) []said {
 // reports them. A stream that has ended has no say any more: its agent repeats
 // on the next one what was not acknowledged.
 func (r *recorder) write(ctx context.Context, list []said) error {
+	var foreign []said
 	_, err := r.db.Update(ctx, func(u *records.Update) error {
+		foreign = nil
 		now := time.Now().UTC()
 		for _, s := range list {
+			mine := true
 			switch {
 			case s.stream.gone():
 			case s.port != nil:
-				writePort(u, s.port, now)
+				mine = writePort(u, s.port, now)
 			case s.object != nil:
-				writeObject(u, s.object, now)
+				mine = writeObject(u, s.object, now)
 			default:
 				writeRules(u, s.stream.host, s.rules.rules)
+			}
+			if !mine {
+				foreign = append(foreign, s)
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		for _, s := range foreign {
+			r.log.Info("report left out: what it is about is not on that host",
+				zap.String("host", s.stream.host), zap.String("remote", s.stream.remote), zap.Stringer("of", s))
+		}
+	}
 	return err
 }
 
-func writePort(u *records.Update, s *model.PortStatus, now time.Time) {
+// writePort stores a port's status; false: the port exists and is not on the
+// host.
+func writePort(u *records.Update, s *model.PortStatus, now time.Time) bool {
 	port, ok := records.Ports.Get(u, s.PortID)
 	if !ok || port.Host != s.Host {
-		return
+		return !ok
 	}
 	old, ok := records.PortStatuses.Get(u, s.PortID)
 	if ok && sameStatus(old, s) {
-		return
+		return true
 	}
 	rec := *s
 	rec.Since = now
@@ -145,15 +159,17 @@ func writePort(u *records.Update, s *model.PortStatus, now time.Time) {
 		rec.Since = old.Since
 	}
 	records.PortStatuses.Put(u, &rec)
+	return true
 }
 
-func writeObject(u *records.Update, s *model.ObjectStatus, now time.Time) {
+// writeObject stores an object's status; false: it is not on the host.
+func writeObject(u *records.Update, s *model.ObjectStatus, now time.Time) bool {
 	old, known := records.ObjectStatuses.Get(u, s.Key())
 	if s.State == model.ObjectGone || !hasObject(u, s) {
 		if known {
 			records.ObjectStatuses.Delete(u, s.Key())
 		}
-		return
+		return s.State == model.ObjectGone
 	}
 	rec := *s
 	rec.Since = now
@@ -163,6 +179,7 @@ func writeObject(u *records.Update, s *model.ObjectStatus, now time.Time) {
 	if !known || *old != rec {
 		records.ObjectStatuses.Put(u, &rec)
 	}
+	return true
 }
 
 // hasObject reports whether the object exists and is on the host that reports on
