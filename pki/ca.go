@@ -98,6 +98,8 @@ type Request struct {
 	Names []string
 	// Addresses are those that a controller is reached by, if not by name.
 	Addresses []netip.Addr
+	// Roles bind an agent to what it may do (RolesOf); empty: whatever it says.
+	Roles []string
 	// Lifetime is Lifetime unless set. It never exceeds the authority's.
 	Lifetime time.Duration
 }
@@ -126,7 +128,7 @@ func (ca *CA) Issue(r Request) (*Pair, error) {
 		end = ca.cert.NotAfter
 	}
 	template := &x509.Certificate{
-		Subject:   pkix.Name{CommonName: r.Names[0]},
+		Subject:   pkix.Name{CommonName: r.Names[0], OrganizationalUnit: unitsOf(r.Roles)},
 		NotBefore: now.Add(-clockSkew), NotAfter: end,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},

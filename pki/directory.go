@@ -115,15 +115,18 @@ func (d *Directory) Issue(r Request) (string, error) {
 	return dir, d.write(dir, r)
 }
 
-// Renew makes a new certificate and key for a host, with the names and
-// addresses that its present one has.
-func (d *Directory) Renew(host string, lifetime time.Duration) (string, error) {
+// Renew makes a new certificate and key for a host, with the names, addresses
+// and roles that its present one has, or with other roles if there are any.
+func (d *Directory) Renew(host string, lifetime time.Duration, roles ...string) (string, error) {
 	h, err := d.Holder(host)
 	if err != nil {
 		return "", err
 	}
+	if len(roles) == 0 {
+		roles = h.Roles
+	}
 	dir := d.file(host)
-	return dir, d.write(dir, Request{Names: h.Names, Addresses: h.Addresses, Lifetime: lifetime})
+	return dir, d.write(dir, Request{Names: h.Names, Addresses: h.Addresses, Roles: roles, Lifetime: lifetime})
 }
 
 func (d *Directory) write(dir string, r Request) error {
@@ -152,6 +155,7 @@ type Holder struct {
 	Host      string       `json:"host"` // empty for the authority
 	Names     []string     `json:"names"`
 	Addresses []netip.Addr `json:"addresses"`
+	Roles     []string     `json:"roles"` // empty: not bound to any
 	From      time.Time    `json:"from"`
 	Until     time.Time    `json:"until"`
 	// Problem is empty when the certificate can be used now.
@@ -182,7 +186,7 @@ func (d *Directory) Holders() ([]Holder, error) {
 		case errors.Is(err, ErrNoHolder):
 			continue
 		case err != nil:
-			h = Holder{Host: e.Name(), Names: []string{}, Addresses: []netip.Addr{}, Problem: err.Error()}
+			h = Holder{Host: e.Name(), Names: []string{}, Addresses: []netip.Addr{}, Roles: []string{}, Problem: err.Error()}
 		}
 		out = append(out, h)
 	}
@@ -248,7 +252,7 @@ func outdated(cert *x509.Certificate) string {
 }
 
 func describe(cert *x509.Certificate) Holder {
-	h := Holder{Names: cert.DNSNames, Addresses: []netip.Addr{}, From: cert.NotBefore.UTC(), Until: cert.NotAfter.UTC()}
+	h := Holder{Names: cert.DNSNames, Addresses: []netip.Addr{}, Roles: append([]string{}, RolesOf(cert)...), From: cert.NotBefore.UTC(), Until: cert.NotAfter.UTC()}
 	for _, ip := range cert.IPAddresses {
 		if a, ok := netip.AddrFromSlice(ip); ok {
 			h.Addresses = append(h.Addresses, a.Unmap())

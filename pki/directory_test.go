@@ -24,7 +24,7 @@ func TestADirectoryHoldsWhatEachHostNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := netip.MustParseAddr("192.0.2.1")
-	for _, r := range []Request{{Names: []string{"ctl1", "api.cloud.example"}, Addresses: []netip.Addr{address}}, {Names: []string{"hv1"}}} {
+	for _, r := range []Request{{Names: []string{"ctl1", "api.cloud.example"}, Addresses: []netip.Addr{address}}, {Names: []string{"hv1"}, Roles: []string{"l2", "l3"}}} {
 		if dir, err := d.Issue(r); err != nil || dir != filepath.Join(path, r.Names[0]) {
 			t.Fatal(dir, err)
 		}
@@ -42,6 +42,14 @@ func TestADirectoryHoldsWhatEachHostNeeds(t *testing.T) {
 	}
 	if before == read(t, path, "ctl1", holderFile) {
 		t.Error("renewing changed nothing")
+	}
+	for _, step := range []struct{ roles, want []string }{{nil, []string{"l2", "l3"}}, {[]string{"l2"}, []string{"l2"}}, {nil, []string{"l2"}}} {
+		if _, err := d.Renew("hv1", time.Hour, step.roles...); err != nil {
+			t.Fatal(err)
+		}
+		if h, err := d.Holder("hv1"); err != nil || !slices.Equal(h.Roles, step.want) {
+			t.Errorf("renewed for roles %v: %+v, %v", step.roles, h, err)
+		}
 	}
 	h, err := d.Holder("ctl1")
 	if err != nil || !slices.Equal(h.Names, []string{"ctl1", "api.cloud.example"}) || !slices.Equal(h.Addresses, []netip.Addr{address}) ||

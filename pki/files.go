@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -25,6 +26,29 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 		return nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: keyBlock, Bytes: der}), nil
+}
+
+// roleUnit begins the organizational units of a subject that name roles.
+const roleUnit = "lepton-role "
+
+func unitsOf(roles []string) []string {
+	var out []string
+	for _, r := range roles {
+		out = append(out, roleUnit+r)
+	}
+	return out
+}
+
+// RolesOf gives the roles that a certificate binds its holder to; none: it does
+// not say.
+func RolesOf(cert *x509.Certificate) []string {
+	var out []string
+	for _, unit := range cert.Subject.OrganizationalUnit {
+		if role, ok := strings.CutPrefix(unit, roleUnit); ok {
+			out = append(out, role)
+		}
+	}
+	return out
 }
 
 func readBlock(file, kind string) ([]byte, error) {

@@ -148,7 +148,7 @@ func TestAClientWithoutCertificateIsRefused(t *testing.T) {
 	r := newRoom(t)
 	server := serverOf(t, r.files(t, Request{Names: []string{"controller"}}))
 	client := clientOf(t, r.files(t, Request{Names: []string{"hv1"}}), "controller")
-	client.Certificates = nil
+	client.GetClientCertificate = nil
 	if _, err := handshake(t, server, client); err == nil {
 		t.Error("handshake succeeded")
 	}

@@ -87,7 +87,14 @@ func (k *Keys) Public() *tls.Config {
 func (k *Keys) Client() *tls.Config {
 	now := k.current()
 	cfg := base()
-	cfg.Certificates = now.certs
+	// Shown also to a server that names other authorities, so that its log can say
+	// whose it was.
+	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if len(now.certs) == 0 {
+			return &tls.Certificate{}, nil
+		}
+		return &now.certs[0], nil
+	}
 	cfg.RootCAs = now.roots
 	cfg.VerifyConnection = now.verify
 	return cfg

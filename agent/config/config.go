@@ -74,6 +74,9 @@ type TLS struct {
 	CRL string `yaml:"crl"`
 }
 
+// Roles are those that an agent may have.
+func Roles() []string { return []string{"l2", "l3", "dvr", "dhcp", "metadata"} }
+
 // Enabled reports whether any file is named.
 func (t TLS) Enabled() bool { return t.Cert != "" || t.Key != "" || t.CA != "" }
 
@@ -242,7 +245,7 @@ func (c *Config) Validate() error {
 		e.Add("host", "%q is not a host name", c.Host)
 	}
 	c.checkController(&e)
-	roles := []string{"l2", "l3", "dvr", "dhcp", "metadata"}
+	roles := Roles()
 	for _, r := range c.Roles {
 		if !slices.Contains(roles, r) {
 			e.Add("roles", "%q is none of %s", r, strings.Join(roles, ", "))

@@ -6,11 +6,13 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lepton-sdn/lepton/agent/config"
 	"github.com/lepton-sdn/lepton/lab"
 	"github.com/lepton-sdn/lepton/pki"
 )
@@ -26,6 +28,7 @@ type certs struct {
 	name      string
 	names     []string
 	addresses []string
+	roles     []string
 	days      int
 	all       bool
 	within    int
@@ -45,7 +48,7 @@ this makes and keeps in a directory.
   leptonctl certs show
 
 An agent may speak only as the host that its certificate names, exactly as
-"host" in its configuration. A controller's certificate needs every name and
+"host" in its configuration, and with --role only in these roles. A controller's certificate needs every name and
 address that agents and clients reach it by. A host needs the files in
 its directory (DIR/HOST) and nothing else; the authority's key, ca-key.pem,
 stays where it is. Programs take a renewed certificate without a restart.
@@ -83,8 +86,11 @@ func (c *certs) issue() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "issue HOST", Short: "Make the certificate of a host", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			r := pki.Request{Names: append([]string{a[0]}, c.names...)}
-			var err error
+			r := pki.Request{Names: append([]string{a[0]}, c.names...), Roles: c.roles}
+			err := c.checkRoles()
+			if err != nil {
+				return err
+			}
 			if r.Lifetime, err = c.lifetime(); err != nil {
 				return err
 			}
@@ -114,7 +120,17 @@ func (c *certs) issue() *cobra.Command {
 }
 
 func (c *certs) addDays(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&c.roles, "role", nil, "a `role` that the host's agent may have, such as l2; without any it may have all")
 	cmd.Flags().IntVar(&c.days, "days", int(pki.Lifetime/day), "how many `days` the certificate is valid")
+}
+
+func (c *certs) checkRoles() error {
+	for _, r := range c.roles {
+		if !slices.Contains(config.Roles(), r) {
+			return usage(fmt.Errorf("--role %q is none of %s", r, strings.Join(config.Roles(), ", ")))
+		}
+	}
+	return nil
 }
 
 func (c *certs) lifetime() (time.Duration, error) {
@@ -126,12 +142,15 @@ func (c *certs) lifetime() (time.Duration, error) {
 
 func (c *certs) renew() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "renew HOST... | renew --all", Short: "Make certificates anew, with the names and addresses that they have",
+		Use: "renew HOST... | renew --all", Short: "Make certificates anew, with the names, addresses and roles that they have",
 		RunE: func(cmd *cobra.Command, hosts []string) error {
 			if c.all == (len(hosts) > 0) {
 				return usage(errors.New("either hosts are named or --all is given"))
 			}
 			lifetime, err := c.lifetime()
+			if err == nil {
+				err = c.checkRoles()
+			}
 			if err != nil {
 				return err
 			}
@@ -150,7 +169,7 @@ func (c *certs) renew() *cobra.Command {
 			}
 			var failed []error
 			for _, host := range hosts {
-				dir, err := d.Renew(host, lifetime)
+				dir, err := d.Renew(host, lifetime, c.roles...)
 				if err != nil {
 					failed = append(failed, c.explain(err))
 					continue
@@ -237,7 +256,7 @@ func (s *settings) printCerts(w io.Writer, holders []pki.Holder) error {
 	if s.forPrograms() {
 		return s.print(w, holders)
 	}
-	rows := [][]string{{"HOST", "NAMES", "ADDRESSES", "VALID UNTIL", "PROBLEM"}}
+	rows := [][]string{{"HOST", "NAMES", "ADDRESSES", "ROLES", "VALID UNTIL", "PROBLEM"}}
 	for _, h := range holders {
 		host := h.Host
 		if host == "" {
@@ -251,7 +270,7 @@ func (s *settings) printCerts(w io.Writer, holders []pki.Holder) error {
 		if !h.Until.IsZero() {
 			until = h.Until.Format("2006-01-02 15:04 UTC")
 		}
-		rows = append(rows, []string{host, strings.Join(h.Names, ","), strings.Join(addresses, ","), until, h.Problem})
+		rows = append(rows, []string{host, strings.Join(h.Names, ","), strings.Join(addresses, ","), strings.Join(h.Roles, ","), until, h.Problem})
 	}
 	return table(w, rows)
 }

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
+	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/rpc/pb"
 )
@@ -37,6 +39,24 @@ func (s *Server) checkIdentity(ctx context.Context, host string) error {
 	}
 	if err := s.cfg.Keys.Check(chain); err != nil {
 		return rpc.Refuse(pb.Refusal_REASON_IDENTITY, host, "%s", err)
+	}
+	return nil
+}
+
+// checkRoles refuses an agent that claims a role which its certificate is not
+// for. A host of role l3 or dhcp is given routers and networks, and with them the
+// records of others; one of role metadata the secret that is shared with Nova.
+func (s *Server) checkRoles(ctx context.Context, a *model.Agent) error {
+	chain := chainOf(ctx)
+	if s.cfg.Keys == nil || len(chain) == 0 {
+		return nil
+	}
+	may := pki.RolesOf(chain[0])
+	for _, role := range a.Roles {
+		if len(may) > 0 && !slices.Contains(may, role) {
+			return rpc.Refuse(pb.Refusal_REASON_IDENTITY, a.Host,
+				"agent of host %s claims role %s, its certificate is for %s", a.Host, role, strings.Join(may, ", "))
+		}
 	}
 	return nil
 }

@@ -139,7 +139,11 @@ func (s *Server) receiveHello(ctx context.Context, w wire) (*model.Agent, error)
 		if r.err != nil {
 			return nil, r.err
 		}
-		return s.checkHello(ctx, r.m.GetHello())
+		agent, err := s.checkHello(ctx, r.m.GetHello())
+		if err != nil {
+			s.log.Warn("agent refused", zap.String("host", r.m.GetHello().GetHost()), zap.String("remote", remoteOf(ctx)), zap.Error(err))
+		}
+		return agent, err
 	case <-patience.C:
 		return nil, rpc.Refuse(pb.Refusal_REASON_MALFORMED, "", "no introduction within %s", helloTimeout)
 	case <-s.stopping:
@@ -160,11 +164,9 @@ func (s *Server) checkHello(ctx context.Context, h *pb.Hello) (*model.Agent, err
 		return nil, rpc.Refuse(pb.Refusal_REASON_MALFORMED, h.GetHost(), "introduction: %s", err)
 	}
 	if err := s.checkIdentity(ctx, agent.Host); err != nil {
-		s.log.Warn("agent refused", zap.String("host", agent.Host),
-			zap.String("remote", remoteOf(ctx)), zap.Error(err))
 		return nil, err
 	}
-	return agent, nil
+	return agent, s.checkRoles(ctx, agent)
 }
 
 // serve works on an admitted stream until it ends.
