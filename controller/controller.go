@@ -60,11 +60,14 @@ func Run(ctx context.Context, o Options) error {
 	}
 	reg := telemetry.Registry()
 	recordMetrics(reg, db)
-	handler := api.New(api.Config{DB: db, Plugin: rules, Auth: auth, Log: o.Log, Observe: requestMetrics(reg)})
 	agents, err := agentServer(cfg, db, rules, o.Log)
 	if err != nil {
 		return err
 	}
+	handler := api.New(api.Config{
+		DB: db, Plugin: rules, Auth: auth, Log: o.Log, Observe: requestMetrics(reg),
+		Hosts: hostRecords{agents}, AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
+	})
 	// Nothing is served before everything can be.
 	apiListener, rpcListener, err := listen(ctx, cfg, o.Log)
 	if err != nil {
@@ -150,6 +153,22 @@ func agentServer(cfg *config.Config, db *records.DB, rules *plugin.Plugin, log *
 		}
 	}
 	return hosts.New(c), nil
+}
+
+// hostRecords tells the API what hosts are sent.
+type hostRecords struct{ agents *hosts.Server }
+
+func (h hostRecords) Tell(ctx context.Context, host string, revision int64) (*rpc.Update, string, error) {
+	t, err := h.agents.Tell(ctx, host, revision)
+	switch {
+	case err != nil || !t.Connected:
+		return t.Update, "", err
+	case t.Waiting > 0:
+		return t.Update, fmt.Sprintf("the host has not been sent %d changed records yet", t.Waiting), nil
+	case t.Unconfirmed:
+		return t.Update, "the host has not confirmed all that it was sent yet", nil
+	}
+	return t.Update, "", nil
 }
 
 // withTLS puts TLS in front of the API when it is configured.

@@ -60,7 +60,7 @@ func NewObjects(u *rpc.Update) *Objects {
 		one := Object{Kind: string(ref.Kind), ID: ref.ID}
 		switch r := rec.(type) {
 		case *model.SecurityGroupRule:
-			one.Text = ruleText(r)
+			one.Text = r.Summary()
 		case *model.Port:
 			o.ports[r.ID] = r
 			one.Text = portText(r)
@@ -139,29 +139,6 @@ func portText(p *model.Port) string {
 	}
 	if p.DeviceOwner != "" {
 		parts = append(parts, p.DeviceOwner)
-	}
-	return strings.Join(parts, " ")
-}
-
-func ruleText(r *model.SecurityGroupRule) string {
-	parts := []string{r.Direction, r.EtherType}
-	if r.Protocol != "" {
-		parts = append(parts, r.Protocol)
-	}
-	if r.PortRangeMin != nil {
-		text := fmt.Sprint(*r.PortRangeMin)
-		if r.PortRangeMax != nil && *r.PortRangeMax != *r.PortRangeMin {
-			text += fmt.Sprintf("-%d", *r.PortRangeMax)
-		}
-		parts = append(parts, text)
-	}
-	switch {
-	case r.RemoteGroupID != "":
-		parts = append(parts, "remote group "+r.RemoteGroupID)
-	case r.RemoteAddressGroupID != "":
-		parts = append(parts, "remote address group "+r.RemoteAddressGroupID)
-	case r.RemoteIPPrefix != "":
-		parts = append(parts, "remote "+r.RemoteIPPrefix)
 	}
 	return strings.Join(parts, " ")
 }

@@ -31,6 +31,10 @@ type Config struct {
 	Plugin *plugin.Plugin
 	Auth   identity.Authenticator
 	Log    *zap.Logger
+	// Hosts tells what hosts are sent, for explanations; without it there are none.
+	// AgentDownTime is how long an agent that is silent counts as alive.
+	Hosts         HostRecords
+	AgentDownTime time.Duration
 	// Observe, if set, is told of every request that was answered. It must be
 	// quick and safe for concurrent use.
 	Observe func(Observation)

@@ -55,6 +55,7 @@ func extensions() []extension {
 		{"l3-port-ip-change-not-allowed", "Prevent L3 router ports IP address change extension", "2018-10-09T10:00:00-00:00", "Prevent change of IP address for some L3 router ports"},
 		{"multi-provider", "Multi Provider Network", "2013-06-27T10:00:00-00:00", "Expose mapping of virtual networks to multiple physical networks"},
 		{"lepton-import", "Lepton import of objects", "2026-11-26T00:00:00-00:00", "Objects that another network service had, with their ids"},
+		{"lepton-explain", "Lepton explanations", "2026-11-26T00:00:00-00:00", "What becomes of a packet, and which object decides it"},
 		{"lepton-nat-exempt", "Lepton NAT exemptions of routers", "2026-11-26T00:00:00-00:00", "Destinations beyond a router's gateway to which nothing is translated"},
 		{"lepton-instances", "Lepton instances", "2026-11-26T00:00:00-00:00", "What guests are told about themselves by the metadata service"},
 		{"lepton-realization", "Lepton realization of objects on hosts", "2026-11-26T00:00:00-00:00", "What each host made of a port, a router, a floating IP, or the DHCP of a network"},

@@ -14,6 +14,7 @@ func serviceEndpoints(a *API) map[string]endpoint {
 		"local_ips":         newLocalIPs(a),
 		"log":               newLogging(a),
 		"lepton-instances":  newInstances(a),
+		"lepton-explain":    newExplainer(a),
 		"policies":          taggable{newQoSPolicies(a)},
 	}
 }

@@ -28,6 +28,9 @@ func operating() []Resource {
 		{Name: "flavor", Get: everyone, Create: admin, Update: admin, Delete: admin},
 		operators("service_profile"),
 		operators("log"),
+		// What is explained is a port's; the answer leaves out what is not the
+		// project's.
+		{Name: "lepton_explain", Get: reader},
 		{Name: "loggable_resource", Get: admin},
 		{Name: "metering_label", Get: reader, Create: admin, Delete: admin},
 		{Name: "metering_label_rule", Get: reader, Create: admin, Delete: admin},

@@ -90,6 +90,18 @@ func (e *Engine) Next(f *Feed) *rpc.Update {
 	return u
 }
 
+// Snapshot gives everything that a host must know at the engine's present
+// revision, whether it is connected or not. The records in it are shared and must
+// not be changed.
+func (e *Engine) Snapshot(name string) *rpc.Update {
+	u := &rpc.Update{Full: true, Revision: e.revision}
+	if h := e.hosts[name]; h != nil {
+		e.snapshot(h, u)
+	}
+	u.Sort()
+	return u
+}
+
 // snapshot adds everything that the host is interested in.
 func (e *Engine) snapshot(h *host, u *rpc.Update) {
 	peers := map[*host]struct{}{}
