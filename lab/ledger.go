@@ -109,7 +109,7 @@ func (l ledger) write(s State) error {
 		return fmt.Errorf("write state of the lab: %w", err)
 	}
 	tmp := l.file() + ".new"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
 		return fmt.Errorf("write state of the lab: %w", err)
 	}
 	if err := os.Rename(tmp, l.file()); err != nil {

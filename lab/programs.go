@@ -165,7 +165,7 @@ func (p *Plan) writeConfigs(h HostPlan) error {
 	for program, content := range files {
 		b, err := yaml.Marshal(content)
 		if err == nil {
-			err = os.WriteFile(h.configFile(program), b, 0o644)
+			err = os.WriteFile(h.configFile(program), b, 0o600)
 		}
 		if err != nil {
 			return fmt.Errorf("host %s: write configuration of %s: %w", h.Name, program, err)
