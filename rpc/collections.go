@@ -189,9 +189,23 @@ func (k *kind[T, M]) records(u *Update) iter.Seq2[string, any] {
 }
 
 func (k *kind[T, M]) sort(u *Update) {
-	if list := *k.in(u); len(list) > 1 {
+	switch list := any(*k.in(u)).(type) {
+	case []*model.GroupMember: // there are many, and the id of one has to be made
+		slices.SortFunc(list, compareMembers)
+	case []*T:
 		slices.SortFunc(list, func(a, b *T) int { return cmp.Compare(k.id(a), k.id(b)) })
 	}
+}
+
+// compareMembers compares what MemberID gives of two members, without making it.
+func compareMembers(a, b *model.GroupMember) int {
+	switch {
+	case a.GroupID == b.GroupID:
+		return cmp.Compare(a.PortID, b.PortID)
+	case len(a.GroupID) == len(b.GroupID):
+		return cmp.Compare(a.GroupID, b.GroupID)
+	}
+	return cmp.Compare(MemberID(a.GroupID, a.PortID), MemberID(b.GroupID, b.PortID))
 }
 
 func (k *kind[T, M]) items(u *Update, skipped func(Rejected)) iter.Seq[func(*pb.Update) int] {

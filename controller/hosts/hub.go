@@ -103,9 +103,12 @@ func (h *hub) leave(st *stream) {
 	}
 }
 
-// next gives what the stream's host must be told now, nil for nothing.
+// next gives what the stream's host must be told now, sorted, nil for nothing.
 func (h *hub) next(ctx context.Context, st *stream) (u *rpc.Update, err error) {
 	err = h.do(ctx, func() { u = h.engine.Next(st.feed) })
+	if u != nil {
+		u.Sort() // here, because everybody waits for the hub
+	}
 	return u, err
 }
 

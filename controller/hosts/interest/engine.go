@@ -28,9 +28,11 @@ type source struct{ table, id string }
 // host is a host by name: with topics, with an agent, or connected.
 type host struct {
 	name     string
-	endpoint model.Endpoint // without Types: see ends
-	ends     []model.NetworkType
-	mappings map[string]string // physical network → bridge
+	endpoint model.Endpoint // without Types: see end
+	ends     [1 << len(tunnelTypes)]*model.Endpoint
+	types    []model.NetworkType // of the tunnels that it can end
+	can      tunnelSet           // the same
+	mappings map[string]string   // physical network → bridge
 	topics   map[*topic]struct{}
 	feed     *Feed     // nil: not connected here
 	gone     []rpc.Ref // that the host had as its own, the oldest first
@@ -146,11 +148,12 @@ func (e *Engine) setAgent(before, rec *model.Agent, w *woken) {
 	h := e.host(rec.Host)
 	defer e.pruneHost(h)
 	end := model.Endpoint{Host: rec.Host, IP: rec.TunnelIP, VXLANPort: rec.VXLANPort}
-	rewired := !slices.Equal(h.ends, rec.TunnelTypes) || !maps.Equal(h.mappings, rec.BridgeMappings)
+	rewired := !slices.Equal(h.types, rec.TunnelTypes) || !maps.Equal(h.mappings, rec.BridgeMappings)
 	if h.endpoint.IP == end.IP && h.endpoint.VXLANPort == end.VXLANPort && !rewired {
 		return
 	}
-	h.endpoint, h.ends, h.mappings = end, rec.TunnelTypes, rec.BridgeMappings
+	h.endpoint, h.types, h.mappings = end, rec.TunnelTypes, rec.BridgeMappings
+	h.can, h.ends = tunnelSetOf(rec.TunnelTypes...), [len(h.ends)]*model.Endpoint{}
 	for t := range h.topics {
 		t.markEndpoint(h, w)
 		if rewired && split(t.network) {
@@ -169,7 +172,7 @@ func (e *Engine) host(name string) *host {
 }
 
 func (e *Engine) pruneHost(h *host) {
-	if len(h.topics) == 0 && h.feed == nil && !h.endpoint.IP.IsValid() && len(h.ends) == 0 && len(h.mappings) == 0 {
+	if len(h.topics) == 0 && h.feed == nil && !h.endpoint.IP.IsValid() && len(h.types) == 0 && len(h.mappings) == 0 {
 		delete(e.hosts, h.name)
 	}
 }

@@ -1,9 +1,6 @@
 package interest
 
-import (
-	"github.com/lepton-sdn/lepton/model"
-	"github.com/lepton-sdn/lepton/rpc"
-)
+import "github.com/lepton-sdn/lepton/rpc"
 
 // Feed is what one connected host has still to be told. Like its engine it
 // belongs to one goroutine.
@@ -68,8 +65,8 @@ func (f *Feed) markAll(w *woken) {
 
 // Next gives what the host must be told to know the engine's present revision:
 // the snapshot, or the difference to what Next gave before; nil when there is
-// nothing. The records in it are shared and must not be changed. They are
-// sorted by id.
+// nothing. The records in it are shared and must not be changed. They are in no
+// order.
 func (e *Engine) Next(f *Feed) *rpc.Update {
 	if !f.Pending() || f.host.feed != f {
 		return nil
@@ -86,7 +83,6 @@ func (e *Engine) Next(f *Feed) *rpc.Update {
 	f.all = false
 	// A map keeps the room of its largest moment: start small again.
 	f.marks = map[rpc.Ref]struct{}{}
-	u.Sort()
 	return u
 }
 
@@ -104,7 +100,6 @@ func (e *Engine) Snapshot(name string) *rpc.Update {
 
 // snapshot adds everything that the host is interested in.
 func (e *Engine) snapshot(h *host, u *rpc.Update) {
-	peers := map[*host]struct{}{}
 	known := map[*item]struct{}{}
 	for t := range h.topics {
 		for ref, i := range t.items {
@@ -117,16 +112,11 @@ func (e *Engine) snapshot(h *host, u *rpc.Update) {
 				}
 				known[i] = struct{}{}
 			}
-			u.Put(ref.Kind, h.sees(i.rec))
-		}
-		if t.tunnels() {
-			for other := range t.hosts {
-				peers[other] = struct{}{}
-			}
+			u.Put(ref.Kind, i.as(h))
 		}
 	}
-	for other := range peers {
-		if end := h.endpointAsSeen(other); end != nil {
+	for other, types := range h.peers() {
+		if end := other.end(types); end != nil {
 			u.Endpoints = append(u.Endpoints, end)
 		}
 	}
@@ -135,29 +125,14 @@ func (e *Engine) snapshot(h *host, u *rpc.Update) {
 // resolve adds what the record is to the host now: its value, or a deletion.
 func (e *Engine) resolve(h *host, r rpc.Ref, u *rpc.Update) {
 	if i := e.items[r]; i != nil && i.seenBy(h, nil) {
-		u.Put(r.Kind, h.sees(i.rec))
+		u.Put(r.Kind, i.as(h))
 		return
 	}
 	if other := e.hosts[r.ID]; r.Kind == rpc.KindEndpoint && other != nil {
-		if end := h.endpointAsSeen(other); end != nil {
+		if end := other.end(h.shared(other)); end != nil {
 			u.Endpoints = append(u.Endpoints, end)
 			return
 		}
 	}
 	u.Delete(r.Kind, r.ID)
-}
-
-// endpointAsSeen gives the other host's tunnel end with the types that the two
-// share, nil when there is no tunnel between them.
-func (h *host) endpointAsSeen(other *host) *model.Endpoint {
-	if other == h || !other.endpoint.IP.IsValid() {
-		return nil
-	}
-	types := h.shared(other)
-	if len(types) == 0 {
-		return nil
-	}
-	end := other.endpoint
-	end.Types = types
-	return &end
 }

@@ -50,13 +50,27 @@ func special(rec any) (hosts []string) {
 	return hosts
 }
 
+// about reports whether the host is one of those that special names.
+func about(rec any, host string) bool {
+	switch r := rec.(type) {
+	case *model.Port:
+		at := BoundHost(r)
+		return at != "" && (at == host || slices.Contains(r.HAHosts, host))
+	case *model.RouterBinding:
+		return slices.ContainsFunc(r.Hosts, func(h model.RouterHost) bool { return h.Host == host })
+	case *model.DHCPBinding:
+		return slices.ContainsFunc(r.Hosts, func(h model.DHCPHost) bool { return h.Host == host })
+	}
+	return false
+}
+
 // seen is a record as a host sees it; "" is any host that the record is not
 // about. It leaves out what the host does not act on, so that a rename or an
 // allocation does not fan out.
 func seen(rec any, host string) any {
 	switch r := rec.(type) {
 	case *model.Port:
-		if slices.Contains(pluggedOn(r), host) {
+		if about(r, host) {
 			return r
 		}
 		return elsewhere(r)

@@ -22,7 +22,7 @@ func (h *host) wire(n *model.Network) model.Segment {
 		return model.Segment{}
 	}
 	if split(n) {
-		can := model.Agent{BridgeMappings: h.mappings, TunnelTypes: h.ends}
+		can := model.Agent{BridgeMappings: h.mappings, TunnelTypes: h.types}
 		if s, ok := n.SegmentOn(&can); ok {
 			return s
 		}
@@ -52,12 +52,8 @@ func (t *topic) tunnels() bool {
 		slices.ContainsFunc(t.network.Segments, func(s model.NetworkSegment) bool { return s.Segment.Type.Tunneled() }))
 }
 
-// sees is a record as the host sees it.
-func (h *host) sees(rec any) any {
-	n, ok := rec.(*model.Network)
-	if !ok || !split(n) {
-		return seen(rec, h.name)
-	}
+// onItsSegment is a network of several segments as the host sees it.
+func (h *host) onItsSegment(n *model.Network) *model.Network {
 	own := *n
 	own.Segment, own.Segments = h.wire(n), nil
 	return &own

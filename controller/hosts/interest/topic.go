@@ -1,7 +1,6 @@
 package interest
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/lepton-sdn/lepton/model"
@@ -55,6 +54,21 @@ type topic struct {
 type item struct {
 	rec    any
 	topics []*topic
+	others any // rec as hosts see it that it is not about; nil: nobody has asked
+}
+
+// as is the record as the host sees it. What most hosts see is made once.
+func (i *item) as(h *host) any {
+	if n, ok := i.rec.(*model.Network); ok && split(n) {
+		return h.onItsSegment(n)
+	}
+	if about(i.rec, h.name) {
+		return seen(i.rec, h.name)
+	}
+	if i.others == nil {
+		i.others = seen(i.rec, "")
+	}
+	return i.others
 }
 
 // seenBy reports whether one of the item's topics, but the one given, shows it to
@@ -178,7 +192,7 @@ func (e *Engine) put(ref rpc.Ref, rec any, in []topicID, w *woken) {
 		e.items[ref] = i
 	}
 	before, old := i.topics, i.rec
-	i.topics, i.rec = make([]*topic, 0, len(in)), rec
+	i.topics, i.rec, i.others = make([]*topic, 0, len(in)), rec, nil
 	for _, id := range in {
 		t := e.topic(id)
 		t.items[ref] = i
@@ -310,24 +324,4 @@ func (h *host) markPeers(t *topic, w *woken) {
 			h.mark(rpc.Ref{Kind: rpc.KindEndpoint, ID: other.name}, w)
 		}
 	}
-}
-
-// shared gives the tunnel types that the other host can end and that both have
-// a network of, sorted.
-func (h *host) shared(other *host) []model.NetworkType {
-	few, many := h, other
-	if len(other.topics) < len(few.topics) {
-		few, many = other, h
-	}
-	types := map[model.NetworkType]struct{}{}
-	for t := range few.topics {
-		if !t.tunnels() || t.hosts[many] == 0 {
-			continue
-		}
-		by := h.tunnelOn(t.network)
-		if by != "" && slices.Contains(other.ends, by) && together(t, h, other) {
-			types[by] = struct{}{}
-		}
-	}
-	return slices.Sorted(maps.Keys(types))
 }
