@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,14 +27,14 @@ const physnet = "physnet1"
 // control is the control plane: an etcd and a controller, processes of their
 // own on loopback.
 type control struct {
-	bin, dir                string
-	api                     *lab.API
-	rpc, metrics            string // addresses
-	etcdClient, etcdPeer    string
-	authority               *pki.CA
-	etcd, controller        *process
-	secure                  bool
-	startedAt, answersSince time.Time
+	bin, dir             string
+	api                  *lab.API
+	rpc, metrics         string // addresses
+	etcdClient, etcdPeer string
+	authority            *pki.CA
+	etcd, controller     *process
+	secure               bool
+	refused              atomic.Int64 // answers 503
 }
 
 // process is a child and the file that it logs to.
@@ -149,7 +150,6 @@ func (c *control) startEtcd(ctx context.Context) (err error) {
 
 // start runs the controller and waits until it answers.
 func (c *control) start(ctx context.Context) (err error) {
-	c.startedAt = time.Now()
 	c.controller, err = c.spawn("controller", filepath.Join(c.bin, "lepton-controller"), "--config", c.file("controller.yaml"))
 	if err != nil {
 		return err
@@ -160,7 +160,6 @@ func (c *control) start(ctx context.Context) (err error) {
 		}
 		return "", nil
 	})
-	c.answersSince = time.Now()
 	return err
 }
 

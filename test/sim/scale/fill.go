@@ -2,10 +2,15 @@ package scale
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lepton-sdn/lepton/lab"
 )
 
 const (
@@ -25,9 +30,25 @@ type object struct {
 // create makes an object and gives its id.
 func (c *control) create(ctx context.Context, path, kind string, body map[string]any) (string, error) {
 	answer := map[string]object{}
-	err := c.api.Call(ctx, "POST", "/v2.0/"+path, map[string]any{kind: body}, &answer)
+	err := c.call(ctx, "POST", "/v2.0/"+path, map[string]any{kind: body}, &answer)
 	return answer[kind].ID, err
 }
+
+// call sends a request, and again when the controller says that it cannot answer
+// now, as clients do. How often it said so is counted.
+func (c *control) call(ctx context.Context, method, path string, body, answer any) error {
+	for {
+		err := c.api.Call(ctx, method, path, body, answer)
+		var se *lab.StatusError
+		if !errors.As(err, &se) || se.Status != http.StatusServiceUnavailable || c.refused.Add(1) > mostRefused {
+			return err
+		}
+		sleep(ctx, time.Second)
+	}
+}
+
+// mostRefused is how many refusals a run puts up with.
+const mostRefused = 200
 
 // fill makes the whole cloud, several projects at a time.
 func (c *cloud) fill(ctx context.Context, at *control) (err error) {
@@ -104,7 +125,7 @@ func (p *project) addGroups(ctx context.Context, at *control) (err error) {
 	var answer struct {
 		Groups []object `json:"security_groups"`
 	}
-	if err := at.api.Call(ctx, "GET", "/v2.0/security-groups?name=default&project_id="+p.id, nil, &answer); err != nil {
+	if err := at.call(ctx, "GET", "/v2.0/security-groups?name=default&project_id="+p.id, nil, &answer); err != nil {
 		return err
 	}
 	if len(answer.Groups) != 1 {
@@ -159,7 +180,7 @@ func (p *project) addPorts(ctx context.Context, at *control, n *network) error {
 			}
 			list = append(list, p.body(n, n.hosts[i%len(n.hosts)], groups...))
 		}
-		if err := at.api.Call(ctx, "POST", "/v2.0/ports", map[string]any{"ports": list}, nil); err != nil {
+		if err := at.call(ctx, "POST", "/v2.0/ports", map[string]any{"ports": list}, nil); err != nil {
 			return err
 		}
 	}
@@ -176,14 +197,14 @@ func (c *cloud) addRouter(ctx context.Context, at *control, p *project) (err err
 		return err
 	}
 	for _, n := range p.networks {
-		err := at.api.Call(ctx, "PUT", "/v2.0/routers/"+p.router+"/add_router_interface", map[string]any{"subnet_id": n.subnet}, nil)
+		err := at.call(ctx, "PUT", "/v2.0/routers/"+p.router+"/add_router_interface", map[string]any{"subnet_id": n.subnet}, nil)
 		if err != nil {
 			return err
 		}
 	}
 	var answer struct{ Ports []object }
 	path := fmt.Sprintf("/v2.0/ports?network_id=%s&device_owner=compute:nova&fields=id&limit=%d", p.networks[0].id, floating)
-	if err := at.api.Call(ctx, "GET", path, nil, &answer); err != nil {
+	if err := at.call(ctx, "GET", path, nil, &answer); err != nil {
 		return err
 	}
 	for _, port := range answer.Ports {

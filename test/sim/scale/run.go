@@ -104,7 +104,8 @@ func (w *world) populate(ctx context.Context) error {
 	took := time.Since(began)
 	w.add(Row{
 		What:   fmt.Sprintf("%d ports on %d networks made through the API, until all are ACTIVE", w.o.Ports, w.o.Networks+1),
-		Figure: fmt.Sprintf("%s, of which the API %s", ms(took), ms(made)), Target: "-", OK: true,
+		Figure: fmt.Sprintf("%s, of which the API %s, %d requests refused", ms(took), ms(made), w.control.refused.Load()),
+		Target: "0 refused", OK: w.control.refused.Load() == 0,
 	})
 	if err := w.fleet.calm(ctx); err != nil {
 		return err

@@ -60,7 +60,9 @@ func (v *visitors) writePort(ctx context.Context, w *world, p *project) {
 	delete(body, "binding:host_id")
 	var id string
 	v.time(ctx, &v.write, func() (err error) {
-		id, err = w.control.create(ctx, "ports", "port", body)
+		answer := map[string]object{}
+		err = w.control.api.Call(ctx, "POST", "/v2.0/ports", map[string]any{"port": body}, &answer)
+		id = answer["port"].ID
 		return err
 	})
 	if id != "" {
