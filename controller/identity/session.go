@@ -219,45 +219,58 @@ func (s *session) forget(own string) {
 	}
 }
 
-// logIn sends a login (Identity API v3, "Password authentication with scoped
-// authorization").
+// errRefused says that Keystone does not take an account.
+var errRefused = errors.New("wrong name, password or project")
+
+// logIn gets the own token. That Keystone refuses the account is a fault of the
+// configuration, about which whoever asks can do nothing.
 func (s *session) logIn(ctx context.Context) (own string, expires time.Time, err error) {
+	own, t, err := s.logInAs(ctx, s.as)
+	if errors.Is(err, errRefused) {
+		return "", expires, fmt.Errorf("%w: Keystone refuses user %q of domain %q in project %q: %w",
+			ErrUnavailable, s.as.Username, s.as.Domain, s.as.Project, err)
+	}
+	if err != nil {
+		return "", expires, err
+	}
+	return own, t.expires, nil
+}
+
+// logInAs sends a login (Identity API v3, "Password authentication with scoped
+// authorization"). The error is errRefused, or wraps ErrUnavailable.
+func (s *session) logInAs(ctx context.Context, as Credentials) (text string, t *token, err error) {
 	type object = map[string]any
-	domain := object{"name": s.as.Domain}
+	domain := object{"name": as.Domain}
 	body, err := json.Marshal(object{"auth": object{
 		"identity": object{
 			"methods":  []string{"password"},
-			"password": object{"user": object{"name": s.as.Username, "domain": domain, "password": s.as.Password}},
+			"password": object{"user": object{"name": as.Username, "domain": domain, "password": as.Password}},
 		},
-		"scope": object{"project": object{"name": s.as.Project, "domain": domain}},
+		"scope": object{"project": object{"name": as.Project, "domain": domain}},
 	}})
 	if err != nil {
-		return "", expires, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return "", nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.tokens+"?nocatalog=1", bytes.NewReader(body))
 	if err != nil {
-		return "", expires, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return "", nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	status, header, answer, err := s.do(r)
 	switch {
 	case err != nil:
-		return "", expires, err
+		return "", nil, err
 	case status == http.StatusUnauthorized:
-		return "", expires, fmt.Errorf("%w: Keystone refuses user %q of domain %q in project %q: wrong name, password or project",
-			ErrUnavailable, s.as.Username, s.as.Domain, s.as.Project)
+		return "", nil, errRefused
 	case status != http.StatusCreated && status != http.StatusOK:
-		return "", expires, fmt.Errorf("%w: Keystone answers the login with status %d", ErrUnavailable, status)
+		return "", nil, fmt.Errorf("%w: Keystone answers the login with status %d", ErrUnavailable, status)
 	}
-	own = header.Get("X-Subject-Token")
-	if !validToken(own) {
-		return "", expires, fmt.Errorf("%w: Keystone's answer to the login has no token", ErrUnavailable)
+	text = header.Get("X-Subject-Token")
+	if !validToken(text) {
+		return "", nil, fmt.Errorf("%w: Keystone's answer to the login has no token", ErrUnavailable)
 	}
-	t, err := readToken(answer)
-	if err != nil {
-		return "", expires, err
-	}
-	return own, t.expires, nil
+	t, err = readToken(answer)
+	return text, t, err
 }
 
 // do sends a request and reads a bounded answer.
