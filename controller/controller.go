@@ -68,6 +68,10 @@ func Run(ctx context.Context, o Options) error {
 		DB: db, Plugin: rules, Auth: auth, Log: o.Log, Observe: requestMetrics(reg),
 		Hosts: hostRecords{agents}, AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
 	})
+	served, err := withPage(cfg, auth, handler, o.Log)
+	if err != nil {
+		return err
+	}
 	// Nothing is served before everything can be.
 	apiListener, rpcListener, err := listen(ctx, cfg, o.Log)
 	if err != nil {
@@ -100,7 +104,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	g.Go(func() error { return placing.Run(ctx) })
 	g.Go(func() error { return agents.Serve(ctx, rpcListener) })
-	g.Go(func() error { return api.Serve(ctx, apiListener, handler, o.Log) })
+	g.Go(func() error { return api.Serve(ctx, apiListener, served, o.Log) })
 	o.Ready()
 	return g.Wait()
 }

@@ -44,6 +44,8 @@ type API struct {
 	// authentication (auth.mode).
 	Listen string `yaml:"listen"`
 	TLS    TLS    `yaml:"tls"`
+	// Page serves the operator's page below /ui/ of the same address.
+	Page bool `yaml:"page"`
 }
 
 // RPC is where agents connect.
@@ -118,7 +120,7 @@ const defaultDir = "/var/lib/lepton/controller"
 // Default gives the configuration of a controller that was told nothing.
 func Default() *Config {
 	return &Config{
-		API:     API{Listen: "127.0.0.1:9696"},
+		API:     API{Listen: "127.0.0.1:9696", Page: true},
 		RPC:     RPC{Listen: "127.0.0.1:9797"},
 		Metrics: Metrics{Listen: "127.0.0.1:9698"},
 		Auth:    defaultAuth(),

@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"pki":       {},
 	"store":     {"pki"},
 	"telemetry": {},
+	"web":       {},
 
 	"program": {"telemetry"},
 
@@ -35,7 +36,7 @@ var arrows = map[string][]string{
 	"rpc":      {"model"},
 
 	// The controller never touches a kernel or a switch.
-	"controller": {"config", "flows", "model", "pipeline", "pki", "rpc", "store", "telemetry"},
+	"controller": {"config", "flows", "model", "pipeline", "pki", "rpc", "store", "telemetry", "web"},
 	// The agent never touches the store.
 	"agent": {"config", "flows", "flows/ofp", "linux", "model", "ovsdb", "pipeline", "pki", "rpc", "telemetry"},
 	// What an operator looks at on a host.
