@@ -104,11 +104,13 @@ type network struct {
 	busy    bool
 	audit   bool // it is looked at because of an audit
 	guarded bool // the rules of its namespace are in order
-	again   bool // something happened to it while it was worked on
-	known   bool // it has been brought to what was desired once
-	wait    time.Duration
-	problem string
-	since   time.Time
+	// newcomers watches its link; nil: nobody does.
+	newcomers *newcomers
+	again     bool // something happened to it while it was worked on
+	known     bool // it has been brought to what was desired once
+	wait      time.Duration
+	problem   string
+	since     time.Time
 	// reported is what the controller was told, by kind and id.
 	reported map[string]model.ObjectStatus
 }
@@ -151,7 +153,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		case <-l.audits.Due():
 			l.audit()
 		case r := <-l.results:
-			l.onResult(r)
+			l.onResult(ctx, r)
 		case <-timer.C:
 		}
 		timer.Reset(max(time.Until(l.step(ctx)), time.Millisecond))
@@ -299,7 +301,7 @@ func (l *Loop) start(ctx context.Context, n *network) {
 }
 
 // onResult takes what a worker made of a network.
-func (l *Loop) onResult(res result) {
+func (l *Loop) onResult(ctx context.Context, res result) {
 	l.busy--
 	n := l.networks[res.id]
 	n.busy, n.audit, n.guarded = false, false, res.guarded
@@ -320,6 +322,9 @@ func (l *Loop) onResult(res result) {
 		n.due = now.Add(auditEvery/2 + rand.N(auditEvery))
 		n.fail(l.log, "")
 	}
+	if res.err == nil && res.want != nil && res.at != "" {
+		l.welcome(ctx, n, res.want, res.at)
+	}
 	if res.want != nil {
 		l.report(n, res.want, res.err)
 	} else if res.err == nil && !n.stale && !n.again {
@@ -333,6 +338,7 @@ func (l *Loop) onResult(res result) {
 
 // forget ends the life of a network whose server is gone.
 func (l *Loop) forget(n *network) {
+	n.unwatch()
 	l.retract(n, nil)
 	l.cfg.Controller.ReportObjects(model.ObjectStatus{Kind: model.ObjectDHCP, ID: n.id, State: model.ObjectGone})
 	n.known = true

@@ -50,6 +50,8 @@ type result struct {
 	changes int
 	took    time.Duration
 	guarded bool
+	// at is the namespace that was looked at.
+	at string
 	// found is what others changed, in the namespace ns.
 	found []string
 	ns    string
@@ -85,6 +87,7 @@ func (j *job) realise(ctx context.Context) error {
 		}
 		j.res.guarded = true
 	}
+	j.res.at = j.ns
 	moved, err := j.ports(ctx)
 	if err != nil {
 		return err

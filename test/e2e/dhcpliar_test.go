@@ -48,6 +48,10 @@ hosts:
 	if told := c.Dhclient(victim, 6); told["new_ip6_address"] != c.fixed(victim.Port, 6).String() {
 		t.Errorf("the victim is told %v", told)
 	}
+	// Installed anew, it calls itself otherwise.
+	if told := c.Dhclient(victim, 6); told["new_ip6_address"] != c.fixed(victim.Port, 6).String() {
+		t.Errorf("with another DUID the victim is told %v", told)
+	}
 	if told := c.Dhclient(l.Guest, 6); told["new_ip6_address"] != c.fixed(l.Guest.Port, 6).String() {
 		t.Errorf("the liar is told %v", told)
 	}
