@@ -60,12 +60,10 @@ func numbers(flag, list string) ([]int, error) {
 
 // bench is one run: a lab and the rows of the report.
 type bench struct {
-	lab *lab.Lab
-	hv1 *lab.Place
-	hv2 *lab.Place
-	// roles are those of the network node's agent; nil for the lab's own.
-	roles []string
-	rows  []row
+	lab  *lab.Lab
+	hv1  *lab.Place
+	hv2  *lab.Place
+	rows []row
 }
 
 // row is one figure of the report.
@@ -90,26 +88,22 @@ func run(ctx context.Context, o options) error {
 	b := &bench{}
 	defer b.print()
 	if len(sizes) > 0 {
-		if err := b.inLab(ctx, o.bin, b.withPorts(sizes)...); err != nil {
+		if err := b.inLab(ctx, o.bin, nil, b.withPorts(sizes)...); err != nil {
 			return err
 		}
 	}
 	if o.routers > 1 {
-		if err := b.inLab(ctx, o.bin, b.routersOn(o.routers)); err != nil {
+		if err := b.inLab(ctx, o.bin, nil, b.routersOn(o.routers)); err != nil {
 			return err
 		}
 	}
 	if o.networks > 0 {
-		b.roles = []string{"l2", "dhcp"}
-		if err := b.inLab(ctx, o.bin, func(ctx context.Context) error { return b.leases(ctx, o.networks, 5) }); err != nil {
+		if err := b.withLeases(ctx, o); err != nil {
 			return err
 		}
-		b.roles = nil
 	}
-	for _, n := range spaces {
-		if err := b.metadata(ctx, o.bin, n, o.long); err != nil {
-			return err
-		}
+	if err := b.withMetadata(ctx, o, spaces); err != nil {
+		return err
 	}
 	if len(stored) > 0 {
 		return b.underLoad(ctx, o.bin, stored, o.long)
@@ -117,14 +111,47 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// inLab measures what needs hosts.
-func (b *bench) inLab(ctx context.Context, bin string, steps ...func(context.Context) error) error {
+// withLeases are the figures of DHCP, with servers and without.
+func (b *bench) withLeases(ctx context.Context, o options) error {
+	err := b.inLab(ctx, o.bin, func(t *lab.Topology) {
+		t.Hosts[0].Agent = map[string]any{"roles": []string{"l2", "dhcp"}}
+	}, func(ctx context.Context) error { return b.leases(ctx, o.networks, b.serverMemory) })
+	if err != nil {
+		return err
+	}
+	return b.inLab(ctx, o.bin, func(t *lab.Topology) {
+		t.Controller = map[string]any{"dhcp": map[string]any{"mode": "local"}}
+	}, func(ctx context.Context) error { return b.leases(ctx, o.networks, nil) })
+}
+
+// withMetadata are the figures of metadata, of Nova and of the controller.
+func (b *bench) withMetadata(ctx context.Context, o options, spaces []int) error {
+	var steps []func(context.Context) error
+	for _, n := range spaces {
+		if err := b.metadata(ctx, o.bin, n, o.long); err != nil {
+			return err
+		}
+		steps = append(steps, func(ctx context.Context) error { return b.instances(ctx, n, o.long) })
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	return b.inLab(ctx, o.bin, func(t *lab.Topology) {
+		t.Hosts[0].Agent = map[string]any{
+			"roles": []string{"l2", "dhcp", "metadata"}, "metadata": map[string]any{"rate_limit": 100000, "burst_limit": 100000},
+		}
+	}, steps...)
+}
+
+// inLab measures what needs hosts. change, if it is not nil, makes them other than
+// the lab's own.
+func (b *bench) inLab(ctx context.Context, bin string, change func(*lab.Topology), steps ...func(context.Context) error) error {
 	t, err := lab.LoadTopology("three-node")
 	if err != nil {
 		return err
 	}
-	if b.roles != nil {
-		t.Hosts[0].Agent = map[string]any{"roles": b.roles}
+	if change != nil {
+		change(&t)
 	}
 	name := "bench" + strconv.Itoa(os.Getpid()%1000)
 	fmt.Printf("building lab %s\n", name)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,11 +47,12 @@ func (b *bench) metadata(ctx context.Context, bin string, n int, long time.Durat
 	if err := s.open(ctx, bin, n); err != nil {
 		return err
 	}
-	limit, err := s.ask(ctx, long, func(int) (string, string) { return "", s.nova.URL })
+	const path = "/latest/meta-data/instance-id"
+	limit, err := ask(ctx, long, path, func(int) (string, string) { return "", s.nova.URL })
 	if err != nil {
 		return err
 	}
-	got, err := s.ask(ctx, long, func(i int) (string, string) {
+	got, err := ask(ctx, long, path, func(i int) (string, string) {
 		return s.guests[i*len(s.guests)/guestsAsking], "http://169.254.169.254"
 	})
 	if err != nil {
@@ -62,7 +64,7 @@ func (b *bench) metadata(ctx context.Context, bin string, n int, long time.Durat
 	}
 	what := fmt.Sprintf("metadata, %d namespaces", n)
 	b.add(row{
-		what:   what + ": requests a second",
+		what:   what + ": requests a second that Nova answers",
 		figure: fmt.Sprintf("%.0f, 99%% in %s", got.rate, ms(got.p99)),
 		limit:  fmt.Sprintf("%.0f, 99%% in %s", limit.rate, ms(limit.p99)),
 		target: "500/s, 99% in 50 ms", ok: got.rate >= 500 && got.p99 < 50*time.Millisecond,
@@ -179,8 +181,8 @@ type asked struct {
 	p99  time.Duration
 }
 
-// ask has guests ask one request after the other for so long.
-func (s *metadataSite) ask(ctx context.Context, long time.Duration, who func(i int) (ns, url string)) (asked, error) {
+// ask has guests ask for a path, one request after the other, for so long.
+func ask(ctx context.Context, long time.Duration, path string, who func(i int) (ns, url string)) (asked, error) {
 	var (
 		mu    sync.Mutex
 		took  []time.Duration
@@ -198,9 +200,12 @@ func (s *metadataSite) ask(ctx context.Context, long time.Duration, who func(i i
 			for time.Now().Before(end) && ctx.Err() == nil && err == nil {
 				began := time.Now()
 				var res *http.Response
-				if res, err = c.Get(url + "/latest/meta-data/instance-id"); err == nil {
+				if res, err = c.Get(url + path); err == nil {
 					_, err = io.Copy(io.Discard, res.Body)
 					_ = res.Body.Close()
+					if res.StatusCode != http.StatusOK {
+						err = errors.New(res.Status)
+					}
 					own = append(own, time.Since(began))
 				}
 			}
