@@ -37,7 +37,7 @@ test: root packages machines build deb ## all tests: unit, property, golden, end
 	$(GO) test -race -count=1 -timeout 14m -p $(PARALLEL) -parallel $(PARALLEL) ./test/e2e ./test/faults ./test/... ./...
 
 soak: root packages build ## faults for longer (LEPTON_SOAK=10m), with a seed that LEPTON_SEED repeats
-	LEPTON_SOAK=$${LEPTON_SOAK:-10m} $(GO) test -count=1 -v -timeout 0 ./test/faults
+	LEPTON_SOAK=$${LEPTON_SOAK:-10m} $(GO) test -count=1 -v -timeout 0 ./test/faults ./test/clusterfaults
 
 conformance: stock build ## the openstack client and tempest's network API tests, with a real Keystone
 	@$(GO) run ./test/conformance

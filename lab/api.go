@@ -69,38 +69,71 @@ type request struct {
 }
 
 func (a *API) call(ctx context.Context, r request, answer any) error {
+	resp, err := a.send(ctx, r, nil)
+	if err != nil {
+		return err
+	}
+	if resp.Status >= 400 {
+		return &StatusError{resp.Status, string(bytes.TrimSpace(resp.Body))}
+	}
+	if answer == nil {
+		return nil
+	}
+	return resp.Decode(answer)
+}
+
+// Response is an answer of the API, whatever it says.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Decode reads the body into a value.
+func (r *Response) Decode(into any) error {
+	if err := json.Unmarshal(r.Body, into); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	return nil
+}
+
+// Do sends a request with headers, names and values in turn, and gives the
+// answer, whatever it says. The body may be nil.
+func (a *API) Do(ctx context.Context, method, path string, body any, headers ...string) (*Response, error) {
+	resp, err := a.send(ctx, request{method, path, body}, headers)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return resp, nil
+}
+
+func (a *API) send(ctx context.Context, r request, headers []string) (*Response, error) {
 	var payload io.Reader
 	if r.body != nil {
 		b, err := json.Marshal(r.body)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		payload = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, a.URL+r.path, payload)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	resp, err := a.HTTP.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if resp.StatusCode >= 400 {
-		return &StatusError{resp.StatusCode, string(bytes.TrimSpace(b))}
-	}
-	if answer == nil {
-		return nil
-	}
-	if err := json.Unmarshal(b, answer); err != nil {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	return nil
+	return &Response{resp.StatusCode, resp.Header, b}, nil
 }
 
 // Agent is an agent as the API shows it.

@@ -117,6 +117,9 @@ var (
 	// ErrUnavailable is a store that does not answer, or answers that it cannot
 	// write: no quorum, no space. Whether a transaction happened is not known.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrFull is a store that has no space for more; it is an ErrUnavailable too.
+	// The transaction did not happen. Only an operator ends that.
+	ErrFull = fmt.Errorf("%w: no space", ErrUnavailable)
 	// ErrCompacted is a revision that the store no longer remembers.
 	ErrCompacted = errors.New("revision compacted")
 	// ErrTooLarge is a transaction beyond the store's limits of operations or bytes.

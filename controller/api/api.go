@@ -159,7 +159,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, ok := a.endpoints[parts[0]]; ok {
 		resource = parts[0]
 	}
+	var look look
+	if r.Method == http.MethodGet {
+		r = r.WithContext(context.WithValue(r.Context(), lookKey{}, &look))
+	}
 	res, err := a.answer(r, parts, suffix, log)
+	err = look.staleness(w, err)
 	if err != nil {
 		status = a.refuse(w, r, err, log)
 		return
@@ -217,11 +222,6 @@ func (a *API) answer(r *http.Request, parts []string, suffix string, log *zap.Lo
 		return response{status: http.StatusOK}, nil
 	}
 	return e.serve(ctx, rq, parts[1:])
-}
-
-// read runs fn on the records, fresh as of now.
-func (a *API) read(ctx context.Context, fn func(records.Reader) error) error {
-	return a.config.DB.Read(ctx, fn)
 }
 
 // update runs fn in one transaction.

@@ -31,18 +31,20 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error, log *zap
 		return a.challenge(w)
 	}
 	e := asRefusal(err)
+	switch gone := errors.Is(err, context.Canceled) && r.Context().Err() != nil; {
+	case gone:
+		log.Debug("client went away", zap.Error(err))
+	case e == nil:
+		log.Error("request failed", zap.Error(err))
+	case e.Status == http.StatusServiceUnavailable:
+		log.Warn("request refused", zap.Error(err))
+	}
 	if e == nil {
-		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-			log.Debug("client went away", zap.Error(err))
-		} else {
-			log.Error("request failed", zap.Error(err))
-		}
 		e = plugin.Refuse(http.StatusInternalServerError, "HTTPInternalServerError",
 			"Request Failed: internal server error while processing your request.")
 	}
 	if e.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
-		log.Warn("request refused", zap.Error(err))
 	}
 	if e.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", a.allowed(r.URL.Path)) // RFC 9110, section 15.5.6
@@ -89,6 +91,9 @@ func asRefusal(err error) *plugin.Error {
 		return unavailable("The identity service does not answer.")
 	case errors.Is(err, records.ErrConflict):
 		return unavailable("Too many concurrent changes of the same objects.")
+	case errors.Is(err, store.ErrFull):
+		return plugin.Refuse(http.StatusServiceUnavailable, "ServiceUnavailable",
+			"The store of the controller has no space left: nothing can be written until an operator makes room, see \"The store is full\" in troubleshooting.")
 	case errors.Is(err, records.ErrUnavailable), errors.Is(err, records.ErrClosed), errors.Is(err, context.DeadlineExceeded):
 		return unavailable("The store of the controller does not answer.")
 	}

@@ -84,7 +84,7 @@ func (a *API) ensureDefaultGroup(ctx context.Context, rq *request) error {
 		there = a.config.Plugin.HasDefaultGroup(r, project)
 		return nil
 	})
-	if err != nil || there || len(project) > maxProject {
+	if err != nil || there || len(project) > maxProject || isStale(ctx) {
 		return err
 	}
 	return a.update(ctx, func(u *records.Update) error { return a.config.Plugin.EnsureDefaultGroup(u, project) })

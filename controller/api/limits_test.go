@@ -66,23 +66,54 @@ func (c *counter) read() int64 {
 	return c.n
 }
 
-func TestALostStoreIsServiceUnavailable(t *testing.T) {
+func TestALostStoreIsReadAsItWasAndNotWritten(t *testing.T) {
 	c := newCloud(t)
-	c.network(`{"name": "n"}`)
-	c.store.Fail(store.ErrUnavailable)
-	for _, f := range [][2]string{{"GET", ""}, {"POST", `{"network": {}}`}} {
-		var body any
-		if f[1] != "" {
-			body = f[1]
-		}
-		status, out, header := c.call(f[0], "/v2.0/networks", body)
-		if status != 503 || refusedType(out) != "ServiceUnavailable" || header.Get("Retry-After") == "" {
-			t.Errorf("%s: %d %v", f[0], status, out)
+	n := id(c.network(`{"name": "n"}`))
+	for _, why := range []struct {
+		err  error
+		says string
+	}{
+		{store.ErrUnavailable, "does not answer"},
+		{store.ErrFull, "no space left"},
+	} {
+		c.store.Fail(why.err)
+		for _, f := range []struct {
+			method, path, body string
+			status             int
+		}{
+			{"GET", "/v2.0/networks", "", 200},
+			{"GET", "/v2.0/networks/" + n, "", 200},
+			{"GET", "/v2.0/security-groups?project_id=nobody-yet", "", 200},
+			{"GET", "/v2.0/networks/made-elsewhere-meanwhile", "", 503},
+			{"POST", "/v2.0/networks", `{"network": {}}`, 503},
+			{"PUT", "/v2.0/networks/" + n, `{"network": {"name": "m"}}`, 503},
+			{"DELETE", "/v2.0/networks/" + n, "", 503},
+		} {
+			var body any
+			if f.body != "" {
+				body = f.body
+			}
+			status, out, header := c.call(f.method, f.path, body)
+			if status != f.status {
+				t.Errorf("%s %s: %d %v", f.method, f.path, status, out)
+			}
+			if old := header.Get("Lepton-Stale") != ""; old != (f.method == "GET") {
+				t.Errorf("%s %s: Lepton-Stale is %q", f.method, f.path, header.Get("Lepton-Stale"))
+			}
+			if status == 503 && (refusedType(out) != "ServiceUnavailable" || header.Get("Retry-After") == "") {
+				t.Errorf("%s %s: %v %v", f.method, f.path, out, header)
+			}
+			if f.method == "POST" && !strings.Contains(fmt.Sprint(out), why.says) {
+				t.Errorf("%s %s: %v does not say that the store %s", f.method, f.path, out, why.says)
+			}
 		}
 	}
 	c.store.Fail(nil)
 	if got := c.list("networks", "networks"); len(got) != 1 {
 		t.Errorf("after the store came back: %v", got)
+	}
+	if _, _, header := c.call("GET", "/v2.0/networks", nil); header.Get("Lepton-Stale") != "" {
+		t.Errorf("after the store came back an answer is old: %v", header)
 	}
 }
 

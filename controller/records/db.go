@@ -18,6 +18,9 @@ import (
 const (
 	readTimeout   = 5 * time.Second
 	updateTimeout = 10 * time.Second
+	// awayTimeout is how long an update waits for a store that did not answer the
+	// last time: those who come one after the other are not to pile up.
+	awayTimeout = 2 * time.Second
 	// settleTimeout bounds how long a committed update waits for its own changes
 	// to show in the view.
 	settleTimeout = 2 * time.Second
@@ -132,9 +135,44 @@ func (db *DB) Read(ctx context.Context, fn func(Reader) error) error {
 	return fn(db.view.Load())
 }
 
+// ReadAnyway is Read, but when the store does not answer it runs fn on the records
+// as this controller last saw them, and tells how long ago the store answered.
+// The first to find the store away waits as long as for Read, those after them a
+// quarter of a second. Fresh records have age 0.
+func (db *DB) ReadAnyway(ctx context.Context, fn func(r Reader, age time.Duration) error) error {
+	patience := readTimeout
+	if _, away := db.heads.silence(); away {
+		patience = awayPatience
+	}
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	err := db.catchUp(bounded)
+	cancel()
+	switch {
+	case err == nil:
+		return fn(db.view.Load(), 0)
+	case ctx.Err() != nil, errors.Is(err, errWentBack):
+		return err
+	}
+	silent, _ := db.heads.silence()
+	return fn(db.view.Load(), max(silent, time.Nanosecond))
+}
+
 // ReadStale runs fn on the records as this controller last saw them, also when
 // the store is lost.
 func (db *DB) ReadStale(fn func(Reader) error) error { return fn(db.view.Load()) }
+
+// catchUpSoon is catchUp that waits less for a store that is known to be away.
+func (db *DB) catchUpSoon(ctx context.Context) error {
+	if _, away := db.heads.silence(); away {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, awayTimeout)
+		defer cancel()
+	}
+	return db.catchUp(ctx)
+}
+
+// errWentBack is a store that answers, with less than this controller has seen.
+var errWentBack = fmt.Errorf("%w: it went back", ErrUnavailable)
 
 // catchUp waits until the view has all that was acknowledged before the call.
 func (db *DB) catchUp(ctx context.Context) error {
@@ -148,7 +186,7 @@ func (db *DB) catchUp(ctx context.Context) error {
 		case db.kick <- struct{}{}:
 		default:
 		}
-		return fmt.Errorf("the store went back from revision %d to %d, records are being read again: %w", seen, head, ErrUnavailable)
+		return fmt.Errorf("%w from revision %d to %d, records are being read again", errWentBack, seen, head)
 	}
 	return db.progress.wait(ctx, head)
 }
@@ -163,7 +201,7 @@ func (db *DB) catchUp(ctx context.Context) error {
 func (db *DB) Update(ctx context.Context, fn func(u *Update) error) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	if err := db.catchUp(ctx); err != nil {
+	if err := db.catchUpSoon(ctx); err != nil {
 		return 0, err
 	}
 	var conflicts, pendings int

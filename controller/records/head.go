@@ -9,8 +9,13 @@ import (
 	"github.com/lepton-sdn/lepton/store"
 )
 
-// headTimeout bounds one question for the head, whoever shares it.
-const headTimeout = 3 * time.Second
+// headTimeout bounds one question for the head, whoever shares it. A cluster that
+// loses its leader has another one within it.
+const headTimeout = 4500 * time.Millisecond
+
+// awayPatience is how long somebody who would take old records waits for a store
+// that did not answer the last time.
+const awayPatience = 250 * time.Millisecond
 
 // headReader shares the question for the store's head among callers. An answer
 // serves those who asked before the question was put; who comes later joins the
@@ -20,6 +25,9 @@ type headReader struct {
 	mu    sync.Mutex
 	busy  bool
 	next  *headCall // waits for the one under way
+	// heard is when the store answered last, and away whether it has failed to since.
+	heard time.Time
+	away  bool
 }
 
 type headCall struct {
@@ -28,11 +36,19 @@ type headCall struct {
 	err  error
 }
 
-func newHeadReader(s store.Store) *headReader { return &headReader{store: s} }
+func newHeadReader(s store.Store) *headReader { return &headReader{store: s, heard: time.Now()} }
+
+// silence is how long ago the store answered last, and whether it has failed to
+// since.
+func (h *headReader) silence() (time.Duration, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.heard), h.away
+}
 
 func (h *headReader) head(ctx context.Context) (int64, error) {
 	h.mu.Lock()
-	if !h.busy {
+	if !h.busy && !h.away {
 		// Nobody to share with: ask on the caller's own goroutine.
 		h.busy = true
 		h.mu.Unlock()
@@ -42,6 +58,10 @@ func (h *headReader) head(ctx context.Context) (int64, error) {
 		h.next = &headCall{done: make(chan struct{})}
 	}
 	call := h.next
+	if !h.busy { // a question that outlives a caller's short patience
+		h.busy = true
+		go h.serve(h.take())
+	}
 	h.mu.Unlock()
 	select {
 	case <-call.done:
@@ -52,17 +72,28 @@ func (h *headReader) head(ctx context.Context) (int64, error) {
 }
 
 func (h *headReader) alone(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, headTimeout)
+	bounded, cancel := context.WithTimeout(ctx, headTimeout)
 	defer cancel()
-	head, err := h.store.Head(ctx)
+	head, err := h.store.Head(bounded)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if ctx.Err() == nil { // a caller who left early says nothing about the store
+		h.note(err)
+	}
 	if h.next != nil {
 		go h.serve(h.take())
 	} else {
 		h.busy = false
 	}
 	return head, err
+}
+
+// note keeps what an answer says about the store.
+func (h *headReader) note(err error) {
+	h.away = err != nil
+	if err == nil {
+		h.heard = time.Now()
+	}
 }
 
 // serve puts the question for those who wait, until nobody does.
@@ -73,6 +104,7 @@ func (h *headReader) serve(call *headCall) {
 		cancel()
 		close(call.done)
 		h.mu.Lock()
+		h.note(call.err)
 		if call = h.take(); call == nil {
 			h.busy = false
 		}

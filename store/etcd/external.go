@@ -52,8 +52,10 @@ func OpenExternal(ctx context.Context, cfg External) (*Store, error) {
 	if cfg.Keys != nil {
 		options = append(options, grpc.WithTransportCredentials(cfg.Keys.Credentials()))
 	}
+	endpoints := shuffled(cfg.Endpoints)
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints:            cfg.Endpoints,
+		Endpoints:            endpoints[:1],
+		MaxUnaryRetries:      1, // the next member is tried instead
 		DialOptions:          options,
 		DialTimeout:          dialTimeout,
 		DialKeepAliveTime:    keepAliveTime,
@@ -66,12 +68,12 @@ func OpenExternal(ctx context.Context, cfg External) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	s := newStore(client, settings{
-		root:          cfg.Root,
-		name:          name,
-		log:           cfg.Log,
-		requireLeader: true,
-		compactEvery:  externalCompact,
-		shutdown:      client.Close,
+		root:         cfg.Root,
+		name:         name,
+		log:          cfg.Log,
+		members:      newMembers(client, endpoints),
+		compactEvery: externalCompact,
+		shutdown:     client.Close,
 	})
 	if _, err := s.Head(ctx); err != nil {
 		s.Close()

@@ -23,6 +23,8 @@ var harmless = [...]string{
 	"serving client traffic insecurely",
 	// Tried again until the log of before the restart is applied.
 	"failed to publish local member to cluster through raft",
+	// The next member is tried; if none is left, the caller tells.
+	"retrying of unary invoker failed",
 }
 
 func newQuiet(log *zap.Logger) *quiet {

@@ -39,8 +39,8 @@ type Store struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	once   sync.Once
-	// requireLeader makes a member that lost its cluster end its watches.
-	requireLeader bool
+	// members are those of an external cluster; nil for an embedded server.
+	members *members
 	// shutdown stops what is behind the client.
 	shutdown func() error
 }
@@ -49,12 +49,12 @@ var _ store.Store = (*Store)(nil)
 
 // settings are what the two ways to open a store differ in.
 type settings struct {
-	root          string
-	name          string
-	log           *zap.Logger
-	requireLeader bool
-	compactEvery  time.Duration
-	shutdown      func() error
+	root         string
+	name         string
+	log          *zap.Logger
+	members      *members
+	compactEvery time.Duration
+	shutdown     func() error
 }
 
 func newStore(client *clientv3.Client, set settings) *Store {
@@ -63,14 +63,14 @@ func newStore(client *clientv3.Client, set settings) *Store {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Store{
-		client:        client,
-		root:          strings.TrimSuffix(set.root, "/") + "/",
-		name:          set.name,
-		log:           set.log,
-		ctx:           ctx,
-		cancel:        cancel,
-		requireLeader: set.requireLeader,
-		shutdown:      set.shutdown,
+		client:   client,
+		root:     strings.TrimSuffix(set.root, "/") + "/",
+		name:     set.name,
+		log:      set.log,
+		ctx:      ctx,
+		cancel:   cancel,
+		members:  set.members,
+		shutdown: set.shutdown,
 	}
 	s.work.Go(func() { s.compactor(set.compactEvery) })
 	return s
@@ -86,52 +86,6 @@ func (s *Store) Close() error {
 		err = s.shutdown()
 	})
 	return err
-}
-
-// Txn is store.Store's.
-func (s *Store) Txn(ctx context.Context, txn store.Txn) (store.Result, error) {
-	if err := txn.Check(); err != nil {
-		return store.Result{}, err
-	}
-	cmps := make([]clientv3.Cmp, 0, len(txn.Conds))
-	for _, c := range txn.Conds {
-		cmps = append(cmps, s.compare(c))
-	}
-	ops := make([]clientv3.Op, 0, len(txn.Ops)+1)
-	for _, op := range txn.Ops {
-		if op.Deleted {
-			ops = append(ops, clientv3.OpDelete(s.root+op.Key))
-		} else {
-			ops = append(ops, clientv3.OpPut(s.root+op.Key, string(op.Value)))
-		}
-	}
-	ops = append(ops, clientv3.OpPut(s.root+headKey, ""))
-
-	ctx, done := s.bound(ctx)
-	defer done()
-	if ctx.Err() != nil {
-		return store.Result{}, s.failed("commit", ctx.Err())
-	}
-	resp, err := s.client.Txn(ctx).If(cmps...).Then(ops...).Else(clientv3.OpGet(s.root + headKey)).Commit()
-	if err != nil {
-		return store.Result{}, s.failed("commit", err)
-	}
-	res := store.Result{OK: resp.Succeeded}
-	if res.OK {
-		res.Revision = resp.Header.Revision
-	} else if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
-		res.Revision = kvs[0].ModRevision
-	}
-	return res, nil
-}
-
-func (s *Store) compare(c store.Cond) clientv3.Cmp {
-	cmp := clientv3.ModRevision(s.root + c.Key)
-	if !c.Prefix {
-		return clientv3.Compare(cmp, "=", c.Revision)
-	}
-	// A range without keys compares as one key of revision 0.
-	return clientv3.Compare(cmp.WithPrefix(), "<", c.Revision+1)
 }
 
 // Range is store.Store's.
@@ -170,7 +124,11 @@ func (s *Store) page(ctx context.Context, key, end string, revision int64) (*cli
 	if ctx.Err() != nil {
 		return nil, s.failed("read", ctx.Err())
 	}
-	resp, err := s.client.Get(ctx, key, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
+	var resp *clientv3.GetResponse
+	err := s.each(ctx, requestTimeout, refused, func(ctx context.Context) (err error) {
+		resp, err = s.client.Get(ctx, key, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
+		return err
+	})
 	if err != nil {
 		return nil, s.failed("read", err)
 	}
@@ -184,7 +142,11 @@ func (s *Store) Head(ctx context.Context) (int64, error) {
 	if ctx.Err() != nil {
 		return 0, s.failed("read", ctx.Err())
 	}
-	resp, err := s.client.Get(ctx, s.root+headKey)
+	var resp *clientv3.GetResponse
+	err := s.each(ctx, firstTry, refused, func(ctx context.Context) (err error) {
+		resp, err = s.client.Get(ctx, s.root+headKey)
+		return err
+	})
 	if err != nil {
 		return 0, s.failed("read", err)
 	}
@@ -213,6 +175,8 @@ func (s *Store) failed(verb string, err error) error {
 	switch {
 	case s.ctx.Err() != nil:
 		return fmt.Errorf("%s %s: %w: closed", verb, s.name, store.ErrUnavailable)
+	case errors.Is(err, rpctypes.ErrNoSpace):
+		kind = store.ErrFull
 	case errors.Is(err, rpctypes.ErrCompacted):
 		kind = store.ErrCompacted
 	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge):

@@ -35,8 +35,17 @@ func (s *Store) watch(ctx context.Context, from int64, out chan<- store.Batch) e
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	if s.requireLeader {
+	if s.members != nil {
 		inner = clientv3.WithRequireLeader(inner)
+		_, moved := s.members.present()
+		// A watch on a member that was left may never say anything again.
+		go func() {
+			select {
+			case <-moved:
+				cancel()
+			case <-inner.Done():
+			}
+		}()
 	}
 	responses := s.client.Watch(inner, s.root, clientv3.WithPrefix(), clientv3.WithRev(from+1))
 	for resp := range responses {
