@@ -22,7 +22,7 @@ type agent struct {
 	count   traffic
 
 	mu         sync.Mutex
-	state      rpc.State
+	notes      notes
 	snapshots  int
 	snapshotAt time.Time
 	said       map[rpc.Ref]int64 // revisions of what was reported
@@ -81,7 +81,7 @@ func (a *agent) live() {
 // it, reports, and acknowledges.
 func (a *agent) take(u *rpc.Update) {
 	a.mu.Lock()
-	a.state.Apply(u)
+	a.notes.apply(u, a.host)
 	if u.Full {
 		a.snapshots++
 		a.snapshotAt = time.Now()
@@ -109,7 +109,11 @@ func (a *agent) take(u *rpc.Update) {
 // here and of their floating addresses. The mutex is held.
 func (a *agent) news(u *rpc.Update) (ports []model.PortStatus, objects []model.ObjectStatus) {
 	for _, p := range u.Ports {
-		if p.Host == a.host && a.say(rpc.Ref{Kind: rpc.KindPort, ID: p.ID}, p.Revision) {
+		r := rpc.Ref{Kind: rpc.KindPort, ID: p.ID}
+		switch {
+		case p.Host != a.host:
+			delete(a.said, r)
+		case a.say(r, p.Revision):
 			ports = append(ports, model.PortStatus{PortID: p.ID, State: model.PortActive, Revision: p.Revision})
 		}
 	}
@@ -124,7 +128,7 @@ func (a *agent) news(u *rpc.Update) (ports []model.PortStatus, objects []model.O
 		}
 	}
 	for r := range a.said {
-		if p, ok := a.state.Get(r).(*model.Port); a.state.Get(r) == nil || ok && p.Host != a.host {
+		if !a.notes.has(r) {
 			delete(a.said, r)
 		}
 	}
@@ -138,13 +142,6 @@ func (a *agent) say(r rpc.Ref, revision int64) bool {
 	}
 	a.said[r] = revision
 	return true
-}
-
-// knows looks at the agent's records, which must not be kept.
-func (a *agent) knows(look func(s *rpc.State)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	look(&a.state)
 }
 
 // since reports whether the agent has had a snapshot after that time.

@@ -9,12 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc"
 )
 
 // This file: what each host should know, and whether it does. Both sides become
-// lines of text, so that what differs can be read.
+// lines of text, see notes.
 
 // should gives what a host should know, by record.
 func (t *truth) should(host string) map[rpc.Ref]string {
@@ -123,82 +122,23 @@ func number(n *int) string {
 	return strconv.Itoa(*n)
 }
 
-// textOf is a record that came by a stream as should would have it.
-func textOf(rec any, host string) string {
-	switch r := rec.(type) {
-	case *model.Network:
-		return join(string(r.Segment.Type), strconv.Itoa(int(r.Segment.ID)), strconv.Itoa(r.MTU))
-	case *model.Subnet:
-		gateway := ""
-		if r.Gateway.IsValid() {
-			gateway = r.Gateway.String()
-		}
-		return join(r.NetworkID, r.CIDR.String(), gateway)
-	case *model.Port:
-		parts := []string{r.NetworkID, r.MAC.String(), r.Host, r.DeviceID, r.DeviceOwner}
-		for _, f := range r.FixedIPs {
-			parts = append(parts, f.IP.String())
-		}
-		if r.Host == host {
-			parts = append(parts, "in")
-			parts = append(parts, slices.Sorted(slices.Values(r.SecurityGroups))...)
-			parts = append(parts, strconv.FormatInt(r.Revision, 10))
-		}
-		return join(parts...)
-	case *model.Endpoint:
-		return r.IP.String()
-	case *model.SecurityGroup:
-		return ""
-	case *model.SecurityGroupRule:
-		return join(r.SecurityGroupID, r.Direction, r.EtherType, r.Protocol, number(r.PortRangeMin), number(r.PortRangeMax), r.RemoteGroupID)
-	case *model.GroupMember:
-		var all []string
-		for _, a := range r.Addresses {
-			all = append(all, a.Addr().String())
-		}
-		slices.Sort(all)
-		return join(all...)
-	}
-	return routerText(rec)
-}
-
-func routerText(rec any) string {
-	switch r := rec.(type) {
-	case *model.Router:
-		if r.Gateway == nil {
-			return ""
-		}
-		return r.Gateway.NetworkID
-	case *model.RouterBinding:
-		var hosts []string
-		for _, h := range r.Hosts {
-			hosts = append(hosts, h.Host)
-		}
-		return join(hosts...)
-	case *model.FloatingIP:
-		return join(r.FloatingIP.String(), r.FixedIP.String(), r.PortID)
-	}
-	return fmt.Sprintf("%T, which no host should have", rec)
-}
-
 // differences compares what a host knows with what it should; at most a few are
 // told.
 func (t *truth) differences(a *agent) (records int, wrong []string) {
 	should := t.should(a.host)
-	a.knows(func(s *rpc.State) {
-		for r, rec := range s.Records() {
-			records++
-			text := textOf(rec, a.host)
-			want, ok := should[r]
-			delete(should, r)
-			switch {
-			case !ok:
-				wrong = append(wrong, fmt.Sprintf("%s knows %s %s, which it does not need: %s", a.host, r.Kind, r.ID, text))
-			case text != want:
-				wrong = append(wrong, fmt.Sprintf("%s has %s %s as %q, which is %q", a.host, r.Kind, r.ID, text, want))
-			}
+	a.mu.Lock()
+	for r, digest := range a.notes.records {
+		records++
+		want, ok := should[r]
+		delete(should, r)
+		switch {
+		case !ok:
+			wrong = append(wrong, fmt.Sprintf("%s knows %s %s, which it does not need", a.host, r.Kind, r.ID))
+		case digest != digestOf([]byte(want)):
+			wrong = append(wrong, fmt.Sprintf("%s has another %s %s than %q", a.host, r.Kind, r.ID, want))
 		}
-	})
+	}
+	a.mu.Unlock()
 	for r, want := range should {
 		wrong = append(wrong, fmt.Sprintf("%s lacks %s %s: %s", a.host, r.Kind, r.ID, want))
 	}

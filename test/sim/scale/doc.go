@@ -6,7 +6,7 @@
 //	      └── compared with what ── truth ◀── REST API ─┘
 //
 // A simulated agent is the real agent's end of the stream (agent/session) with
-// nothing behind it but the records: it takes snapshots and differences, says
+// nothing behind it but digests of the records: it takes snapshots and differences, says
 // that its ports are wired, acknowledges, and sends heartbeats. What it should
 // know is worked out a second time, from the answers of the API alone and
 // without the controller's own code for it, so a host that was told too little,

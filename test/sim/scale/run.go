@@ -74,6 +74,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		w.turmoil, w.logs,
 	} {
 		if err := step(ctx); err != nil {
+			w.o.Log("the controller's log ends with\n%s", control.controller.tail())
 			return &w.report, errors.Join(err, control.controller.ended(), control.etcd.ended())
 		}
 	}
@@ -175,8 +176,14 @@ func (w *world) memory(ctx context.Context) error {
 	return nil
 }
 
-// logs looks for errors that the controller has logged.
+// logs looks for errors that the controller has logged, and for records that
+// agents could not use.
 func (w *world) logs(context.Context) error {
+	for _, a := range w.fleet.agents {
+		a.mu.Lock()
+		w.wrong(a.notes.unknown...)
+		a.mu.Unlock()
+	}
 	n, first := w.control.controller.complaints()
 	w.add(Row{What: "errors in the controller's log", Figure: fmt.Sprint(n), Target: "0", OK: n == 0})
 	if n > 0 {

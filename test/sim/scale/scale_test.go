@@ -144,10 +144,10 @@ func TestWhatAHostShouldNotHaveOrLacksIsFound(t *testing.T) {
 	}{
 		{"nothing", func(*rpc.Update) {}, ""},
 		{"a port missing", func(u *rpc.Update) { u.Ports = u.Ports[1:] }, "lacks port psim-0000"},
-		{"an old port", func(u *rpc.Update) { u.Ports[1].Revision = 2 }, "has port psim-0001"},
-		{"a port of elsewhere", func(u *rpc.Update) { u.Ports[0].Host = "sim-0002" }, "has port psim-0000"},
+		{"an old port", func(u *rpc.Update) { u.Ports[1].Revision = 2 }, "has another port psim-0001"},
+		{"a port of elsewhere", func(u *rpc.Update) { u.Ports[0].Host = "sim-0002" }, "has another port psim-0000"},
 		{"a member missing", func(u *rpc.Update) { u.Members = nil }, "lacks security group member g/psim-0001"},
-		{"a member's address", func(u *rpc.Update) { u.Members[0].Addresses = nil }, "has security group member"},
+		{"a member's address", func(u *rpc.Update) { u.Members[0].Addresses = nil }, "has another security group member"},
 		{"a network too much", func(u *rpc.Update) {
 			u.Networks = append(u.Networks, &model.Network{Meta: model.Meta{ID: "m"}})
 		}, "knows network m, which it does not need"},
@@ -159,7 +159,7 @@ func TestWhatAHostShouldNotHaveOrLacksIsFound(t *testing.T) {
 		a := &agent{host: "sim-0001"}
 		u := right()
 		c.harm(&u)
-		a.state.Apply(&u)
+		a.notes.apply(&u, a.host)
 		_, wrong := small().differences(a)
 		got := strings.Join(wrong, "; ")
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
