@@ -2,6 +2,7 @@ package localdhcp
 
 import (
 	"encoding/binary"
+	"net"
 	"net/netip"
 
 	"github.com/gopacket/gopacket/layers"
@@ -10,7 +11,8 @@ import (
 )
 
 // This file: router advertisements (RFC 4861 section 4.2) of a router that is no
-// way out, for subnets that want them and have no router of ours.
+// way out, for subnets that want them and have no router of ours. announce.go says
+// when they are sent to guests that do not ask.
 
 // Flags of an advertisement and of a prefix in it.
 const (
@@ -29,9 +31,13 @@ const (
 	optDomains     = 31 // RFC 8106 section 5.2
 )
 
-// endless is a lifetime that has no end. Guests are told once, when they ask, so
-// what they hear must last.
-const endless = 0xffffffff
+// Lifetimes in seconds: of prefixes the defaults of RFC 4861 section 6.2.1, and of
+// names as long as guests prefer these. What guests know outlives an agent that is
+// away for days.
+const (
+	preferredLifetime = 7 * 24 * 3600
+	validLifetime     = 30 * 24 * 3600
+)
 
 // advertised gives the subnets that the port is told of by advertisements.
 func (g guest) advertised() []*answers.Subnet {
@@ -60,6 +66,28 @@ func (g guest) advertise(q packet) (packet, fate) {
 	if len(q.payload) < 8 || q.payload[0] != layers.ICMPv6TypeRouterSolicitation || q.payload[1] != 0 {
 		return packet{}, malformed
 	}
+	p := packet{srcMAC: serverMAC, dstMAC: q.srcMAC, src: serverLinkLocal, dst: q.src, icmp: true, payload: g.advertisement(subnets)}
+	if q.src.IsUnspecified() {
+		p.dst = netip.IPv6LinkLocalAllNodes()
+	}
+	return p, answered
+}
+
+// announcement is an advertisement for a guest that has not asked; false when
+// there is nothing to say.
+func (g guest) announcement() (packet, bool) {
+	subnets := g.advertised()
+	if len(subnets) == 0 {
+		return packet{}, false
+	}
+	return packet{
+		srcMAC: serverMAC, dstMAC: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, src: serverLinkLocal, dst: netip.IPv6LinkLocalAllNodes(),
+		icmp: true, payload: g.advertisement(subnets),
+	}, true
+}
+
+// advertisement is the message about the subnets.
+func (g guest) advertisement(subnets []*answers.Subnet) []byte {
 	flags := byte(0)
 	for _, s := range subnets {
 		switch s.Mode {
@@ -81,15 +109,10 @@ func (g guest) advertise(q packet) (packet, fate) {
 			how |= flagAutonomous
 		}
 		m = append(m, optPrefix, 4, byte(s.CIDR.Bits()), how)
-		m = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(m, endless), endless)
+		m = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(m, validLifetime), preferredLifetime)
 		m = append(append(m, 0, 0, 0, 0), s.CIDR.Addr().AsSlice()...)
 	}
-	m = append(m, names(subnets)...)
-	p := packet{srcMAC: serverMAC, dstMAC: q.srcMAC, src: serverLinkLocal, dst: q.src, icmp: true, payload: m}
-	if q.src.IsUnspecified() {
-		p.dst = netip.IPv6LinkLocalAllNodes()
-	}
-	return p, answered
+	return append(m, names(subnets)...)
 }
 
 // names gives the options of name servers and domains, of the first subnet that
@@ -103,7 +126,7 @@ func names(subnets []*answers.Subnet) (list []byte) {
 			}
 			data := append(o.Data[:len(o.Data):len(o.Data)], make([]byte, (8-len(o.Data)%8)%8)...)
 			list = append(list, typ, byte(1+len(data)/8), 0, 0)
-			list = append(binary.BigEndian.AppendUint32(list, endless), data...)
+			list = append(binary.BigEndian.AppendUint32(list, preferredLifetime), data...)
 		}
 		if len(list) > 0 {
 			break

@@ -11,6 +11,9 @@
 // nothing, guests go on with their leases meanwhile, and every host gives a guest
 // that moves the same answers.
 //
+// Where router advertisements are wanted and no router sends them, ports are told
+// without asking, too.
+//
 // Who asks is known by the port that the question came out of, not by what it
 // says. A question that says something else, for another MAC or through a relay,
 // is not answered.

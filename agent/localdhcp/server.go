@@ -73,6 +73,8 @@ type Server struct {
 	mu     sync.Mutex
 	book   *book
 	limits map[string]*rate.Limiter // by port, of those that are known
+	places map[string]*place        // by port, of those that are plugged
+	send   wire.SendPacket          // to the integration bridge; nil: it is not connected
 
 	count *prometheus.CounterVec
 }
@@ -90,7 +92,7 @@ func New(cfg Config) *Server {
 		cfg.Now = time.Now
 	}
 	s := &Server{
-		cfg: cfg, queue: make(chan question, queued), book: newBook(cfg.Host, cfg.Settings), limits: map[string]*rate.Limiter{},
+		cfg: cfg, queue: make(chan question, queued), book: newBook(cfg.Host, cfg.Settings), limits: map[string]*rate.Limiter{}, places: map[string]*place{},
 		count: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lepton_agent_local_dhcp_questions_total", Help: "Questions of guests that the agent answers itself, by what became of them.",
 		}, []string{"result"}),
@@ -108,6 +110,11 @@ func (s *Server) Apply(u *rpc.Update) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed := s.book.apply(u)
+	if u.Full {
+		s.tellSoon(changed, firstAnnounce)
+	} else {
+		s.tellSoon(changed, changeAnnounce)
+	}
 	for id := range s.limits {
 		if s.book.ports[id] == nil {
 			delete(s.limits, id)
@@ -183,12 +190,16 @@ func (s *Server) admit(port string) fate {
 
 func (s *Server) note(f fate) { s.count.WithLabelValues(string(f)).Inc() }
 
-// Run answers until ctx is done.
+// Run answers, and advertises, until ctx is done.
 func (s *Server) Run(ctx context.Context) error {
+	tick := time.NewTicker(announceTick)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tick.C:
+			s.announce(ctx)
 		case q := <-s.queue:
 			s.note(s.handle(ctx, q))
 		}

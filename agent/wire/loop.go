@@ -59,6 +59,12 @@ type Responder interface {
 	// Take takes a question that the switch sent. It never waits. send sends the
 	// answer to the same switch.
 	Take(p ofp.PacketIn, send SendPacket)
+	// Plugged tells at which OpenFlow port of the integration bridge a port is; 0:
+	// it is not there any more.
+	Plugged(port string, ofport uint32)
+	// Connected gives the way to the integration bridge for packets that nobody
+	// asked for; nil when it is lost.
+	Connected(send SendPacket)
 }
 
 // SendPacket hands a packet to a switch.

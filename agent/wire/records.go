@@ -216,6 +216,9 @@ func (l *Loop) setRemote(id string, rec *model.Port) {
 }
 
 func (l *Loop) setLocal(id string, p pipeline.LocalPort, plugged bool) {
+	if l.cfg.Responder != nil {
+		l.cfg.Responder.Plugged(id, p.OFPort)
+	}
 	old, had := l.view.Ports[id]
 	switch {
 	case !plugged && !had, plugged && had && old == p:

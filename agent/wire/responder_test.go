@@ -23,6 +23,8 @@ type butler struct {
 	mu    sync.Mutex
 	ports map[string]bool
 	dhcp  bool
+	at    map[string]uint32 // where ports are
+	way   wire.SendPacket
 }
 
 func (b *butler) Apply(u *rpc.Update) []string {
@@ -50,6 +52,21 @@ func (b *butler) Questions(port string) (pipeline.Questions, string) {
 	return 0, ""
 }
 
+func (b *butler) Plugged(port string, ofport uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.at == nil {
+		b.at = map[string]uint32{}
+	}
+	b.at[port] = ofport
+}
+
+func (b *butler) Connected(send wire.SendPacket) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.way = send
+}
+
 func (b *butler) Take(p ofp.PacketIn, send wire.SendPacket) {
 	port, _ := pipeline.ReadAsked(p.Userdata)
 	_ = send(context.Background(), ofp.PacketOut{InPort: flows.PortController, Data: []byte(port)})
@@ -58,7 +75,8 @@ func (b *butler) Take(p ofp.PacketIn, send wire.SendPacket) {
 func TestQuestionsOfPortsGoToTheResponderAsSoonAsItKnowsThePort(t *testing.T) {
 	h := newHost(t)
 	h.stop()
-	h.responder = &butler{ports: map[string]bool{}}
+	told := &butler{ports: map[string]bool{}}
+	h.responder = told
 	h.start()
 	u, here, there := oneNetwork()
 	subnet := &model.Subnet{Meta: model.Meta{ID: "50000000-0000-4000-8000-000000000000"}, NetworkID: here.NetworkID, EnableDHCP: true}
@@ -90,6 +108,13 @@ func TestQuestionsOfPortsGoToTheResponderAsSoonAsItKnowsThePort(t *testing.T) {
 		defer br.mu.Unlock()
 		return len(br.packets) == 1 && string(br.packets[0].Data) == here.ID
 	})
+
+	told.mu.Lock()
+	at, nowhere, way := told.at[here.ID], told.at[there.ID], told.way
+	told.mu.Unlock()
+	if want := h.state().Interfaces[tap(here)].OFPort; int(at) != int(want) || way == nil || nowhere != 0 {
+		t.Errorf("the port is said to be at %d, want %d; there is a way to it: %v", at, want, way != nil)
+	}
 
 	off := *subnet
 	off.EnableDHCP = false

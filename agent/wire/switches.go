@@ -179,6 +179,10 @@ func (d *driver) serve(ctx context.Context) error {
 	listening.Go(func() { d.listen(heard, sw) })
 	defer listening.Wait()
 	defer stop()
+	if d.responder != nil {
+		d.responder.Connected(sw.PacketOut)
+		defer d.responder.Connected(nil)
+	}
 	return d.work(ctx, sw, m)
 }
 

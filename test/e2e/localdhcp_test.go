@@ -164,6 +164,13 @@ func (c *Cloud) autoconfigures(host string) {
 	if out := c.Exec("auto", "ip", "-6", "route"); strings.Contains(out, "default") {
 		c.Errorf("the host is no way out:\n%s", out)
 	}
+	c.Update("network", n.ID, Attributes{"mtu": 1312})
+	c.Eventually("the guest hears of a change without asking", func() error {
+		if out := c.Exec("auto", "sysctl", "-n", "net.ipv6.conf.eth0.mtu"); strings.TrimSpace(out) != "1312" {
+			return fmt.Errorf("the MTU is %s", out)
+		}
+		return nil
+	})
 }
 
 // flooded has a guest send as many questions, whole and broken, as it can; the
