@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -232,9 +233,17 @@ hosts:
 	}
 	p.Must(os.WriteFile(hosts, []byte("fa:16:3e:00:00:01,10.7.0.99\n"), 0o644))
 	p.Exec("net1", "ip", "netns", "exec", ns, "sh", "-c", "ip addr add 10.7.0.250/24 dev $(ip -br link | grep -o 'tap[^@ ]*')")
+	p.Exec("net1", "ip", "netns", "exec", ns, "iptables", "-F", "lepton-dhcp")
 	st := p.audit("net1", true)
 	p.found("net1", 0, "network "+p.net.ID, "file host of dnsmasq was changed")
+	p.found("net1", 0, "network "+p.net.ID, "rules of iptables were changed")
 	p.found("net1", 0, "network "+p.net.ID, "10.7.0.250")
+	p.Eventually("who may speak to the server is checked again", func() error {
+		if out := p.Exec("net1", "ip", "netns", "exec", ns, "iptables-save"); !strings.Contains(out, "--dport 67 -j DROP") {
+			return errors.New(out)
+		}
+		return nil
+	})
 	p.Eventually("the file is as it was", func() error {
 		got, err := os.ReadFile(hosts)
 		if err == nil && string(got) != string(want) {
