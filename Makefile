@@ -45,7 +45,7 @@ conformance: stock build ## the openstack client and tempest's network API tests
 bench: root packages build ## figures, as ratios to what Open vSwitch's own tools need
 	$(GO) run ./test/bench
 
-docs: ## write docs/pipeline.md and docs/configuration.md anew from the code
+docs: ## write docs/pipeline.md, docs/configuration.md and docs/metrics.md anew from the code
 	@test -n "$(GO)"
 	$(GO) test ./pipeline -run TestTheDocumentShowsThePipelineAsItIs -update
 	$(GO) test ./test/reference -update

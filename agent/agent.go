@@ -53,6 +53,7 @@ type Options struct {
 	Ready func()
 
 	audit *audit.Auditor // of this run
+	loops *telemetry.Loops
 }
 
 // databaseComplaint is how often a missing ovsdb-server is told.
@@ -91,12 +92,14 @@ func Run(ctx context.Context, o Options) error {
 	}
 
 	reg := telemetry.Registry()
-	packets, err := openPacketLog(cfg.NetworkLog, reg, o.Log)
+	o.loops = telemetry.NewLoops(reg)
+	packets, err := openPacketLog(o, reg)
 	if err != nil {
 		return err
 	}
 	sess := session.New(session.Config{
 		Addresses: cfg.Controller.All(), Keys: keys, Hello: hello(o, instance), Log: o.Log,
+		Loop: o.loops.Loop("session"),
 	})
 	updates := feed.NewWith(sess, feed.Config{
 		Archive: snapshot.New(filepath.Join(cfg.StateDir, "records"), snapshot.Owner{Host: cfg.Host, Instance: instance}),
@@ -104,14 +107,14 @@ func Run(ctx context.Context, o Options) error {
 			Host: cfg.Host, Share: cfg.Brake.Share, Floor: cfg.Brake.Floor,
 			Plugged: func() map[string]bool { return plugged(db.State()) },
 		},
-		Metrics: feed.NewMetrics(reg), Log: o.Log,
+		Metrics: feed.NewMetrics(reg), Loop: o.loops.Loop("feed"), Log: o.Log,
 	})
 	auditor := audit.New(audit.Config{
 		Mode: audit.Mode(cfg.Drift.Mode), Interval: time.Duration(cfg.Drift.AuditInterval) * time.Second,
 		Registerer: reg, Log: o.Log,
 	})
 	o.audit = auditor
-	dhcp := localdhcp.New(localdhcp.Config{Host: cfg.Host, Log: o.Log, Registerer: reg, Settings: answers.Settings{
+	dhcp := localdhcp.New(localdhcp.Config{Host: cfg.Host, Log: o.Log, Registerer: reg, Loop: o.loops.Loop("localdhcp"), Settings: answers.Settings{
 		LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true, Resolvers: cfg.DHCP.Resolvers(), LinkMetadata: metadataLink(cfg) != "",
 	}})
 	loop := wire.New(wire.Config{
@@ -123,6 +126,7 @@ func Run(ctx context.Context, o Options) error {
 		Controller:   updates.Consumer("wire"),
 		Dial:         hub.Dial,
 		Metrics:      wire.NewMetrics(reg),
+		Loop:         o.loops.Loop("wire"),
 		Audit:        auditor,
 		Packets:      packets,
 		Responder:    dhcp,
@@ -138,6 +142,7 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("run_dir: %w", err)
 	}
 	defer children.Close()
+	reg.MustRegister(newChildFigures(children))
 	g, ctx := errgroup.WithContext(ctx)
 	if slices.Contains(cfg.Roles, "dhcp") {
 		servers := dhcpLoop(o, instance, db, children, updates)
@@ -146,7 +151,7 @@ func Run(ctx context.Context, o Options) error {
 	if slices.Contains(cfg.Roles, "l3") || slices.Contains(cfg.Roles, "dvr") {
 		routers := l3.New(l3.Config{
 			Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir,
-			DB: db, Children: children, Controller: updates.Consumer("l3"), Connected: sess.Connected, Audit: auditor, Log: o.Log,
+			DB: db, Children: children, Controller: updates.Consumer("l3"), Connected: sess.Connected, Audit: auditor, Loop: o.loops.Loop("l3"), Log: o.Log,
 		})
 		g.Go(func() error { return routers.Run(ctx) })
 	}
@@ -156,7 +161,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if cfg.Metrics.Listen != "" {
-		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, readiness(db, sess))
+		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, checks(db, sess, updates)...)
 		if err != nil {
 			return fmt.Errorf("metrics.listen: %w", err)
 		}
@@ -179,7 +184,7 @@ func Run(ctx context.Context, o Options) error {
 			Read: func(ctx context.Context, f ofp.Filter) ([]ofp.FlowStat, error) {
 				return hub.Stats(ctx, cfg.OVS.IntegrationBridge, f)
 			},
-			Report: sess.ReportRules, Log: o.Log,
+			Report: sess.ReportRules, Loop: o.loops.Loop("rulestats"), Log: o.Log,
 		})
 	})
 	o.Ready()
@@ -188,8 +193,8 @@ func Run(ctx context.Context, o Options) error {
 
 // openPacketLog prepares the writing of packets for the logs of the API. Lines
 // are appended, so that the file may be copied and truncated at any time.
-func openPacketLog(c config.NetworkLog, reg prometheus.Registerer, log *zap.Logger) (*packetlog.Log, error) {
-	out := log.Named("network_log")
+func openPacketLog(o Options, reg prometheus.Registerer) (*packetlog.Log, error) {
+	c, out := o.Config.NetworkLog, o.Log.Named("network_log")
 	if c.File != "" {
 		own := zap.NewProductionConfig()
 		own.OutputPaths, own.Sampling, own.DisableCaller = []string{c.File}, nil, true
@@ -200,7 +205,7 @@ func openPacketLog(c config.NetworkLog, reg prometheus.Registerer, log *zap.Logg
 		}
 		out = out.Named("network_log")
 	}
-	return packetlog.New(packetlog.Config{Rate: c.RateLimit, Burst: c.BurstLimit, Out: out, Registerer: reg}), nil
+	return packetlog.New(packetlog.Config{Rate: c.RateLimit, Burst: c.BurstLimit, Out: out, Registerer: reg, Loop: o.loops.Loop("packetlog")}), nil
 }
 
 // namespaceOwner is the mark of the network namespaces that an agent makes:
@@ -223,19 +228,6 @@ func openDatabase(ctx context.Context, endpoint string, log *zap.Logger) (*ovsdb
 			return nil, err
 		}
 		log.Warn("waiting for Open vSwitch's database", zap.String("endpoint", endpoint), zap.Error(err))
-	}
-}
-
-// readiness says what the agent still lacks.
-func readiness(db *ovsdb.Client, sess *session.Session) telemetry.Ready {
-	return func() error {
-		if !db.Connected() {
-			return errors.New("the database of Open vSwitch is not connected")
-		}
-		if !sess.Connected() {
-			return errors.New("no controller is connected")
-		}
-		return nil
 	}
 }
 

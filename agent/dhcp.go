@@ -17,7 +17,7 @@ func dhcpLoop(o Options, instance string, db *ovsdb.Client, children *child.Supe
 	cfg := o.Config
 	return dhcp.New(dhcp.Config{
 		Options: dhcpOptions(cfg), Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge,
-		RunDir: cfg.RunDir, DB: db, Children: children, Controller: updates.Consumer("dhcp"), Audit: o.audit, Log: o.Log,
+		RunDir: cfg.RunDir, DB: db, Children: children, Controller: updates.Consumer("dhcp"), Audit: o.audit, Loop: o.loops.Loop("dhcp"), Log: o.Log,
 	})
 }
 

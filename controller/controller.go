@@ -10,6 +10,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -49,7 +50,9 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { _ = st.Close() }()
-	db, err := records.Open(ctx, st, o.Log)
+	reg := telemetry.Registry()
+	loops := telemetry.NewLoops(reg)
+	db, err := records.Open(ctx, st, o.Log, records.Counted(loops.Loop("records")))
 	if err != nil {
 		return err
 	}
@@ -58,9 +61,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	reg := telemetry.Registry()
 	recordMetrics(reg, db)
-	agents, err := agentServer(cfg, db, rules, o.Log)
+	agents, err := agentServer(cfg, db, rules, o.Log, reg, loops)
 	if err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func Run(ctx context.Context, o Options) error {
 		g.Go(func() error { return authRun(ctx) })
 	}
 	if cfg.Metrics.Listen != "" {
-		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, readiness(db))
+		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, checks(db, agents)...)
 		if err != nil {
 			return fmt.Errorf("metrics.listen: %w", err)
 		}
@@ -94,10 +96,13 @@ func Run(ctx context.Context, o Options) error {
 	placing := schedule.New(schedule.Config{
 		DB: db, Rules: rules, Log: o.Log.Named("schedule"),
 		DownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second, MovesPerSecond: cfg.Network.MovesPerSecond,
+		Loop: loops.Loop("schedule"),
 	})
 	scheduleMetrics(reg, placing)
 	again := newRebinder(db, rules, time.Duration(cfg.Network.AgentDownTime)*time.Second, o.Log)
+	again.loop = loops.Loop("rebind")
 	g.Go(func() error { return again.run(ctx) })
+	g.Go(func() error { return probe(ctx, db, reg, loops.Loop("store")) })
 	if cfg.Nova.URL != "" {
 		events := notifier(cfg, db, reg, o.Log)
 		g.Go(func() error { return events.Run(ctx) })
@@ -140,9 +145,9 @@ func openStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (store.
 	return etcd.OpenExternal(ctx, ext)
 }
 
-func agentServer(cfg *config.Config, db *records.DB, rules *plugin.Plugin, log *zap.Logger) (*hosts.Server, error) {
+func agentServer(cfg *config.Config, db *records.DB, rules *plugin.Plugin, log *zap.Logger, reg prometheus.Registerer, loops *telemetry.Loops) (*hosts.Server, error) {
 	c := hosts.Config{
-		DB: db, Log: log,
+		DB: db, Log: log, Loops: loops, Metrics: hosts.NewMetrics(reg),
 		Guests: &metadata.Service{DB: db, Plugin: rules, Domain: cfg.Network.DNSDomain},
 		Settings: rpc.Settings{
 			L2Population: cfg.Network.L2Population, DNSDomain: cfg.Network.DNSDomain, LocalDHCP: cfg.Network.LocalDHCP,
@@ -185,14 +190,4 @@ func withTLS(ln net.Listener, t config.TLS, log *zap.Logger) (net.Listener, erro
 		return nil, fmt.Errorf("api.tls: %w", err)
 	}
 	return tls.NewListener(ln, keys.Public()), nil
-}
-
-// readiness asks the store: without it nothing can be written, and reads may be
-// old.
-func readiness(db *records.DB) telemetry.Ready {
-	return func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		return db.Read(ctx, func(records.Reader) error { return nil })
-	}
 }

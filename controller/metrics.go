@@ -29,9 +29,23 @@ func requestMetrics(reg prometheus.Registerer) func(api.Observation) {
 
 // recordMetrics shows how far the view of the records has come.
 func recordMetrics(reg prometheus.Registerer, db *records.DB) {
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "lepton_records_revision", Help: "Revision of the store that this controller's view shows.",
-	}, func() float64 { return float64(db.Revision()) }))
+	reg.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "lepton_records_revision", Help: "Revision of the store that this controller's view shows.",
+		}, func() float64 { return float64(db.Revision()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "lepton_records_updates_total", Help: "Transactions that this controller has committed.",
+		}, func() float64 { return float64(db.Stats().Updates) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "lepton_records_conflicts_total", Help: "Transactions that were tried again because others were faster.",
+		}, func() float64 { return float64(db.Stats().Conflicts) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "lepton_records_reloads_total", Help: "Times that all records were read again because the watch had a gap.",
+		}, func() float64 { return float64(db.Stats().Reloads) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "lepton_records_undecodable_total", Help: "Values in the store that this controller cannot read.",
+		}, func() float64 { return float64(db.Stats().Undecodable) }),
+	)
 }
 
 // scheduleMetrics shows what the scheduler did, and what it has no agent for.

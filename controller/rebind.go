@@ -13,6 +13,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // rebindRetry is how long a host waits after a failed attempt.
@@ -25,6 +26,7 @@ type rebinder struct {
 	rules    *plugin.Plugin
 	downTime time.Duration
 	log      *zap.Logger
+	loop     *telemetry.Loop
 
 	mu    sync.Mutex
 	hosts map[string]bool // whose agent came or changed
@@ -79,8 +81,12 @@ func (r *rebinder) run(ctx context.Context) error {
 		case <-r.wake:
 		}
 		failed := false
-		for _, host := range r.take() {
+		hosts := r.take()
+		r.loop.Waiting(len(hosts))
+		for _, host := range hosts {
+			began := time.Now()
 			bound, err := r.rules.RebindHost(ctx, r.db, host)
+			r.loop.Done(began, err)
 			if bound > 0 {
 				r.log.Info("ports bound again", zap.String("host", host), zap.Int("ports", bound))
 			}

@@ -38,10 +38,6 @@ func Logger(level string) (*zap.Logger, error) {
 	return c.Build()
 }
 
-// Ready says whether the program does its work; the error tells what is
-// missing.
-type Ready func() error
-
 // Registry gives a registry that already counts the process and the runtime.
 func Registry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
@@ -49,31 +45,28 @@ func Registry() *prometheus.Registry {
 	return r
 }
 
-// Server serves /metrics, /healthz (the process lives), /readyz (Ready says
-// so) and, to clients on loopback, /debug/pprof/.
+// Server serves /metrics, /healthz (the process lives), /readyz (what the checks
+// say, as JSON; 503 when something is missing) and, to clients on loopback,
+// /debug/pprof/.
 type Server struct {
 	http http.Server
 	ln   net.Listener
 }
 
 // Listen opens the address. Serving begins with Run.
-func Listen(addr string, reg *prometheus.Registry, ready Ready) (*Server, error) {
+func Listen(addr string, reg *prometheus.Registry, checks ...Check) (*Server, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for metrics: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "ok")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
+	health := newHealth(checks)
+	if err := reg.Register(health); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	mux.HandleFunc("GET /healthz", health.alive)
+	mux.HandleFunc("GET /readyz", health.ready)
 	mux.Handle("/debug/pprof/", loopbackOnly(http.HandlerFunc(pprof.Index)))
 	mux.Handle("/debug/pprof/profile", loopbackOnly(http.HandlerFunc(pprof.Profile)))
 	mux.Handle("/debug/pprof/trace", loopbackOnly(http.HandlerFunc(pprof.Trace)))

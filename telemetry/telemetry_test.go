@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lepton-sdn/lepton/telemetry"
 )
@@ -28,12 +29,16 @@ func get(t *testing.T, url string) (int, string) {
 
 func TestServerTellsHealthReadinessAndMetrics(t *testing.T) {
 	var ready atomic.Bool
-	s, err := telemetry.Listen("127.0.0.1:0", telemetry.Registry(), func() error {
-		if !ready.Load() {
-			return errors.New("no controller")
-		}
-		return nil
-	})
+	s, err := telemetry.Listen("127.0.0.1:0", telemetry.Registry(),
+		telemetry.Check{Name: "records", Test: func(context.Context) error { return nil }},
+		telemetry.Check{Name: "controller", Test: func(context.Context) error {
+			if !ready.Load() {
+				return errors.New("no controller")
+			}
+			return nil
+		}},
+		telemetry.Check{Name: "archive", Lasting: true, Test: func(context.Context) error { return errors.New("disk full") }},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,15 +47,23 @@ func TestServerTellsHealthReadinessAndMetrics(t *testing.T) {
 	go func() { done <- s.Run(ctx) }()
 	base := "http://" + s.Addr().String()
 
-	if code, _ := get(t, base+"/healthz"); code != 200 {
-		t.Errorf("healthz %d", code)
+	if code, body := get(t, base+"/healthz"); code != 200 || !strings.Contains(body, `"alive":true`) {
+		t.Errorf("healthz %d %s", code, body)
 	}
-	if code, body := get(t, base+"/readyz"); code != 503 || !strings.Contains(body, "no controller") {
-		t.Errorf("readyz %d %q before it is ready", code, body)
+	checks := func(controller string) string {
+		return `"checks":[{"name":"records","ok":true,"needed":true},{"name":"controller",` + controller +
+			`,"needed":true},{"name":"archive","ok":false,"reason":"disk full","needed":false}]}` + "\n"
+	}
+	if code, body := get(t, base+"/readyz"); code != 503 || body != `{"ready":false,`+checks(`"ok":false,"reason":"no controller"`) {
+		t.Errorf("readyz %d %s before it is ready", code, body)
+	}
+	if _, body := get(t, base+"/metrics"); !strings.Contains(body, `lepton_check_ok{check="controller"} 0`) || !strings.Contains(body, `lepton_check_ok{check="records"} 1`) {
+		t.Errorf("metrics before it is ready: %s", body)
 	}
 	ready.Store(true)
-	if code, _ := get(t, base+"/readyz"); code != 200 {
-		t.Errorf("readyz %d after it is ready", code)
+	time.Sleep(600 * time.Millisecond) // an outcome is told for half a second
+	if code, body := get(t, base+"/readyz"); code != 200 || body != `{"ready":true,`+checks(`"ok":true`) {
+		t.Errorf("readyz %d %s after it is ready", code, body)
 	}
 	if code, body := get(t, base+"/metrics"); code != 200 || !strings.Contains(body, "process_resident_memory_bytes") {
 		t.Errorf("metrics %d", code)
@@ -67,5 +80,49 @@ func TestServerTellsHealthReadinessAndMetrics(t *testing.T) {
 func TestLoggerRefusesAnUnknownLevel(t *testing.T) {
 	if _, err := telemetry.Logger("loud"); err == nil {
 		t.Fatal("no error")
+	}
+}
+
+func TestACheckThatHangsIsBounded(t *testing.T) {
+	s, err := telemetry.Listen("127.0.0.1:0", telemetry.Registry(), telemetry.Check{Name: "store", Test: func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = s.Run(t.Context()) }()
+	began := time.Now()
+	if code, body := get(t, "http://"+s.Addr().String()+"/readyz"); code != 503 || !strings.Contains(body, "deadline exceeded") {
+		t.Errorf("readyz %d %s", code, body)
+	}
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("after %s", took)
+	}
+}
+
+func TestLoopsAreCountedByName(t *testing.T) {
+	reg := telemetry.Registry()
+	loops := telemetry.NewLoops(reg)
+	l := loops.Loop("l3")
+	l.Took(3*time.Millisecond, nil)
+	l.Took(2*time.Second, errors.New("no namespace"))
+	l.Failed()
+	l.Waiting(7)
+	(*telemetry.Loops)(nil).Loop("none").Done(time.Now(), nil)
+	(*telemetry.Loop)(nil).Waiting(1)
+	(*telemetry.Loop)(nil).Failed()
+	s, err := telemetry.Listen("127.0.0.1:0", reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = s.Run(t.Context()) }()
+	_, body := get(t, "http://"+s.Addr().String()+"/metrics")
+	for _, want := range []string{
+		`lepton_loop_seconds_count{loop="l3"} 2`, `lepton_loop_errors_total{loop="l3"} 2`, `lepton_loop_waiting{loop="l3"} 7`,
+	} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("no %s in\n%s", want, body)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // Limits of the work.
@@ -62,7 +63,9 @@ type Config struct {
 	Controller      Controller
 	// Audit takes what was found changed by others; nil: it is only repaired.
 	Audit *audit.Auditor
-	Log   *zap.Logger
+	// Loop counts the workers' jobs; nil: nothing does.
+	Loop *telemetry.Loop
+	Log  *zap.Logger
 }
 
 // Loop owns the DHCP servers of the host. Use New, then Run.
@@ -271,13 +274,17 @@ func (l *Loop) step(ctx context.Context) time.Time {
 // acknowledge tells the controller how far the host has followed. Networks that
 // cannot be served do not hold it up: they are reported as such.
 func (l *Loop) acknowledge() {
-	settled, served := l.swept, 0
+	settled, served, waiting := l.swept, 0, 0
 	for _, n := range l.networks {
+		if n.busy || n.stale || n.again || !n.known {
+			waiting++
+		}
 		settled = settled && !n.busy && !n.stale && !n.again && (n.known || n.problem != "")
 		if n.want != nil {
 			served++
 		}
 	}
+	l.cfg.Loop.Waiting(waiting)
 	l.cfg.Controller.SetDevices(served, settled)
 	if settled && l.acked != l.revision {
 		l.acked = l.revision
@@ -303,6 +310,7 @@ func (l *Loop) start(ctx context.Context, n *network) {
 // onResult takes what a worker made of a network.
 func (l *Loop) onResult(ctx context.Context, res result) {
 	l.busy--
+	l.cfg.Loop.Took(res.took, res.err)
 	n := l.networks[res.id]
 	n.busy, n.audit, n.guarded = false, false, res.guarded
 	l.found(res)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // backlog is the number of updates that wait for a consumer before a full one
@@ -39,8 +40,11 @@ type Config struct {
 	Patience time.Duration
 	// Brake holds back full updates that would remove too much.
 	Brake   Brake
-	Metrics *Metrics    // nil: no figures
-	Log     *zap.Logger // nil: no log
+	Metrics *Metrics // nil: no figures
+	// Loop counts the updates that were taken, the writing to disk included; nil:
+	// nothing does.
+	Loop *telemetry.Loop
+	Log  *zap.Logger // nil: no log
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -80,6 +84,7 @@ func NewWith(source Source, cfg Config) *Feed {
 	if cfg.Archive != nil {
 		f.keeper = newKeeper(cfg.Archive, cfg.Log)
 	}
+	cfg.Metrics.of(f)
 	return f
 }
 
@@ -122,7 +127,10 @@ func (f *Feed) Run(ctx context.Context) error {
 			if u.Full {
 				patience = nil
 			}
+			began := time.Now()
 			f.take(ctx, f.judge(u))
+			f.cfg.Loop.Done(began, nil)
+			f.cfg.Loop.Waiting(len(updates))
 		case <-patience:
 			patience = nil
 			f.resort()
@@ -170,6 +178,7 @@ type said struct {
 	problems []model.Problem
 	devices  int
 	inSync   bool
+	unsynced time.Time // since when not, if it was once
 }
 
 // Name is what the consumer was made as.
@@ -282,6 +291,31 @@ func (f *Feed) tellProblems() {
 	f.source.SetProblems(all)
 }
 
+// Standing is how the host stands with its records.
+type Standing struct {
+	// Known says that there are records, of a controller or from the disk; Stale is
+	// since when no controller has confirmed them, zero when one has.
+	Known bool
+	Stale time.Time
+	// Unsynced are the consumers that have never realised all they know, or not for
+	// as long as was asked for.
+	Unsynced []string
+}
+
+// Standing tells how the host stands. Changes take a moment to be realised, which
+// counts only from patience on.
+func (f *Feed) Standing(patience time.Duration) Standing {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := Standing{Known: f.state.Known(), Stale: f.state.Stored()}
+	for _, c := range f.consumers {
+		if !c.said.inSync && f.cfg.Now().Sub(c.said.unsynced) >= patience {
+			s.Unsynced = append(s.Unsynced, c.name)
+		}
+	}
+	return s
+}
+
 // setProblem notes a problem of the feed's own; an empty text is its end. The
 // mutex is held.
 func (f *Feed) setProblem(object, text string, since time.Time) {
@@ -302,6 +336,9 @@ func (c *Consumer) SetDevices(n int, inSync bool) {
 	f := c.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if c.said.inSync && !inSync {
+		c.said.unsynced = f.cfg.Now()
+	}
 	c.said.devices, c.said.inSync = n, inSync
 	all, devices := f.state.Stored().IsZero(), 0
 	for _, other := range f.consumers {

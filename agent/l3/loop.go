@@ -18,6 +18,7 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // Limits of the work.
@@ -69,7 +70,9 @@ type Config struct {
 	Connected func() bool
 	// Audit takes what was found changed by others; nil: it is only repaired.
 	Audit *audit.Auditor
-	Log   *zap.Logger
+	// Loop counts the workers' jobs; nil: nothing does.
+	Loop *telemetry.Loop
+	Log  *zap.Logger
 }
 
 // Loop owns the routers of the host. Use New, then Run.
@@ -307,13 +310,17 @@ func (l *Loop) step(ctx context.Context) time.Time {
 // acknowledge tells the controller how far the host has followed. Routers that
 // cannot be realised do not hold it up: they are reported as such.
 func (l *Loop) acknowledge() {
-	settled, n := l.swept, 0
+	settled, n, waiting := l.swept, 0, 0
 	for _, r := range l.routers {
+		if r.busy || r.again || !r.known {
+			waiting++
+		}
 		settled = settled && !r.busy && !r.again && (r.known || r.problem != "")
 		if r.want != nil {
 			n++
 		}
 	}
+	l.cfg.Loop.Waiting(waiting)
 	l.cfg.Controller.SetDevices(n, settled)
 	if settled && l.acked != l.revision {
 		l.acked = l.revision
@@ -346,6 +353,7 @@ func (l *Loop) start(ctx context.Context, r *router) {
 // onResult takes what a worker made of a router.
 func (l *Loop) onResult(res result) {
 	l.busy--
+	l.cfg.Loop.Took(res.took, res.err)
 	r := l.routers[res.id]
 	r.busy, r.audit = false, false
 	l.found(res)

@@ -19,6 +19,7 @@ import (
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/pipeline"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 const (
@@ -63,6 +64,8 @@ type Config struct {
 	// Now is the clock; nil means time.Now.
 	Now        func() time.Time
 	Registerer prometheus.Registerer
+	// Loop counts the questions that are worked on; nil: nothing does.
+	Loop *telemetry.Loop
 }
 
 // Server answers questions. Its methods may be called from any goroutine.
@@ -201,7 +204,14 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-tick.C:
 			s.announce(ctx)
 		case q := <-s.queue:
-			s.note(s.handle(ctx, q))
+			began := time.Now()
+			f := s.handle(ctx, q)
+			s.note(f)
+			s.cfg.Loop.Done(began, nil)
+			if f == unsent {
+				s.cfg.Loop.Failed()
+			}
+			s.cfg.Loop.Waiting(len(s.queue))
 		}
 	}
 }

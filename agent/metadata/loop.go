@@ -25,6 +25,7 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // childName is the proxy's name among the agent's children.
@@ -64,7 +65,9 @@ type Config struct {
 	Settings   proxy.Settings
 	Children   *child.Supervisor
 	Controller Controller
-	Log        *zap.Logger
+	// Loop counts what is written; nil: nothing does.
+	Loop *telemetry.Loop
+	Log  *zap.Logger
 }
 
 // Loop keeps the files of the proxy, and the proxy. Use New, then Run.
@@ -177,10 +180,13 @@ func (l *Loop) take(u *rpc.Update) bool {
 // write brings the files and the proxy to what is desired. It reports whether
 // that went well.
 func (l *Loop) write() bool {
+	began := time.Now()
 	changed, err := l.files()
 	if err == nil {
 		err = l.cfg.Children.Ensure(l.spec())
 	}
+	l.cfg.Loop.Done(began, err)
+	l.cfg.Loop.Waiting(len(l.dirty))
 	if err != nil {
 		l.fail(err.Error())
 		return false

@@ -24,6 +24,7 @@ import (
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pipeline"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 const (
@@ -47,6 +48,8 @@ type Config struct {
 	Now func() time.Time
 	// Registerer takes the figures.
 	Registerer prometheus.Registerer
+	// Loop counts the packets that are written; nil: nothing does.
+	Loop *telemetry.Loop
 }
 
 // Log writes packets. Take and SetLogs may be called from any goroutine.
@@ -124,7 +127,10 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case p := <-l.queue:
+			began := time.Now()
 			l.packets.WithLabelValues(l.write(p)).Inc()
+			l.cfg.Loop.Done(began, nil)
+			l.cfg.Loop.Waiting(len(l.queue))
 		}
 	}
 }

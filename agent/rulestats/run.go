@@ -10,6 +10,7 @@ import (
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pipeline"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 const (
@@ -29,6 +30,8 @@ type Config struct {
 	// Report takes the counters that changed, by the digits of the rule.
 	Report func(map[string]model.RuleCounter)
 	Log    *zap.Logger
+	// Loop counts the reads; nil: nothing does.
+	Loop *telemetry.Loop
 	// Interval is the time between two reads, give or take a tenth; 10 s when 0.
 	Interval time.Duration
 	// Pace is the least time between two reports, 30 s when 0: the controller
@@ -77,7 +80,9 @@ func (r *reader) turn(ctx context.Context) {
 	defer cancel()
 	f := ofp.AllFlows
 	f.Cookie, f.CookieMask = pipeline.RuleFlows()
+	began := time.Now()
 	list, err := r.Read(ctx, f)
+	r.Loop.Done(began, err)
 	if err != nil {
 		if !r.failing {
 			r.Log.Info("cannot read the counters of security group rules", zap.Error(err))

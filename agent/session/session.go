@@ -14,6 +14,7 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // Update is a snapshot of what the host must know, or a difference to it.
@@ -34,6 +35,8 @@ type Config struct {
 	// bridge mappings, tunnel ends.
 	Hello model.Agent
 	Log   *zap.Logger // nil: no log
+	// Loop counts the streams that ended or could not be had; nil: nothing does.
+	Loop *telemetry.Loop
 
 	// The rest has defaults.
 
@@ -144,6 +147,7 @@ func (s *Session) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		s.cfg.Loop.Failed()
 		if time.Since(began) > s.cfg.RetryMax {
 			wait.reset()
 		}

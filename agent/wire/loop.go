@@ -17,6 +17,7 @@ import (
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/pipeline"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // Database is Open vSwitch's configuration database (*ovsdb.Client).
@@ -81,6 +82,8 @@ type Config struct {
 	Controller   Controller
 	Dial         Dialer
 	Metrics      *Metrics
+	// Loop counts the loop's rounds; nil: nothing does.
+	Loop *telemetry.Loop
 	// Audit takes what was found changed by others; nil: it is only repaired.
 	Audit *audit.Auditor
 	// Packets takes what the integration bridge sends for logs; nil: nobody does.
@@ -209,9 +212,12 @@ func (l *Loop) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		l.drain(updates)
+		began := time.Now()
 		if next := l.step(ctx); !next.IsZero() {
 			timer.Reset(max(next.Sub(l.cfg.Now()), time.Millisecond))
 		}
+		l.cfg.Loop.Done(began, nil)
+		l.cfg.Loop.Waiting(len(l.waiting))
 	}
 }
 
@@ -419,12 +425,14 @@ func (l *Loop) onSwitch(ev switchEvent) {
 		l.log.Info("bridge changed", zap.String("bridge", ev.bridge), zap.Int("changes", ev.count),
 			zap.Duration("took", ev.took), zap.Int64("rev", l.mirror.revision))
 	case switchRefused:
+		l.cfg.Loop.Failed()
 		l.onRefused(b, ev.err)
 	case switchAudited:
 		l.onAudited(b, ev.have)
 	case switchChanged:
 		l.onChanged(b, ev.updates)
 	case switchLost:
+		l.cfg.Loop.Failed()
 		if b.synced {
 			l.log.Warn("bridge lost", zap.String("bridge", ev.bridge), zap.Error(ev.err))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/rpc/pb"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // beat is a heartbeat as it came.
@@ -27,6 +28,8 @@ type beats struct {
 	log      *zap.Logger
 	downTime time.Duration
 	in       chan beat
+
+	loop *telemetry.Loop
 }
 
 func newBeats(db *records.DB, log *zap.Logger, downTime time.Duration) *beats {
@@ -50,7 +53,8 @@ func (b *beats) run(ctx context.Context) {
 		if len(list) == 0 {
 			return
 		}
-		persist(ctx, lastBeats(list), b.write, func(e beat, err error) {
+		b.loop.Waiting(len(b.in))
+		persist(ctx, lastBeats(list), counted(b.loop, b.write), func(e beat, err error) {
 			e.stream.log.Error("heartbeat cannot be stored", zap.Error(err))
 		})
 	}

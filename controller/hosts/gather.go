@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // window says how long writes wait for others to share a transaction with.
@@ -67,6 +68,16 @@ func persist[T any](ctx context.Context, items []T, write func(context.Context, 
 			persist(ctx, items[:half], write, refused)
 			items = items[half:]
 		}
+	}
+}
+
+// counted counts the attempts to write.
+func counted[T any](l *telemetry.Loop, write func(context.Context, []T) error) func(context.Context, []T) error {
+	return func(ctx context.Context, items []T) error {
+		began := time.Now()
+		err := write(ctx, items)
+		l.Done(began, err)
+		return err
 	}
 }
 

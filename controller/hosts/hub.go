@@ -5,11 +5,13 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lepton-sdn/lepton/controller/hosts/interest"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/rpc/pb"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // errStopped is what the hub answers when it runs no more.
@@ -24,6 +26,8 @@ type hub struct {
 	engine  *interest.Engine
 	streams map[*interest.Feed]*stream
 	hosts   map[string]*stream
+
+	loop *telemetry.Loop
 }
 
 func newHub(e *interest.Engine) *hub {
@@ -38,7 +42,10 @@ func (h *hub) run(ctx context.Context) {
 	for {
 		select {
 		case f := <-h.commands:
+			began := time.Now()
 			f()
+			h.loop.Done(began, nil)
+			h.loop.Waiting(len(h.commands))
 		case <-ctx.Done():
 			return
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // report is what one agent says about some of its ports and other objects.
@@ -26,6 +27,9 @@ type recorder struct {
 	db  *records.DB
 	log *zap.Logger
 	in  chan report
+
+	loop    *telemetry.Loop
+	metrics *Metrics
 }
 
 func newRecorder(db *records.DB, log *zap.Logger) *recorder {
@@ -50,7 +54,8 @@ func (r *recorder) run(ctx context.Context) {
 		if len(list) == 0 {
 			return
 		}
-		persist(ctx, latest(list), r.write, func(s said, err error) {
+		r.loop.Waiting(len(r.in))
+		persist(ctx, latest(list), counted(r.loop, r.write), func(s said, err error) {
 			r.log.Error("status cannot be stored", zap.Stringer("of", s), zap.String("host", s.stream.host), zap.Error(err))
 		})
 		if ctx.Err() != nil {
@@ -134,6 +139,7 @@ func (r *recorder) write(ctx context.Context, list []said) error {
 		return nil
 	})
 	if err == nil {
+		r.metrics.leftOut(len(foreign))
 		for _, s := range foreign {
 			r.log.Info("report left out: what it is about is not on that host",
 				zap.String("host", s.stream.host), zap.String("remote", s.stream.remote), zap.Stringer("of", s))

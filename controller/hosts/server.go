@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,6 +19,7 @@ import (
 	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/rpc/pb"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // Defaults of Config.
@@ -66,6 +68,9 @@ type Config struct {
 	SendTimeout time.Duration
 	// MaxAgents bounds the streams served at once.
 	MaxAgents int
+	// Loops and Metrics count what the server's goroutines do; nil: nothing does.
+	Loops   *telemetry.Loops
+	Metrics *Metrics
 }
 
 // Server serves the agents' streams.
@@ -81,6 +86,7 @@ type Server struct {
 	hellos   chan struct{} // one token per introduction under way
 	guests   chan struct{} // one token per request of a guest
 	stopping chan struct{}
+	serving  atomic.Bool
 }
 
 // New makes a server; Serve runs it.
@@ -93,7 +99,7 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Server{
+	s := &Server{
 		cfg: cfg, log: cfg.Log,
 		hub:      newHub(interest.New(maxMarks)),
 		recorder: newRecorder(cfg.DB, cfg.Log),
@@ -103,7 +109,14 @@ func New(cfg Config) *Server {
 		guests:   make(chan struct{}, maxGuests),
 		stopping: make(chan struct{}),
 	}
+	s.hub.loop, s.recorder.loop, s.beats.loop = cfg.Loops.Loop("streams"), cfg.Loops.Loop("reports"), cfg.Loops.Loop("heartbeats")
+	s.recorder.metrics = cfg.Metrics
+	cfg.Metrics.of(s)
+	return s
 }
+
+// Serving reports whether agents are served.
+func (s *Server) Serving() bool { return s.serving.Load() }
 
 func orDefault[T int | time.Duration](v *T, d T) {
 	if *v <= 0 {
@@ -132,6 +145,8 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	pb.RegisterHostsServer(g, s)
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(lis) }()
+	s.serving.Store(true)
+	defer s.serving.Store(false)
 	var err error
 	select {
 	case <-ctx.Done():

@@ -69,6 +69,14 @@ func (st *stream) gone() bool { return st.ctx.Err() != nil }
 // Session serves one agent: it is called by gRPC, and the stream ends when it
 // returns.
 func (s *Server) Session(w wire) error {
+	err := s.session(w)
+	if r := (*rpc.Refusal)(nil); errors.As(err, &r) {
+		s.cfg.Metrics.refuse(r.Reason)
+	}
+	return err
+}
+
+func (s *Server) session(w wire) error {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/store"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 const (
@@ -28,6 +29,7 @@ type applier struct {
 	builder     *builder
 	revision    int64 // applied
 	subscribers []func(Batch)
+	loop        *telemetry.Loop
 }
 
 // load reads everything, publishes it and tells the subscribers.
@@ -61,6 +63,7 @@ func (a *applier) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		a.loop.Failed()
 		a.db.log.Warn("the watch on the store ended", zap.Int64("rev", a.revision), zap.Error(err))
 		if a.revision > before {
 			pause = minPause
@@ -99,7 +102,10 @@ func (a *applier) follow(ctx context.Context) error {
 			if b.Err != nil {
 				return b.Err
 			}
+			began := time.Now()
 			a.batch(b)
+			a.loop.Done(began, nil)
+			a.loop.Waiting(len(batches))
 		case s := <-a.db.subscribe:
 			a.welcome(s)
 		case <-a.db.kick:

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/store"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // Bounds on what a call waits for when its context has no nearer deadline.
@@ -58,7 +59,14 @@ type subscriber struct {
 // Option is a choice made at Open.
 type Option func(*options)
 
-type options struct{ onApply []func(Batch) }
+type options struct {
+	onApply []func(Batch)
+	loop    *telemetry.Loop
+}
+
+// Counted is an option of Open: the goroutine that keeps the view up to date
+// counts its batches there.
+func Counted(l *telemetry.Loop) Option { return func(o *options) { o.loop = l } }
 
 // OnApply is an option of Open: see DB.OnApply.
 func OnApply(fn func(Batch)) Option {
@@ -86,7 +94,7 @@ func Open(ctx context.Context, s store.Store, log *zap.Logger, opts ...Option) (
 		stop:      stop,
 		done:      make(chan struct{}),
 	}
-	a := &applier{db: db, subscribers: o.onApply}
+	a := &applier{db: db, subscribers: o.onApply, loop: o.loop}
 	if err := a.load(ctx); err != nil {
 		stop()
 		return nil, fmt.Errorf("load records: %w", err)
@@ -121,6 +129,16 @@ func (db *DB) OnApply(fn func(Batch)) {
 
 // Revision is the store's revision that the view shows.
 func (db *DB) Revision() int64 { return db.view.Load().revision }
+
+// Behind is by how many revisions the view is behind the store. It fails with
+// ErrUnavailable when the store does not answer within the context.
+func (db *DB) Behind(ctx context.Context) (int64, error) {
+	head, err := db.heads.head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read the head of the store: %w", err)
+	}
+	return max(head-db.Revision(), 0), nil
+}
 
 // Read runs fn on records that include everything acknowledged before the call,
 // through any controller. It fails with ErrUnavailable when the store does not

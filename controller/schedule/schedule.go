@@ -13,6 +13,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // Config is what a scheduler needs.
@@ -24,6 +25,8 @@ type Config struct {
 	DownTime time.Duration
 	// MovesPerSecond bounds moves from host to host.
 	MovesPerSecond int
+	// Loop counts what the scheduler looks at; nil: nothing does.
+	Loop *telemetry.Loop
 }
 
 // Bounds on waiting.
@@ -264,8 +267,13 @@ func (s *Scheduler) work(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		began := time.Now()
 		s.place(ctx, i)
+		s.cfg.Loop.Done(began, nil)
 	}
+	s.mu.Lock()
+	s.cfg.Loop.Waiting(len(s.queue.at))
+	s.mu.Unlock()
 	s.stats.unplaced.Store(int64(len(s.unplaced)))
 }
 
@@ -364,6 +372,7 @@ func (s *Scheduler) account(i item, done plugin.Placement, err error) {
 	delete(s.unplaced, i)
 	if err != nil {
 		s.stats.failed.Add(1)
+		s.cfg.Loop.Failed()
 		log.Warn("cannot be placed", zap.Error(err))
 		s.queue.retry(i, now)
 		return

@@ -12,7 +12,7 @@ import (
 	controller "github.com/lepton-sdn/lepton/controller/config"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md")
+var update = flag.Bool("update", false, "write docs/configuration.md and docs/metrics.md")
 
 const top = "../.."
 
@@ -41,7 +41,24 @@ func TestThePageShowsTheConfigurationAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(top, "docs/configuration.md")
+	isAs(t, "docs/configuration.md", page)
+	for _, m := range regexp.MustCompile("(?m)^\\| `(.*)` \\|.*\\|  \\|$").FindAllStringSubmatch(page, -1) {
+		t.Errorf("nothing says what %s means", m[1])
+	}
+}
+
+func TestThePageShowsTheMetricsAsTheyAre(t *testing.T) {
+	page, err := MetricsPage(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	isAs(t, "docs/metrics.md", page)
+}
+
+// isAs compares a page with what it should be, or writes it.
+func isAs(t *testing.T, name, page string) {
+	t.Helper()
+	path := filepath.Join(top, name)
 	if *update {
 		if err := write(path, page); err != nil {
 			t.Fatal(err)
@@ -53,9 +70,6 @@ func TestThePageShowsTheConfigurationAsItIs(t *testing.T) {
 	}
 	if string(have) != page {
 		t.Errorf("%s is not as the code: make docs writes it anew", path)
-	}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(.*)` \\|.*\\|  \\|$").FindAllStringSubmatch(page, -1) {
-		t.Errorf("nothing says what %s means", m[1])
 	}
 }
 
