@@ -28,6 +28,9 @@ import (
 // program is lepton-controller, built once.
 var program string
 
+// The window in pixels.
+const width, height = 1440, 900
+
 // browser is the context of one Chromium, whose tabs the tests use.
 var browser context.Context
 
@@ -48,7 +51,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.WindowSize(1440, 900), chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Flag("force-color-profile", "srgb"))
+		chromedp.WindowSize(width, height), chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Flag("force-color-profile", "srgb"))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	defer stop()
 	ctx, done := chromedp.NewContext(allocator)
@@ -200,7 +203,7 @@ func open(t testing.TB, url string) *tab {
 	b.run(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watch})
 		return chromedp.Void{}, err
-	}, chromedp.EmulateViewport(1440, 900), chromedp.Navigate(url))
+	}, chromedp.EmulateViewport(width, height), chromedp.Navigate(url))
 	return b
 }
 

@@ -7,8 +7,8 @@ import (
 )
 
 // Small is a cloud as in a company's first room: eight hosts, some projects, one
-// host silent, a port that cannot be wired, and names that mean harm.
-func Small() *Seed {
+// host silent, a port that cannot be wired, and a network with a name to try.
+func Small(odd string) *Seed {
 	s := NewSeed()
 	for i := range 8 {
 		s.Host(fmt.Sprintf("compute-%d", i+1), func(a *model.Agent) {
@@ -35,7 +35,7 @@ func Small() *Seed {
 	for t, x := range []tenant{
 		{"shop", []string{"shop-web", "shop-app", "shop-db"}, []int{24, 18, 6}},
 		{"ci", []string{"ci-runners"}, []int{57}},
-		{"research", []string{"lab", Hostile}, []int{33, 9}},
+		{"research", []string{"lab", odd}, []int{33, 9}},
 		{"mail", []string{"mail-in", "mail-store"}, []int{8, 12}},
 		{"sandbox", []string{"sandbox"}, []int{14}},
 	} {

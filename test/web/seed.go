@@ -24,11 +24,13 @@ type Seed struct {
 	now   time.Time
 	puts  []func(*records.Update)
 	Ports []*model.Port
+	// Networks are the ids by name.
+	Networks map[string]string
 }
 
 // NewSeed makes one of nothing.
 func NewSeed() *Seed {
-	return &Seed{rng: rand.New(rand.NewPCG(1, 2)), now: time.Now().UTC().Truncate(time.Second)}
+	return &Seed{Networks: map[string]string{}, rng: rand.New(rand.NewPCG(1, 2)), now: time.Now().UTC().Truncate(time.Second)}
 }
 
 // ID is another UUID.
@@ -70,6 +72,7 @@ func (s *Seed) Network(name, project, cidr string, change ...func(*model.Network
 	for _, f := range change {
 		f(n)
 	}
+	s.Networks[name] = n.ID
 	p := netip.MustParsePrefix(cidr)
 	sub := &model.Subnet{
 		Meta: s.meta(name+"-subnet", project), NetworkID: n.ID, IPVersion: 4, CIDR: p, Gateway: p.Addr().Next(), EnableDHCP: true,

@@ -72,7 +72,7 @@ export async function aboutSubnet(c, id) {
 /** The first ports that match. @param {import("./inspector.js").Context} c @param {Record<string, string>} filter */
 export async function portList(c, filter) {
   const fields = ["id", "name", "status", "device_owner", "device_id", "fixed_ips"];
-  const { items, more } = await c.api.list("ports", "ports", { ...filter, fields }, { most: shownPorts, signal: c.signal });
+  const { items, more } = await c.api.list("ports", "ports", { ...filter, fields, sort_key: "name", sort_dir: "asc" }, { most: shownPorts, signal: c.signal });
   if (!items.length) return [h("p", { class: "note", text: "None." })];
   const kind = { active: "good", error: "bad", down: "wait", service: "router" };
   const list = h("ul", { class: "items" }, ...items.map((p) => h("li", { class: "line" },

@@ -51,7 +51,8 @@ export async function realization(c, path) {
 }
 
 function revisions(x) {
-  const now = x.applied_revision === null ? "" : x.realized ? `revision ${x.applied_revision}, as it should be` : `revision ${x.applied_revision} of ${x.desired_revision}`;
+  const { applied_revision: applied, desired_revision: desired } = x;
+  const now = applied === null ? "" : x.realized ? `revision ${applied}, as it should be` : applied < desired ? `revision ${applied} of ${desired}` : `revision ${applied}`;
   return [now, x.since && "since " + ago(x.since)].filter(Boolean).join(" · ");
 }
 

@@ -66,6 +66,8 @@ export class Api {
     }
     if (res.status === 304) return { body: null, tag: tag ?? "" };
     const body = await res.json().catch(() => null);
+    if (signal?.aborted) throw signal.reason;
+    if (res.ok && body === null) throw new ApiError(0, "The controller's answer was cut off.");
     if (res.status === 401) this.unauthorized();
     if (!res.ok) throw new ApiError(res.status, messageOf(body, res.status), Number(res.headers.get("Retry-After")) || 0);
     return { body, tag: res.headers.get("ETag") ?? "" };

@@ -1,9 +1,9 @@
 // What becomes of a packet between two ports (extension lepton-explain): the two ends
 // are chosen in the panels of ports, the answer shows in that of either.
 
-import { h, pill } from "./dom.js";
+import { h, mono, pill } from "./dom.js";
 
-const protocols = ["tcp", "udp", "icmp"];
+const protocols = ["icmp", "tcp", "udp"];
 
 /** Whether the controller explains, once it has been asked. @type {Promise<boolean>|null} */
 let explains = null;
@@ -53,7 +53,7 @@ function ends(c, from, to) {
 
 /** The form that says what packet, and the answer below it. */
 function question(c, from, to) {
-  const asked = c.kept.get("explain-asked") ?? { protocol: "tcp", port: "443" };
+  const asked = c.kept.get("explain-asked") ?? { protocol: "icmp", port: "443" };
   const select = h("select", { name: "protocol", "aria-label": "Protocol" }, ...protocols.map((name) => h("option", { value: name, text: name, selected: name === asked.protocol })));
   const port = h("input", { name: "port", value: asked.port, "aria-label": "Destination port", inputmode: "numeric", maxlength: "5" });
   const answer = h("div", { class: "answer" }, ...(c.kept.get("explain-answer") ?? []));
@@ -84,9 +84,9 @@ function question(c, from, to) {
 function answerParts(c, a) {
   const admitted = a.verdict === "passes" || a.verdict === "leaves";
   const parts = [h("p", { class: "verdict " + (admitted ? "good" : "bad") }, pill(a.verdict, admitted ? "good" : "bad"), " ", a.text)];
-  if (a.decision?.text) parts.push(h("p", {}, a.decision.text, a.decision.object && h("span", {}, " ", object(c, a.decision.object))));
+  if (a.decision?.object) parts.push(h("p", { class: "note" }, "decided by ", object(c, a.decision.object), a.decision.host && ` on ${a.decision.host}`));
   if (a.nearest?.text) parts.push(h("p", { class: "note" }, a.nearest.text));
-  if (a.advice) parts.push(h("p", {}, h("strong", { text: "What to do: " }), a.advice));
+  if (a.advice) parts.push(h("p", {}, h("strong", { text: "What to do: " }), mono(a.advice)));
   for (const text of a.warnings ?? []) parts.push(h("p", { class: "note", text }));
   for (const x of a.pending ?? []) parts.push(h("p", { class: "note", text: x.text }));
   for (const [title, way, steps] of [["There", "forward", a.forward], ["And back", "reply", a.reply]]) {

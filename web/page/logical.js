@@ -88,7 +88,7 @@ export class Logical {
     const [x2, y2] = l.to;
     const strong = lit && (lit.network === l.network || lit.router === l.router);
     if (!b.sees({ x: Math.min(x1, x2) - 5, y: Math.min(y1, y2) - 5, w: Math.abs(x2 - x1) + 10, h: Math.abs(y2 - y1) + 10 })) return;
-    const width = Math.max(strong ? 5 : 3, 1 / b.zoom);
+    const width = Math.max(Math.min(strong ? 5 : 3, 7 / b.zoom), 1 / b.zoom);
     b.curve(x1, y1, x2, y2, networkColour(l.network, b.c, strong ? 1 : 0.65), width);
   }
 
@@ -104,14 +104,22 @@ export class Logical {
     const n = block.network;
     b.box(block.x, block.y, block.w, barHeight, 7, networkColour(n.id, b.c, n.admin_state_up ? 1 : 0.45));
     // From afar the name is as large as the block allows.
-    const size = Math.min(Math.max(13, 11 / b.zoom), barHeight * 0.8);
+    const size = b.zoom > 1.7 ? 22 / b.zoom : Math.min(Math.max(13, 11 / b.zoom), barHeight * 0.8);
     const number = n.ports.toLocaleString("en");
     const room = size > 18 ? 0 : number.length * 9 + 8;
     b.text(titleOf(n), block.x + 11, block.y + barHeight / 2, { size, width: block.w - 22 - room, colour: ink, bold: true });
-    if (room) b.text(number, block.x + block.w - 10, block.y + barHeight / 2, { size: 12, colour: ink, align: "right" });
-    b.text(n.subnets.map((s) => s.cidr).join("   ") || "no subnet", block.x + 2, block.y + barHeight + 10, { size: 11, width: block.w - 4, colour: b.c.soft });
+    if (room) b.text(number, block.x + block.w - 10, block.y + barHeight / 2, { size: Math.min(12, 20 / b.zoom), colour: ink, align: "right" });
+    b.text(n.subnets.map((s) => s.cidr).join("   ") || "no subnet", block.x + 2, block.y + barHeight + 10, { size: Math.min(11, 18 / b.zoom), width: block.w - 4, colour: b.c.soft });
     drawTiles(b, n, apart(b.zoom) ? this.ports.of(n) : null, block.grid);
+    if (size * b.zoom < 8) this.farName(b, block);
     this.mark(b, "network:" + n.id, { x: block.x, y: block.y, w: block.w, h: barHeight }, 8);
+  }
+
+  /** From so far that the bar has no room for the name, it stands across the block. */
+  farName(b, block) {
+    if (block.w * b.zoom < 44) return;
+    const size = Math.min(11 / b.zoom, block.w / 4);
+    b.text(titleOf(block.network), block.x + block.w / 2, block.y + Math.max(block.h / 2, barHeight + size * 0.7), { size, width: block.w * 0.94, bold: true, align: "center" });
   }
 
   hub(b, hub) {

@@ -171,7 +171,7 @@ function card(host) {
 
 function placeRing(cards) {
   const tall = Math.max(...cards.map((c) => c.h));
-  const radius = Math.max(tall, cardWidth) * Math.max(0.9, cards.length * 0.165);
+  const radius = Math.max(tall, cardWidth) * Math.max(0.9, cards.length * 0.18);
   cards.forEach((c, i) => {
     const angle = (2 * Math.PI * i) / cards.length - Math.PI / 2 - (cards.length % 2 ? 0 : Math.PI / cards.length);
     c.x = Math.cos(angle) * radius * 1.45 - c.w / 2;

@@ -63,14 +63,16 @@ function drawTile(b, state, x, y, p) {
       break;
     case "error":
       b.box(x, y, tile, tile, radius, c.bad);
-      b.line([x + 4, y + tile - 4, x + tile - 4, y + 4], c.surface, 2);
+      // A stroke, so that it is not the colour alone that tells; small beside a label.
+      if (p && b.zoom >= named) b.line([x + tile - 4.5, y + 4, x + tile - 1.5, y + 1], c.surface, 0.8);
+      else b.line([x + 4, y + tile - 4, x + tile - 4, y + 4], c.surface, 2);
       break;
     case "service":
       b.disc(x + tile / 2, y + tile / 2, tile * 0.36, c.faint);
       break;
     default:
       g.strokeStyle = c.wait;
-      g.lineWidth = 1.6;
+      g.lineWidth = Math.min(1.6, 2.5 / b.zoom);
       g.strokeRect(x + 1, y + 1, tile - 2, tile - 2);
   }
   if (!p) return;
