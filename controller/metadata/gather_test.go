@@ -129,6 +129,7 @@ func TestAHostGetsAnswersAboutItsGuestsAndThoseThatItServes(t *testing.T) {
 		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "far"}, NetworkID: "m", Host: "elsewhere"})
 		records.Ports.Put(u, &model.Port{Meta: model.Meta{ID: "qr"}, NetworkID: "n", DeviceID: "r", DeviceOwner: "network:router_interface_distributed"})
 		records.RouterBindings.Put(u, &model.RouterBinding{RouterID: "r", Hosts: []model.RouterHost{{Host: "with-the-router"}}})
+		records.DHCPBindings.Put(u, &model.DHCPBinding{NetworkID: "n", Hosts: []model.DHCPHost{{Host: "that-serves"}}})
 		i := &plugin.InstanceSpec{}
 		i.ProjectID, i.Ports = "one", []string{"p1"}
 		_, err := p.CreateInstance(plugin.Call{Who: identity.Identity{Admin: true}}, u, i)
@@ -138,7 +139,7 @@ func TestAHostGetsAnswersAboutItsGuestsAndThoseThatItServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Service{DB: db, Plugin: p, Domain: "example.org"}
-	for host, want := range map[string]int{"its-own": 200, "with-the-router": 200, "with-dhcp": 200, "with-another-guest": 404, "elsewhere": 404, "": 404} {
+	for host, want := range map[string]int{"its-own": 200, "with-the-router": 200, "with-dhcp": 200, "that-serves": 200, "with-another-guest": 404, "elsewhere": 404, "": 404} {
 		r, err := s.Answer(t.Context(), host, "p1", Request{Method: "GET", Path: "/latest/meta-data/hostname"})
 		if err != nil || r.Status != want {
 			t.Errorf("host %q: %d %v, want %d", host, r.Status, err, want)

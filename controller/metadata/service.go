@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
@@ -60,14 +61,12 @@ func concerns(r records.Reader, host, portID string) bool {
 	if port.Host == host {
 		return true
 	}
-	for p := range records.PortsByHost.Get(r, host) {
-		if p.NetworkID == port.NetworkID && p.Trusted() {
-			return true
-		}
+	if b, ok := records.DHCPBindings.Get(r, port.NetworkID); ok && slices.ContainsFunc(b.Hosts, func(h model.DHCPHost) bool { return h.Host == host }) {
+		return true // a network may have thousands of ports, and a host too
 	}
-	// Networks of routers that are on several hosts at once.
 	for p := range records.PortsByNetwork.Get(r, port.NetworkID) {
-		if ofRouter(p) && routerOn(r, p.DeviceID, host) {
+		// Routers may be on several hosts at once.
+		if p.Trusted() && p.Host == host || ofRouter(p) && routerOn(r, p.DeviceID, host) {
 			return true
 		}
 	}
