@@ -150,6 +150,8 @@ type collector interface {
 	sort(u *Update)
 	// items gives a function for each record, which puts it into a part.
 	items(u *Update, skipped func(Rejected)) iter.Seq[func(*pb.Update) int]
+	// encoded gives each record as a field of the message.
+	encoded(u *Update, e *Encoder, skipped func(Rejected)) iter.Seq[[]byte]
 	decode(u *Update, m *pb.Update)
 	deleted(r *Refs) *[]string
 	deletedPB(m *pb.Update) *[]string

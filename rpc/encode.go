@@ -51,6 +51,17 @@ func (u *Update) items(skipped func(Rejected)) iter.Seq[func(*pb.Update) int] {
 				}
 			}
 		}
+		for put := range u.deletions() {
+			if !yield(put) {
+				return
+			}
+		}
+	}
+}
+
+// deletions is the part of items that is about deletions.
+func (u *Update) deletions() iter.Seq[func(*pb.Update) int] {
+	return func(yield func(func(*pb.Update) int) bool) {
 		for _, c := range collections {
 			for _, id := range *c.deleted(&u.Deleted) {
 				put := func(p *pb.Update) int {

@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"strings"
 	"testing"
@@ -23,11 +24,26 @@ var (
 	equal = cmp.Options{cmpopts.EquateEmpty(), addrs}
 )
 
-// travel sends an update over the wire in parts of about limit bytes.
+// travel sends an update over the wire in parts of about limit bytes, also with
+// an encoder that has not seen it before and one that has, which must come to the
+// same.
 func travel(t interface{ Fatal(...any) }, u *Update, limit int) (*Update, int) {
+	got, parts := arrive(t, u, u.Parts(limit, nil))
+	var e Encoder
+	for range 2 {
+		if again, _ := arrive(t, u, e.Parts(u, limit, nil)); !cmp.Equal(got, again, equal, cmp.Comparer(sameError)) {
+			t.Fatal("with an encoder: ", cmp.Diff(got, again, equal, cmp.Comparer(sameError)))
+		}
+	}
+	return got, parts
+}
+
+func sameError(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
+
+func arrive(t interface{ Fatal(...any) }, u *Update, all iter.Seq[*pb.Update]) (*Update, int) {
 	a := Assembler{Settings: u.Settings}
 	parts := 0
-	for p := range u.Parts(limit, nil) {
+	for p := range all {
 		parts++
 		b, err := proto.Marshal(p)
 		if err != nil {
@@ -194,6 +210,42 @@ func TestARecordThatCannotBeSentIsLeftOut(t *testing.T) {
 	if sent != 1 || len(skipped) != 1 || skipped[0].ID != "bad" || !strings.Contains(skipped[0].Err.Error(), "profile") {
 		t.Errorf("%d sent, skipped %v", sent, skipped)
 	}
+	var e Encoder
+	skipped = nil
+	got, _ := arrive(t, u, e.Parts(u, PartSize, func(r Rejected) { skipped = append(skipped, r) }))
+	// It is no port that a host could use.
+	if len(got.Rejected) != 1 || got.Rejected[0].ID != "good" || len(skipped) != 1 || skipped[0].ID != "bad" {
+		t.Errorf("with an encoder: %+v, skipped %v", got.Rejected, skipped)
+	}
+}
+
+func TestAnEncoderKeepsWhatWasSharedLately(t *testing.T) {
+	var e Encoder
+	shared := &model.SecurityGroup{Meta: model.Meta{ID: "shared"}}
+	send := func(g *model.SecurityGroup) {
+		u := &Update{Groups: []*model.SecurityGroup{g}}
+		if got, _ := arrive(t, u, e.Parts(u, PartSize, nil)); len(got.Groups) != 1 || got.Groups[0].ID != g.ID {
+			t.Fatalf("%s arrives as %+v", g.ID, got.Groups)
+		}
+	}
+	send(shared)
+	first := &e.kept(shared)[0]
+	later := e.begun
+	for range 3 { // as long as somebody asks it is kept
+		later = later.Add(generationTime + time.Second)
+		e.turn(later)
+		if b := e.kept(shared); len(b) == 0 || &b[0] != first {
+			t.Fatal("a record in use was encoded again")
+		}
+	}
+	e.turn(later.Add(generationTime + time.Second))
+	e.turn(later.Add(2*generationTime + 2*time.Second))
+	if e.kept(shared) != nil {
+		t.Error("a record that nobody asked for is kept for ever")
+	}
+	changed := *shared
+	changed.ID = "changed"
+	send(&changed)
 }
 
 func TestPartsThatDoNotBelongTogetherAreRefused(t *testing.T) {

@@ -80,6 +80,7 @@ type Server struct {
 	cfg      Config
 	log      *zap.Logger
 	hub      *hub
+	encoder  rpc.Encoder
 	recorder *recorder
 	beats    *beats
 	slots    chan struct{} // one token per stream

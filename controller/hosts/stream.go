@@ -333,7 +333,7 @@ func (s *Server) sendUpdate(st *stream) error {
 	skipped := func(r rpc.Rejected) {
 		st.log.Error("record cannot be sent", zap.String("kind", string(r.Kind)), zap.String("id", r.ID), zap.Error(r.Err))
 	}
-	for part := range u.Parts(rpc.PartSize, skipped) {
+	for part := range s.encoder.Parts(u, rpc.PartSize, skipped) {
 		if err := s.sendOne(st, &pb.ControllerMessage{Body: &pb.ControllerMessage_Update{Update: part}}); err != nil {
 			return err
 		}

@@ -144,6 +144,10 @@ func (w *world) storm(ctx context.Context) error {
 	})
 	if len(visit.bad) > 0 {
 		w.wrong(fmt.Sprintf("a request failed in the storm: %v", visit.bad[0]))
+		// What was refused may have been done all the same.
+		if w.truth, err = learn(ctx, w.control); err != nil {
+			return err
+		}
 	}
 	return w.settled(ctx, "the storm")
 }
