@@ -52,7 +52,7 @@ func serveMetadata(ctx context.Context, g *errgroup.Group, o Options, c metadata
 		return nil
 	}
 	reg.MustRegister(metadata.NewMetrics(cfg.RunDir))
-	c.Controller = updates.Consumer("metadata")
+	c.Controller, c.Audit = updates.Consumer("metadata"), o.audit
 	guests := metadata.New(c)
 	g.Go(func() error { return guests.Run(ctx) })
 	return nil

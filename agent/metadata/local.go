@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/linux/links"
 	"github.com/lepton-sdn/lepton/linux/netns"
@@ -43,8 +44,10 @@ var (
 // Delays of the work on the link.
 const (
 	localTimeout = 20 * time.Second
-	localRetry   = time.Second
-	localAudit   = time.Minute
+	// localPatience is how long the switch may take to make the link.
+	localPatience = 3 * time.Second
+	localRetry    = time.Second
+	localAudit    = time.Minute
 )
 
 // Database is Open vSwitch's configuration database (*ovsdb.Client).
@@ -86,11 +89,15 @@ func (l *Loop) local() proxy.Scope {
 func (l *Loop) keepLink(ctx context.Context, failed func(string)) {
 	watch := l.cfg.DB.Watch()
 	defer watch.Close()
-	told := ""
+	told, known, look, audited := "", false, false, false
 	for {
 		attempt, cancel := context.WithTimeout(ctx, localTimeout)
-		err := l.makeLink(attempt)
+		err := l.bringLink(attempt, known && look)
 		cancel()
+		if known = known || err == nil; audited {
+			l.linkAudits.Done()
+		}
+		look, audited = false, false
 		pause := localAudit/2 + rand.N(localAudit)
 		text := ""
 		if err != nil && ctx.Err() == nil {
@@ -107,7 +114,9 @@ func (l *Loop) keepLink(ctx context.Context, failed func(string)) {
 				timer.Stop()
 				return
 			case <-timer.C:
-				again = true
+				again, look = true, true
+			case <-l.linkAudits.Due():
+				again, look, audited = true, true, true
 			case <-watch.Changes():
 				again = concernsLink(watch.TakeDirty())
 			}
@@ -125,19 +134,57 @@ func concernsLink(d ovsdb.Dirty) bool {
 	return d.Full
 }
 
+// bringLink does what the mode allows. With look, what is not as it was made is
+// drift; without, a switch that was restarted may have made the link anew.
+func (l *Loop) bringLink(ctx context.Context, look bool) error {
+	mode := l.cfg.Audit.Mode()
+	if look || mode == audit.Hold {
+		notes, err := l.inspectLink()
+		if err != nil {
+			return err
+		}
+		l.tellLink(notes)
+		switch {
+		case mode == audit.Hold && len(notes) > 0:
+			return heldBack(notes)
+		case mode != audit.Repair:
+			return nil
+		}
+	}
+	return l.makeLink(ctx)
+}
+
 // makeLink brings the port, its link and the namespace to what they should be.
 func (l *Loop) makeLink(ctx context.Context) error {
 	ns, err := l.localNamespace()
 	if err != nil {
 		return err
 	}
-	err = l.cfg.DB.Commit(ctx, ovsdb.EnsurePort{
+	port := ovsdb.EnsurePort{
 		Bridge: l.cfg.Bridge, Name: LocalLink, Type: "internal", ExternalIDs: map[string]string{localKey: l.cfg.Host},
-	})
-	if err != nil {
+	}
+	if err := l.cfg.DB.Commit(ctx, port); err != nil {
 		return fmt.Errorf("port on %s: %w", l.cfg.Bridge, err)
 	}
-	if _, err := netns.FetchLink(ctx, LocalLink, "", ns, localTimeout/2); err != nil {
+	_, err = netns.FetchLink(ctx, LocalLink, "", ns, localPatience)
+	if errors.Is(err, netns.ErrNotMade) {
+		// It is in a namespace whose name somebody took away, and which the proxy's
+		// sockets keep: the switch has to make another one.
+		// It takes a port that is deleted and made at once for the same.
+		err = l.cfg.DB.Commit(ctx, ovsdb.DeletePort{Bridge: l.cfg.Bridge, Name: LocalLink})
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(localRetry):
+		}
+		if err == nil {
+			err = l.cfg.DB.Commit(ctx, port)
+		}
+		if err == nil {
+			_, err = netns.FetchLink(ctx, LocalLink, "", ns, localPatience)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if _, err := sysctl.Apply(ns, map[string]string{

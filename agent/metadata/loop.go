@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,6 +21,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
@@ -65,6 +67,8 @@ type Config struct {
 	Settings   proxy.Settings
 	Children   *child.Supervisor
 	Controller Controller
+	// Audit takes what was found changed by others; nil: it is only repaired.
+	Audit *audit.Auditor
 	// Loop counts what is written; nil: nothing does.
 	Loop *telemetry.Loop
 	Log  *zap.Logger
@@ -84,14 +88,25 @@ type Loop struct {
 	swept          bool              // since the last full update
 	problem        string
 	linkProblem    string // of the proxy's own port
+	held           string // what mode hold keeps from being done
+
+	audits *audit.Consumer
+	// Of what keeps the link, in mode local.
+	linkAudits *audit.Consumer
+	linkTold   []string
 }
 
 // New makes a loop that has done nothing yet.
 func New(cfg Config) *Loop {
-	return &Loop{
+	l := &Loop{
 		cfg: cfg, log: cfg.Log, dir: filepath.Join(cfg.RunDir, "metadata"), view: newView(cfg.Host, cfg.Owner),
 		dirty: map[string]bool{}, written: map[string]string{},
+		audits: cfg.Audit.Consumer(),
 	}
+	if cfg.Local {
+		l.linkAudits = cfg.Audit.Consumer()
+	}
+	return l
 }
 
 // Run works until ctx is done. It leaves the proxy running.
@@ -146,6 +161,8 @@ func (l *Loop) Run(ctx context.Context) error {
 			}
 		case <-look.C:
 			l.tell()
+		case <-l.audits.Due():
+			l.audit()
 		case l.linkProblem = <-linkProblems:
 			l.tell()
 		case <-plugged:
@@ -182,7 +199,7 @@ func (l *Loop) take(u *rpc.Update) bool {
 func (l *Loop) write() bool {
 	began := time.Now()
 	changed, err := l.files()
-	if err == nil {
+	if err == nil && l.cfg.Audit.Mode() != audit.Hold {
 		err = l.cfg.Children.Ensure(l.spec())
 	}
 	l.cfg.Loop.Done(began, err)
@@ -221,6 +238,10 @@ func (l *Loop) digest() string {
 
 // files writes what differs and counts it.
 func (l *Loop) files() (changed int, err error) {
+	if l.cfg.Audit.Mode() == audit.Hold {
+		l.hold()
+		return 0, nil
+	}
 	if err := os.MkdirAll(filepath.Dir(proxy.ScopeFile(l.dir, "x")), 0o700); err != nil {
 		return 0, err
 	}
@@ -260,6 +281,29 @@ func (l *Loop) files() (changed int, err error) {
 		errs = append(errs, err)
 	}
 	return changed, errors.Join(errs...)
+}
+
+// hold lists, in mode hold, the files that would be written or removed.
+func (l *Loop) hold() {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(l.dirty)) {
+		path := proxy.ScopeFile(l.dir, name)
+		scope, here := l.scope(name)
+		have, err := os.ReadFile(path)
+		want, _ := json.MarshalIndent(scope, "", " ") // is what a file is made of
+		if here && !bytes.Equal(have, want) || !here && err == nil && l.complete {
+			list = append(list, "file "+filepath.Base(path))
+		}
+	}
+	text := ""
+	if len(list) > 0 {
+		text = heldBack(list).Error()
+	}
+	if text != l.held {
+		if l.held = text; text != "" {
+			l.cfg.Audit.Found(audit.Finding{Kind: "metadata", Place: l.dir, Text: text})
+		}
+	}
 }
 
 // scope describes a scope, of whatever kind.
@@ -314,7 +358,7 @@ func (l *Loop) put(path string, v any) (bool, error) {
 
 // tell tells whether the proxy runs.
 func (l *Loop) tell() {
-	text := l.linkProblem
+	text := cmp.Or(l.held, l.linkProblem)
 	if st, ok := l.cfg.Children.Status(childName); ok && st.PID == 0 && st.Error != "" {
 		text = "it does not run: " + st.Error
 	}

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
@@ -53,6 +54,7 @@ type host struct {
 	*testing.T
 	dir, program string
 	cloud        *cloud
+	audit        *audit.Auditor
 }
 
 func newHost(t *testing.T) *host {
@@ -76,7 +78,7 @@ func (h *host) agent(version string) (stop func(keep bool)) {
 	}
 	l := New(Config{
 		Host: "hv1", Owner: "o", RunDir: h.dir, Program: h.program, Version: version, Children: children,
-		Settings: proxy.Settings{Controllers: []string{"127.0.0.1:1"}, RateLimit: 1, BurstLimit: 1}, Controller: h.cloud, Log: zap.NewNop(),
+		Settings: proxy.Settings{Controllers: []string{"127.0.0.1:1"}, RateLimit: 1, BurstLimit: 1}, Controller: h.cloud, Audit: h.audit, Log: zap.NewNop(),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -196,5 +198,85 @@ func TestChangesReachTheProxyAndWhatIsGoneOnlyWhenAControllerSaysSo(t *testing.T
 	h.send(gone)
 	if h.scope(dhcp) || !h.scope(router) {
 		t.Errorf("DHCP's scope is there: %t, the router's: %t", h.scope(dhcp), h.scope(router))
+	}
+}
+
+func TestFilesThatOthersChangeAreFoundByAudits(t *testing.T) {
+	for _, mode := range []audit.Mode{audit.Repair, audit.Watch} {
+		t.Run(string(mode), func(t *testing.T) {
+			h := newHost(t)
+			h.audit = audit.New(audit.Config{Mode: mode, Interval: time.Hour})
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			stop := h.agent("1")
+			go func() { ended <- h.audit.Run(ctx) }()
+			defer func() {
+				stop(false)
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			}()
+			h.send(site())
+			h.until("the proxy to start", func() bool { return strings.HasPrefix(h.events(), "start") })
+			look := func() (texts []string) {
+				t.Helper()
+				bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
+				defer cancel()
+				if err := h.audit.Now(bounded); err != nil {
+					t.Fatal(err)
+				}
+				list, _ := h.audit.Findings()
+				for _, f := range list {
+					texts = append(texts, f.Kind+" "+f.Text)
+				}
+				return texts
+			}
+			if got := look(); len(got) > 0 {
+				t.Fatalf("found before anything was changed: %q", got)
+			}
+			dir := filepath.Join(h.dir, "metadata")
+			content := func() (all string) {
+				files, _ := filepath.Glob(filepath.Join(dir, "*", "*.json"))
+				for _, f := range append(files, proxy.SettingsFile(dir)) {
+					b, _ := os.ReadFile(f)
+					all += filepath.Base(f) + " " + string(b) + "\n"
+				}
+				return all
+			}
+			before := content()
+			dhcp, router, stranger := proxy.ScopeFile(dir, dhcpScope+uuid(2)), proxy.ScopeFile(dir, routerScope+uuid(50)), proxy.ScopeFile(dir, "qrouter-foreign")
+			for path, text := range map[string]string{dhcp: "{}", proxy.SettingsFile(dir): `{"secret": "other"}`, stranger: "{}"} {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Remove(router); err != nil {
+				t.Fatal(err)
+			}
+			changed := content()
+			got := strings.Join(look(), "\n")
+			for _, want := range []string{
+				"metadata file " + filepath.Base(dhcp) + " of the metadata proxy was changed", filepath.Base(router) + " of the metadata proxy is missing",
+				"settings.json of the metadata proxy was changed", filepath.Base(stranger) + " of the metadata proxy is not ours",
+			} {
+				if !strings.Contains(got, want) {
+					t.Errorf("no %q in\n%s", want, got)
+				}
+			}
+			if mode == audit.Watch {
+				if content() != changed {
+					t.Error("files were changed although they are only watched")
+				}
+				return
+			}
+			if content() != before {
+				t.Errorf("the files are\n%s\nand were\n%s", content(), before)
+			}
+			h.until("the proxy to read them again", func() bool { return strings.Count(h.events(), "hup") == 1 })
+			if again := look(); len(again) != 4 {
+				t.Errorf("an audit of what is right finds %q", again)
+			}
+		})
 	}
 }

@@ -43,9 +43,11 @@ type bridge struct {
 	// not looked at, quiet until when changes wait, and pause how long the next ones
 	// do.
 	strange map[flows.Key]string
-	lookAt  time.Time
-	quiet   time.Time
-	pause   time.Duration
+	// told are the meters of questions that others changed, as they were told.
+	told   map[uint32]ofp.Meter
+	lookAt time.Time
+	quiet  time.Time
+	pause  time.Duration
 	// inFlight is the job that the driver has.
 	inFlight job
 	// refused are the rules that the switch would not take, and why.
@@ -70,8 +72,8 @@ type refusal struct {
 func newBridge(name string) *bridge {
 	return &bridge{
 		name: name, pending: map[flows.Key]pendingRule{}, refused: map[flows.Key]refusal{},
-		strange: map[flows.Key]string{},
-		forget:  map[uint64]bool{}, touch: map[uint32]bool{}, ended: map[pipeline.Connections]bool{},
+		strange: map[flows.Key]string{}, told: map[uint32]ofp.Meter{},
+		forget: map[uint64]bool{}, touch: map[uint32]bool{}, ended: map[pipeline.Connections]bool{},
 	}
 }
 

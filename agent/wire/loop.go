@@ -3,6 +3,7 @@ package wire
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -429,12 +430,16 @@ func (l *Loop) onSwitch(ev switchEvent) {
 		l.onRefused(b, ev.err)
 	case switchAudited:
 		l.onAudited(b, ev.have)
+		l.onStrangeMeters(b, ev.meters)
 	case switchChanged:
 		l.onChanged(b, ev.updates)
 	case switchLost:
 		l.cfg.Loop.Failed()
 		if b.synced {
 			l.log.Warn("bridge lost", zap.String("bridge", ev.bridge), zap.Error(ev.err))
+		}
+		if changed := (*changedMetersError)(nil); errors.As(ev.err, &changed) {
+			l.cfg.Audit.Found(audit.Finding{Kind: "meter", Place: ev.bridge, Text: changed.Error()})
 		}
 		b.lost()
 		l.noteLost(ev.bridge, ev.err)

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/flows/ofp"
+	"github.com/lepton-sdn/lepton/pipeline"
 )
 
 // This file: the meters that limit the copies for logs. Who deletes a meter by
@@ -71,9 +73,78 @@ func (d *driver) metersOfLogs(ctx context.Context, sw Switch) ([]ofp.Meter, erro
 func (d *driver) lookAtMeters(ctx context.Context, sw Switch, kept []ofp.Meter) error {
 	now, err := d.metersOfLogs(ctx, sw)
 	if err == nil && !slices.Equal(now, kept) {
-		err = fmt.Errorf("somebody changed the meters of logs from %v to %v", kept, now)
+		err = &changedMetersError{kept, now}
 	}
 	return err
+}
+
+// changedMetersError says that the meters of logs are not what they were.
+type changedMetersError struct{ kept, now []ofp.Meter }
+
+func (e *changedMetersError) Error() string {
+	return fmt.Sprintf("somebody changed the meters of logs from %v to %v", e.kept, e.now)
+}
+
+// strangeMeters gives the meters of questions that are there and limit otherwise
+// than they should. When one is deleted its flows go too, which the switch tells.
+func (d *driver) strangeMeters(ctx context.Context, sw Switch, have []flows.Rule) ([]ofp.Meter, error) {
+	used := map[uint32]bool{}
+	for _, r := range have {
+		if f, _, _ := pipeline.Explain(r.Cookie); f != pipeline.FeatureAsk {
+			continue
+		}
+		for _, a := range r.Actions {
+			if id := meterOf(a); id > 0 {
+				used[id] = true
+			}
+		}
+	}
+	if !d.metered || len(used) == 0 {
+		return nil, nil
+	}
+	found, err := within(ctx, dialTimeout, sw.Meters)
+	if answer := (*ofp.Error)(nil); errors.As(err, &answer) {
+		return nil, nil // it has none
+	}
+	return slices.DeleteFunc(found, func(m ofp.Meter) bool {
+		return !used[m.ID] || m.Rate == askedPerSecond && m.Burst == askedAtOnce
+	}), err
+}
+
+// onStrangeMeters tells of meters that others changed, and has the flows that use
+// them installed again, meters first, if that is the mode.
+func (l *Loop) onStrangeMeters(b *bridge, meters []ofp.Meter) {
+	p := l.inc.Program()
+	strange := map[uint32]ofp.Meter{}
+	for _, m := range meters {
+		strange[m.ID] = m
+	}
+	var again flows.Delta
+	for _, r := range p.Bridges[b.name] {
+		f, digits, _ := pipeline.Explain(r.Cookie)
+		for _, a := range r.Actions {
+			m, ok := strange[meterOf(a)]
+			if f != pipeline.FeatureAsk || !ok {
+				continue
+			}
+			again.Add = append(again.Add, r)
+			if b.told[m.ID] != m {
+				b.told[m.ID] = m
+				l.cfg.Audit.Found(audit.Finding{
+					Kind: "meter", Place: b.name, Object: l.objectOf(digits),
+					Text: fmt.Sprintf("meter %d lets %d packets a second pass, %d at once, instead of %d and %d", m.ID, m.Rate, m.Burst, askedPerSecond, askedAtOnce),
+				})
+			}
+		}
+	}
+	for id := range b.told {
+		if _, still := strange[id]; !still || l.cfg.Audit.Mode() == audit.Repair {
+			delete(b.told, id)
+		}
+	}
+	if l.cfg.Audit.Mode() == audit.Repair {
+		b.putRight(again)
+	}
 }
 
 // limited leaves out flows of which a meter was not found.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lepton-sdn/lepton/agent/audit"
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/model"
@@ -106,5 +107,58 @@ func TestASwitchWithoutMetersHasNoLogsAndSaysSo(t *testing.T) {
 	eventually(t, "the log is there", func() bool { return contains(s.text(), "meter_id=30") && h.cloud.problemTexts() == "" })
 	if got := h.cloud.status(one.ID).State; got != model.PortActive {
 		t.Errorf("the port is %s", got)
+	}
+}
+
+// Who lifts the limit of a guest's questions by hand is found by an audit.
+func TestAMeterOfQuestionsThatOthersChangeIsFound(t *testing.T) {
+	for _, mode := range []audit.Mode{audit.Repair, audit.Watch} {
+		t.Run(string(mode), func(t *testing.T) {
+			h := newHost(t)
+			h.stop()
+			h.mode, h.responder = mode, &butler{ports: map[string]bool{}}
+			h.start()
+			u, here, _ := oneNetwork()
+			u.Subnets = []*model.Subnet{{Meta: model.Meta{ID: "50000000-0000-4000-8000-000000000000"}, NetworkID: here.NetworkID, EnableDHCP: true}}
+			h.commit(plugOps(here))
+			h.cloud.updates <- u
+			eventually(t, "ACTIVE", func() bool { return h.cloud.status(here.ID).State == model.PortActive })
+			s := h.switches["br-int"]
+			lift := func(rate uint32) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				for i := range s.meters {
+					s.meters[i].Rate = rate
+				}
+			}
+			rates := func() (list []uint32) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				for _, m := range s.meters {
+					list = append(list, m.Rate)
+				}
+				return list
+			}
+			h.auditNow()
+			if got := h.findings(); len(got) > 0 || !slices.Equal(rates(), []uint32{20}) {
+				t.Fatalf("before anybody changed it: %v, rates %v", got, rates())
+			}
+			lift(100000)
+			h.auditNow()
+			h.auditNow()
+			if got := h.findings(); len(got) != 1 || !strings.Contains(got[0], "meter br-int") || !strings.Contains(got[0], "lets 100000 packets a second pass") {
+				t.Errorf("found %q", got)
+			}
+			if mode == audit.Watch {
+				if !slices.Equal(rates(), []uint32{100000}) {
+					t.Errorf("rates %v although it is only watched", rates())
+				}
+				return
+			}
+			eventually(t, "the limit is back", func() bool { return slices.Equal(rates(), []uint32{20}) })
+			lift(7)
+			h.auditNow()
+			eventually(t, "it is found and put right again", func() bool { return slices.Equal(rates(), []uint32{20}) && len(h.findings()) == 2 })
+		})
 	}
 }

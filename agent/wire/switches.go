@@ -79,6 +79,7 @@ type switchEvent struct {
 	bridge string
 	kind   switchEventKind
 	have   []flows.Rule // synced, audited: the flows that the bridge holds
+	meters []ofp.Meter  // audited: those of questions that limit otherwise than they should
 	gen    uint64       // applied, refused: of the job
 	err    error        // refused, lost
 	// updates are those of a change; none: what changed is not known.
@@ -264,7 +265,11 @@ func (d *driver) look(ctx context.Context, sw Switch, _ job) error {
 	if err != nil {
 		return fmt.Errorf("read flows: %w", err)
 	}
-	if !d.tell(ctx, switchEvent{kind: switchAudited, have: have, took: time.Since(began)}) {
+	strange, err := d.strangeMeters(ctx, sw, have)
+	if err != nil {
+		return fmt.Errorf("read meters: %w", err)
+	}
+	if !d.tell(ctx, switchEvent{kind: switchAudited, have: have, meters: strange, took: time.Since(began)}) {
 		return ctx.Err()
 	}
 	return nil

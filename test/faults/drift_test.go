@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lepton-sdn/lepton/agent/control"
+	"github.com/lepton-sdn/lepton/linux/netns"
 )
 
 // audit asks a host's agent what it found, having it look first if now is set.
@@ -252,6 +253,107 @@ hosts:
 		return err
 	})
 	if again := p.audit("net1", true); again.Total != st.Total {
+		t.Errorf("an audit of a host that is right finds %+v", again.Findings[len(again.Findings)-1])
+	}
+}
+
+// Hosts that answer DHCP and metadata of their guests themselves: flows and
+// meters, the proxy's files, its port, link and namespace.
+func TestLocalServicesChangedByHandAreFoundByAudits(t *testing.T) {
+	p := cloudOf(t, `
+controller: { dhcp: { mode: local } }
+agent: { roles: [l2, metadata], metadata: { mode: local } }
+hosts:
+  - { name: net1, roles: [controller] }
+  - { name: hv1, roles: [compute] }
+  - { name: hv2, roles: [compute] }
+`)
+	const scope, ns = "lepton-metadata.json", "lepton-metadata"
+	file := p.file("hv1", "run", "metadata", "scopes", scope)
+	var want []byte
+	p.Eventually("the proxy's file has the guests", func() (err error) {
+		want, err = os.ReadFile(file)
+		if err == nil && !strings.Contains(string(want), p.near.Port.ID) {
+			err = fmt.Errorf("it has %q", want)
+		}
+		return err
+	})
+	p.Lease(p.near)
+	p.Exec("near", "ip", "route", "add", "169.254.169.254/32", "dev", "eth0")
+	p.Told(p.near, "http://169.254.169.254/latest/meta-data/local-ipv4", p.near.IP(4).String())
+	instance, err := os.ReadFile(p.file("hv1", "agent", "instance"))
+	p.Must(err)
+	space := ns
+	for _, name := range []string{ns, ns + "-hv1"} { // labs share a machine
+		owner, _, err := netns.Owner(name)
+		p.Must(err)
+		if owner == "lepton-agent "+strings.TrimSpace(string(instance)) {
+			space = name
+		}
+	}
+	if st := p.audit("hv1", true); st.Total > 0 {
+		t.Fatalf("found on a host that nobody touched: %+v", st.Findings)
+	}
+	flowsBefore := p.sorted("hv1", "br-int")
+	since := 0
+	for _, tc := range []struct {
+		name    string
+		do      []string
+		audited bool // nothing tells of it
+		finding []string
+		right   func() error
+	}{
+		{"a flow of questions deleted", []string{"ovs-ofctl", "del-flows", "br-int", "table=60,udp,tp_dst=67"}, false, []string{`"kind":"flow"`, "missing or changed"}, nil},
+		{
+			"the limit of questions lifted",
+			[]string{"sh", "-c", "ovs-ofctl -O OpenFlow15 dump-meters br-int | grep -o 'meter=[0-9]*' | while read m; do ovs-ofctl -O OpenFlow15 mod-meter br-int $m,pktps,burst,stats,bands=type=drop,rate=99999,burst_size=99999; done"},
+			true,
+			[]string{`"kind":"meter"`, "99999 packets a second"},
+			func() error {
+				if out := p.Exec("hv1", "ovs-ofctl", "-O", "OpenFlow15", "dump-meters", "br-int"); strings.Contains(out, "rate=99999") {
+					return fmt.Errorf("meters %s", out)
+				}
+				return nil
+			},
+		},
+		{"the proxy's file", []string{"sh", "-c", "echo {} >" + file}, true, []string{`"kind":"metadata"`, scope, "was changed"}, func() error {
+			if got, err := os.ReadFile(file); err != nil || string(got) != string(want) {
+				return fmt.Errorf("it is %q, %v", got, err)
+			}
+			return nil
+		}},
+		{"the service's address", []string{"ip", "-n", space, "addr", "del", "169.254.169.254/32", "dev", "lepton-md"}, true, []string{`"kind":"metadata"`, "169.254.169.254"}, func() error {
+			if out := p.Exec("hv1", "ip", "-n", space, "-br", "addr"); !strings.Contains(out, "169.254.169.254/32") {
+				return fmt.Errorf("addresses %s", out)
+			}
+			return nil
+		}},
+		{"the namespace", []string{"ip", "netns", "del", space}, true, []string{`"kind":"metadata"`, "namespace is missing"}, func() error {
+			if out := p.Exec("hv1", "ip", "-n", space, "-br", "addr"); !strings.Contains(out, "169.254.169.254/32") {
+				return fmt.Errorf("addresses %s", out)
+			}
+			return nil
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q := p.in(t)
+			q.Exec("hv1", tc.do...)
+			if tc.audited {
+				q.audit("hv1", true)
+			}
+			q.found("hv1", since, tc.finding...)
+			if tc.right != nil {
+				q.Eventually("put right", tc.right)
+			}
+			if tc.name != "the namespace" { // the port has another number then
+				q.Eventually("the flows are as they were", func() error { return q.flowsAre("hv1", "br-int", flowsBefore) })
+			}
+			since = q.audit("hv1", true).Total
+		})
+	}
+	p.Lease(p.near)
+	p.Told(p.near, "http://169.254.169.254/latest/meta-data/local-ipv4", p.near.IP(4).String())
+	if again := p.audit("hv1", true); again.Total != since {
 		t.Errorf("an audit of a host that is right finds %+v", again.Findings[len(again.Findings)-1])
 	}
 }
