@@ -39,6 +39,7 @@ func newHelpers(a *API, router string) endpoint {
 			v, ok := find(r, id)
 			return v, ok && v.RouterID == router
 		},
+		anywhere: func(r records.Reader, id string) bool { _, ok := find(r, id); return ok },
 		all: func(r records.Reader) iter.Seq[*helperView] {
 			return views(records.ConntrackHelpersByRouter.Get(r, router), func(h *model.ConntrackHelper) *helperView { return view(r, h) })
 		},
@@ -91,6 +92,7 @@ func helperAttrs() []attr[helperSpec, helperView] {
 			set: func(s *helperSpec, v any) { s.Helper = v.(string) },
 			get: func(v *helperView) any { return v.Helper },
 		},
+		importRow[helperSpec, helperView](func(s *helperSpec) *model.Meta { return &s.Meta }),
 	}
 }
 

@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"linux":     {},
 	"model":     {},
 	"ovsdb":     {},
+	"neutron":   {},
 	"pki":       {},
 	"store":     {"pki"},
 	"telemetry": {},
@@ -44,7 +45,7 @@ var arrows = map[string][]string{
 	// The lab runs the real programs, so it imports none of their parts.
 	"lab": {"config", "model", "pki"},
 
-	"cmd":  {"agent", "config", "controller", "flows", "inspect", "lab", "model", "pipeline", "pki", "program", "rpc", "telemetry"},
+	"cmd":  {"agent", "config", "controller", "flows", "inspect", "lab", "model", "neutron", "pipeline", "pki", "program", "rpc", "telemetry"},
 	"test": {"*"},
 }
 
