@@ -34,6 +34,8 @@ var files embed.FS
 type cloud struct {
 	Dir                         string
 	Keystone, API, RPC, Compute string // HOST:PORT
+	Neutron, Moved, MovedRPC    string // a Neutron, and the controller that takes over from it
+	Horizon                     string
 	User, Password, Project     string // the administrator's
 	Domain, Region              string
 	Physical                    string // network that the hosts' bridges lead to
@@ -51,12 +53,13 @@ func newCloud(dir string, o options) (*cloud, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find programs: %w", err)
 	}
-	free, err := freeAddresses(4)
+	free, err := freeAddresses(8)
 	if err != nil {
 		return nil, err
 	}
 	return &cloud{
 		Dir: dir, Keystone: free[0], API: free[1], RPC: free[2], Compute: free[3],
+		Neutron: free[4], Moved: free[5], MovedRPC: free[6], Horizon: free[7],
 		User: "admin", Password: rand.Text(), Project: "admin", Domain: "Default", Region: "RegionOne",
 		Physical: "physnet1", ExternalName: "public",
 		bin: bin, children: &children{dir: dir, env: environment(dir)},
@@ -158,17 +161,7 @@ func (c *cloud) startController(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.children.ready(ctx, p, func(ctx context.Context) error {
-		rq, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.API+"/", nil)
-		if err != nil {
-			return err
-		}
-		answer, err := http.DefaultClient.Do(rq)
-		if err != nil {
-			return err
-		}
-		return answer.Body.Close()
-	})
+	return c.children.ready(ctx, p, answers(c.API))
 }
 
 // prepareNetwork asks for the extensions, and makes the external network and the

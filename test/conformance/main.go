@@ -19,6 +19,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "`directory` of the built programs")
 	flag.StringVar(&o.tests, "tests", `^(tempest\.api\.network|neutron_tempest_plugin\.api)\.`, "regular `expression` of the tests to run; none when empty")
+	flag.StringVar(&o.only, "only", "", "`part` to run instead of all: walk, import or horizon")
 	flag.IntVar(&o.workers, "workers", 2, "`number` of tests to run at a time")
 	flag.StringVar(&o.keep, "keep", "", "an empty or new `directory` to work in, to be kept with all logs; without it a temporary one")
 	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "`time` after which everything is stopped")
@@ -43,9 +44,9 @@ func main() {
 }
 
 type options struct {
-	bin, tests, keep string
-	workers          int
-	limit            time.Duration
+	bin, tests, only, keep string
+	workers                int
+	limit                  time.Duration
 }
 
 // run starts the cloud, runs the tests in it, and takes it down, also when it
@@ -78,10 +79,19 @@ func run(ctx context.Context, o options) (report, error) {
 			return report{}, err
 		}
 	}
-	fmt.Println("walking through the commands of the openstack client")
-	walked, err := c.walk(ctx)
-	if err != nil || o.tests == "" {
-		return walked, err
+	var done report
+	for _, part := range c.parts() {
+		if o.only != "" && o.only != part.name {
+			continue
+		}
+		fmt.Println(part.what)
+		r, err := part.do(ctx)
+		if done = done.with(r); err != nil {
+			return done, err
+		}
+	}
+	if o.tests == "" || o.only != "" {
+		return done, nil
 	}
 	fmt.Println("making an external network")
 	if err := c.prepareNetwork(ctx); err != nil {
@@ -89,7 +99,21 @@ func run(ctx context.Context, o options) (report, error) {
 	}
 	fmt.Println("running the tests that match", o.tests)
 	tested, err := c.tempest(ctx, o)
-	return walked.with(tested), err
+	return done.with(tested), err
+}
+
+// part is what is done with the cloud before tempest has it.
+type part struct {
+	name, what string
+	do         func(context.Context) (report, error)
+}
+
+func (c *cloud) parts() []part {
+	return []part{
+		{"walk", "walking through the commands of the openstack client", c.walk},
+		{"import", "importing a Neutron on " + c.Neutron, c.moving},
+		{"horizon", "using Horizon on " + c.Horizon, c.horizon},
+	}
 }
 
 // workplace gives an absolute path of an empty directory.

@@ -39,7 +39,7 @@ func (c *cloud) walk(ctx context.Context) (report, error) {
 	if err != nil {
 		return r, err
 	}
-	member, err := c.makeMember(ctx)
+	member, err := c.makeMember(ctx, "members", "member")
 	if err != nil {
 		return r, err
 	}
@@ -53,9 +53,9 @@ func (c *cloud) walk(ctx context.Context) (report, error) {
 }
 
 // makeMember makes a project with a member and gives what tells a client so.
-func (c *cloud) makeMember(ctx context.Context) ([]string, error) {
-	project, err1 := projects.Create(ctx, c.identity, projects.CreateOpts{Name: "members"}).Extract()
-	user, err2 := users.Create(ctx, c.identity, users.CreateOpts{Name: "member", Password: c.Password}).Extract()
+func (c *cloud) makeMember(ctx context.Context, in, name string) ([]string, error) {
+	project, err1 := projects.Create(ctx, c.identity, projects.CreateOpts{Name: in}).Extract()
+	user, err2 := users.Create(ctx, c.identity, users.CreateOpts{Name: name, Password: c.Password, DefaultProjectID: projectID(project)}).Extract()
 	pages, err3 := roles.List(c.identity, roles.ListOpts{Name: "member"}).AllPages(ctx)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("make a member: %w", err)
@@ -67,7 +67,15 @@ func (c *cloud) makeMember(ctx context.Context) ([]string, error) {
 	if err := roles.Assign(ctx, c.identity, found[0].ID, roles.AssignOpts{UserID: user.ID, ProjectID: project.ID}).ExtractErr(); err != nil {
 		return nil, fmt.Errorf("make a member: %w", err)
 	}
-	return append(c.administrator(), "OS_USERNAME=member", "OS_PROJECT_NAME=members"), nil
+	return append(c.administrator(), "OS_USERNAME="+name, "OS_PROJECT_NAME="+in), nil
+}
+
+// projectID is empty when there is no project.
+func projectID(p *projects.Project) string {
+	if p == nil {
+		return ""
+	}
+	return p.ID
 }
 
 // walkAs types chapters in a session of its own.
