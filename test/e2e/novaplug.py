@@ -1,0 +1,47 @@
+"""Plugs and unplugs a server's port as nova-compute does: Nova's own code asks
+the network service, makes its model of the port, gives that to os-vif, and
+writes the interface for libvirt, which this prints.
+
+    novaplug.py plug|unplug NOVA.CONF PORT SERVER delegate|libvirt
+"""
+
+import os
+import sys
+
+import nova.conf
+import os_vif
+from nova import context, objects
+from nova.network import neutron, os_vif_util
+from nova.virt.libvirt import vif as libvirt_vif
+from vif_plug_ovs import privsep
+
+what, config_file, port_id, server, by = sys.argv[1:]
+
+nova.conf.CONF([], default_config_files=[config_file])
+objects.register_all()
+os_vif.initialize()
+# This process is privileged itself: there is no daemon to ask.
+privsep.vif_plug.set_client_mode(False)
+
+admin = context.RequestContext("nova", "service", is_admin=True)
+client = neutron.get_client(admin, admin=True)
+port = client.show_port(port_id)["port"]
+if port["binding:vif_type"] != "ovs":
+    sys.exit("the port's vif_type is %s: Nova would not boot the server" % port["binding:vif_type"])
+networks = client.list_networks(id=port["network_id"])["networks"]
+vif = neutron.API()._build_vif_model(admin, client, port, networks, [])
+# Since Nova 22, os-vif makes the switch's port; before, libvirt did.
+vif["delegate_create"] = by == "delegate"
+
+instance = objects.Instance(
+    admin, id=1, uuid=server, host=port["binding:host_id"], project_id=port["project_id"], display_name="plugged",
+    system_metadata={}, numa_topology=None, flavor=objects.Flavor(extra_specs={}, vcpus=1, memory_mb=64))
+plugged, info = os_vif_util.nova_to_osvif_vif(vif), os_vif_util.nova_to_osvif_instance(instance)
+if what == "unplug":
+    os_vif.unplug(plugged, info)
+else:
+    os_vif.plug(plugged, info)
+    image = objects.ImageMeta(properties=objects.ImageMetaProps())
+    driver = libvirt_vif.LibvirtGenericVIFDriver(host=None)
+    print(driver.get_config(instance, vif, image, instance.flavor, "kvm").to_xml(), flush=True)
+os._exit(0)  # os-vif's connection to the database would go on

@@ -1,0 +1,132 @@
+package e2e
+
+import (
+	"encoding/xml"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/lepton-sdn/lepton/lab"
+)
+
+// libvirtInterface is what nova-compute writes into a domain for libvirt.
+type libvirtInterface struct {
+	Type   string `xml:"type,attr"`
+	Source struct {
+		Bridge string `xml:"bridge,attr"`
+	} `xml:"source"`
+	Target struct {
+		Dev string `xml:"dev,attr"`
+	} `xml:"target"`
+	MAC struct {
+		Address string `xml:"address,attr"`
+	} `xml:"mac"`
+	MTU struct {
+		Size int `xml:"size,attr"`
+	} `xml:"mtu"`
+	VirtualPort struct {
+		Type       string `xml:"type,attr"`
+		Parameters struct {
+			InterfaceID string `xml:"interfaceid,attr"`
+		} `xml:"parameters"`
+	} `xml:"virtualport"`
+}
+
+// TestNovasOwnCodePlugsPorts plugs ports with the code that nova-compute runs,
+// Nova's and os-vif's as Debian has them, in both ways that there are: os-vif
+// makes the port of the switch, before there is a tap, or libvirt does.
+func TestNovasOwnCodePlugsPorts(t *testing.T) {
+	t.Parallel()
+	topo, err := lab.LoadTopology("single")
+	if err != nil {
+		t.Fatal(err)
+	}
+	topo.Controller = map[string]any{"nova": map[string]any{"url": "http://" + novaAddress + "/v2.1", "token": "nova-token"}}
+	c := StartTopology(t, topo)
+	nova := &compute{c: c}
+	nova.listen()
+	t.Cleanup(func() { nova.stop() })
+	n := c.Network(nil)
+	c.dual(n)
+	for i, by := range []string{"delegate", "libvirt"} {
+		server := fmt.Sprintf("00000000-0000-4000-8000-00000000000%d", i+1)
+		p := c.Port(n, Attributes{"device_id": server, "device_owner": "compute:nova", "binding:host_id": "hv1"})
+		tail := p.ID + " " + server
+		iface := c.novaPlug("plug", p, server, by)
+		c.libvirt(iface, p, server, by)
+		nova.arrives("network-vif-plugged completed " + tail)
+		c.Eventually("the port is ACTIVE", func() error {
+			if got := c.ShowPort(p.ID); got.Status != "ACTIVE" {
+				return fmt.Errorf("status %s", got.Status)
+			}
+			return nil
+		})
+		c.Exec("hv1", "ip", "link", "del", iface.Target.Dev) // the server has stopped
+		c.novaPlug("unplug", p, server, by)
+		if by == "libvirt" {
+			c.Exec("hv1", "ovs-vsctl", "--timeout=5", "--", "--if-exists", "del-port", iface.Target.Dev)
+		}
+		nova.arrives("network-vif-unplugged completed " + tail)
+		c.Delete("port", p.ID)
+		nova.arrives("network-vif-deleted " + tail)
+	}
+}
+
+// novaPlug runs Nova's code on the host, and gives the interface for libvirt.
+func (c *Cloud) novaPlug(what string, p Port, server, by string) libvirtInterface {
+	c.Helper()
+	script, err := filepath.Abs("novaplug.py")
+	c.Must(err)
+	out := c.Exec("hv1", "/usr/bin/python3", "-W", "ignore", script, what, c.novaConf(), p.ID, server, by)
+	var iface libvirtInterface
+	if what == "plug" {
+		c.Must(xml.Unmarshal([]byte(out), &iface))
+	}
+	return iface
+}
+
+// novaConf writes what the host's nova.conf has about the network.
+func (c *Cloud) novaConf() string {
+	c.Helper()
+	hosts := c.Lab.Plan().Hosts
+	i := slices.IndexFunc(hosts, func(h lab.HostPlan) bool { return h.Name == "hv1" })
+	path := filepath.Join(shortDir(c), "nova.conf")
+	c.Must(os.WriteFile(path, []byte(`[neutron]
+auth_type = none
+endpoint = `+c.Lab.API().URL+`
+endpoint_override = `+c.Lab.API().URL+`
+ovs_bridge = br-int
+[os_vif_ovs]
+ovsdb_connection = unix:`+filepath.Join(hosts[i].Dir, "ovs", "db.sock")+`
+`), 0o600))
+	return path
+}
+
+// libvirt does what libvirt does with an interface when it starts a domain: it
+// makes the tap, and a port of the switch for it if the interface is one of a
+// bridge.
+func (c *Cloud) libvirt(iface libvirtInterface, p Port, server, by string) {
+	c.Helper()
+	tap := "tap" + p.ID[:11]
+	if iface.Target.Dev != tap || iface.MAC.Address != p.MAC || iface.MTU.Size == 0 {
+		c.Errorf("the interface is %+v", iface)
+	}
+	c.Exec("hv1", "ip", "tuntap", "add", "dev", tap, "mode", "tap")
+	c.Exec("hv1", "ip", "link", "set", tap, "up", "mtu", fmt.Sprint(iface.MTU.Size))
+	switch {
+	case by == "delegate" && iface.Type != "ethernet":
+		c.Errorf("os-vif was to make the switch's port, and the interface is %+v", iface)
+	case by == "libvirt":
+		if iface.Type != "bridge" || iface.Source.Bridge != "br-int" || iface.VirtualPort.Type != "openvswitch" || iface.VirtualPort.Parameters.InterfaceID != p.ID {
+			c.Errorf("the interface is %+v", iface)
+		}
+		// virNetDevOpenvswitchAddPort.
+		c.Exec("hv1", "ovs-vsctl", "--timeout=5", "--", "--may-exist", "add-port", iface.Source.Bridge, tap,
+			"--", "set", "Interface", tap, `external-ids:attached-mac="`+p.MAC+`"`,
+			"--", "set", "Interface", tap, `external-ids:iface-id="`+iface.VirtualPort.Parameters.InterfaceID+`"`,
+			"--", "set", "Interface", tap, `external-ids:vm-id="`+server+`"`,
+			"--", "set", "Interface", tap, "external-ids:iface-status=active")
+	}
+}
