@@ -45,6 +45,7 @@ type cloud struct {
 	children                    *children
 	identity, network           *gophercloud.ServiceClient
 	compute                     *http.Server
+	trusting                    *http.Client // believes the authority of the controller that takes over
 	stopHosts                   context.CancelFunc
 }
 

@@ -18,6 +18,20 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 )
 
+// HorizonSettings is what docs/openstack.md has Horizon set, for this Keystone.
+func (c *cloud) HorizonSettings() (string, error) {
+	const page = "docs/openstack.md"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		return "", fmt.Errorf("read what is documented: %w", err)
+	}
+	m := regexp.MustCompile("(?ms)^```python local_settings.py\n(.*?)^```$").FindSubmatch(b)
+	if m == nil {
+		return "", errors.New(page + " has no block local_settings.py")
+	}
+	return strings.ReplaceAll(string(m[1]), "https://keystone:5000", "http://"+c.Keystone), nil
+}
+
 // startHorizon serves Debian's Horizon.
 func (c *cloud) startHorizon(ctx context.Context) error {
 	for _, name := range []string{"horizon_settings.py", "horizon_wsgi.py", "horizon.ini"} {
@@ -32,8 +46,8 @@ func (c *cloud) startHorizon(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(templates, "_stylesheets.html"), nil, 0o644); err != nil {
 		return fmt.Errorf("prepare Horizon: %w", err)
 	}
-	rules := filepath.Join(c.Dir, "policy")
-	if err := os.Mkdir(rules, 0o755); err != nil {
+	rules := filepath.Join(c.Dir, "policy", "default_policies")
+	if err := os.MkdirAll(rules, 0o755); err != nil {
 		return fmt.Errorf("prepare Horizon: %w", err)
 	}
 	dump := &children{dir: c.Dir, env: append(c.children.env, "PYTHONPATH="+c.Dir, "DJANGO_SETTINGS_MODULE=horizon_settings")}

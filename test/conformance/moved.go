@@ -3,10 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -58,16 +62,36 @@ func (c *cloud) registerOld(ctx context.Context) error {
 	return nil
 }
 
-// startMoved starts the controller that takes over, from an empty store.
+// startMoved starts the controller that takes over, from an empty store, with a
+// certificate.
 func (c *cloud) startMoved(ctx context.Context) error {
 	if err := c.write("moved.yaml"); err != nil {
 		return err
 	}
+	pki := filepath.Join(c.Dir, "pki")
+	for _, args := range [][]string{{"init", "--cloud", "moved"}, {"issue", "moved", "--address", "127.0.0.1"}} {
+		argv := append([]string{filepath.Join(c.bin, "leptonctl"), "certs", "--dir", pki}, args...)
+		if err := c.children.do(ctx, "certs", argv...); err != nil {
+			return err
+		}
+	}
+	authority, err := os.ReadFile(filepath.Join(pki, "ca.pem"))
+	if err != nil {
+		return fmt.Errorf("read the authority of the controller: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(authority) {
+		return errors.New("the authority of the controller is no certificate")
+	}
+	c.trusting = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 	p, err := c.children.start("moved", filepath.Join(c.bin, "lepton-controller"), "--config", filepath.Join(c.Dir, "moved.yaml"))
 	if err != nil {
 		return err
 	}
-	return c.children.ready(ctx, p, answers(c.Moved))
+	return c.children.ready(ctx, p, func(ctx context.Context) error {
+		_, err := c.ask(ctx, http.MethodGet, c.Moved, "extensions", "")
+		return err
+	})
 }
 
 // answers asks the root of an API.
@@ -90,13 +114,17 @@ func answers(address string) func(context.Context) error {
 func (c *cloud) ask(ctx context.Context, method, address, path, body string) (map[string]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	rq, err := http.NewRequestWithContext(ctx, method, "http://"+address+"/v2.0/"+path, strings.NewReader(body))
+	scheme, client := "http://", http.DefaultClient
+	if address == c.Moved {
+		scheme, client = "https://", c.trusting
+	}
+	rq, err := http.NewRequestWithContext(ctx, method, scheme+address+"/v2.0/"+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	rq.Header.Set("X-Auth-Token", c.identity.Token())
 	rq.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(rq)
+	res, err := client.Do(rq)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (i imported) made() int {
 func (c *cloud) leptonctl(ctx context.Context, flags ...string) (imported, int, error) {
 	var out imported
 	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, "leptonctl"),
-		append([]string{"import", "--from-cloud", "neutron", "--api", "http://" + c.Moved, "-o", "json"}, flags...)...)
+		append([]string{"import", "--from-cloud", "neutron", "--api", "https://" + c.Moved, "-o", "json"}, flags...)...)
 	cmd.Dir, cmd.Env = c.Dir, append(environment(c.Dir), "OS_CLIENT_CONFIG_FILE="+filepath.Join(c.Dir, "clouds.yaml"))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

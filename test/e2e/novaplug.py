@@ -2,9 +2,11 @@
 the network service, makes its model of the port, gives that to os-vif, and
 writes the interface for libvirt, which this prints.
 
-    novaplug.py plug|unplug NOVA.CONF PORT SERVER delegate|libvirt
+    novaplug.py plug|unplug NOVA.CONF OVERRIDES PORT SERVER delegate|libvirt
+    novaplug.py check NOVA.CONF
 """
 
+import configparser
 import os
 import sys
 
@@ -15,11 +17,28 @@ from nova.network import neutron, os_vif_util
 from nova.virt.libvirt import vif as libvirt_vif
 from vif_plug_ovs import privsep
 
-what, config_file, port_id, server, by = sys.argv[1:]
 
-nova.conf.CONF([], default_config_files=[config_file])
+
+def check(path):
+    """Fails for an option that neither Nova nor os-vif has."""
+    neutron._load_auth_plugin(nova.conf.CONF)
+    page = configparser.ConfigParser(default_section="none")
+    page.read(path)
+    for section in page.sections():
+        group = nova.conf.CONF if section == "DEFAULT" else nova.conf.CONF[section]
+        for option in page[section]:
+            if str(group[option]).lower() != page[section][option].lower() and not isinstance(group[option], list):
+                sys.exit("%s of [%s] is %s" % (option, section, group[option]))
+
+
+what, files = sys.argv[1], sys.argv[2:4]
+nova.conf.CONF([], default_config_files=files)
 objects.register_all()
 os_vif.initialize()
+if what == "check":
+    check(files[0])
+    sys.exit(0)
+port_id, server, by = sys.argv[4:]
 # This process is privileged itself: there is no daemon to ask.
 privsep.vif_plug.set_client_mode(False)
 

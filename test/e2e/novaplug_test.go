@@ -4,7 +4,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -79,7 +81,7 @@ func (c *Cloud) novaPlug(what string, p Port, server, by string) libvirtInterfac
 	c.Helper()
 	script, err := filepath.Abs("novaplug.py")
 	c.Must(err)
-	out := c.Exec("hv1", "/usr/bin/python3", "-W", "ignore", script, what, c.novaConf(), p.ID, server, by)
+	out := c.Exec("hv1", "/usr/bin/python3", "-W", "ignore", script, what, documented(c, "nova.conf"), c.novaConf(), p.ID, server, by)
 	var iface libvirtInterface
 	if what == "plug" {
 		c.Must(xml.Unmarshal([]byte(out), &iface))
@@ -87,7 +89,36 @@ func (c *Cloud) novaPlug(what string, p Port, server, by string) libvirtInterfac
 	return iface
 }
 
-// novaConf writes what the host's nova.conf has about the network.
+// documented writes the block of docs/openstack.md that is a file of the name, and
+// gives its path.
+func documented(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "openstack.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?ms)^```[a-z]+ " + regexp.QuoteMeta(name) + "\n(.*?)^```$").FindSubmatch(b)
+	if m == nil {
+		t.Fatalf("docs/openstack.md has no block %s", name)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, m[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestTheDocumentedOptionsOfNovaAreNovas has Nova and os-vif read the page.
+func TestTheDocumentedOptionsOfNovaAreNovas(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-W", "ignore", "novaplug.py", "check", documented(t, "nova.conf")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// novaConf writes what is otherwise on the lab's host than the page has it: it has
+// no Keystone, and its switch another place.
 func (c *Cloud) novaConf() string {
 	c.Helper()
 	hosts := c.Lab.Plan().Hosts
@@ -97,7 +128,6 @@ func (c *Cloud) novaConf() string {
 auth_type = none
 endpoint = `+c.Lab.API().URL+`
 endpoint_override = `+c.Lab.API().URL+`
-ovs_bridge = br-int
 [os_vif_ovs]
 ovsdb_connection = unix:`+filepath.Join(hosts[i].Dir, "ovs", "db.sock")+`
 `), 0o600))

@@ -10,16 +10,14 @@ ALLOWED_HOSTS = ["*"]
 SECRET_KEY = "{{.Password}}"
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-OPENSTACK_KEYSTONE_URL = "http://{{.Keystone}}/v3"
-OPENSTACK_KEYSTONE_DEFAULT_DOMAIN = "{{.Domain}}"
-OPENSTACK_API_VERSIONS = {"identity": 3}
 TIME_ZONE = "UTC"
 
-# Which of the network's forms and fields a user sees: Neutron's own rules.
+# What docs/openstack.md says.
+{{.HorizonSettings}}
+
+# Neutron's own rules, and none of one's own.
 POLICY_FILES_PATH = os.path.join("{{.Dir}}", "policy")
-POLICY_FILES = {"network": "neutron_policy.yaml"}  # of one's own: there is none
 POLICY_DIRS = {}
-DEFAULT_POLICY_FILES = {"network": "neutron.yaml"}
 
 # Pages are read by a program: without style sheets, which take long to make.
 COMPRESS_ENABLED = False
