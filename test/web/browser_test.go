@@ -23,10 +23,12 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/lepton-sdn/lepton/test/e2e"
 )
 
-// program is lepton-controller, built once.
-var program string
+// program is lepton-controller as make build makes it.
+var program = filepath.Join(e2e.BinDir(), "lepton-controller")
 
 // The window in pixels.
 const width, height = 1440, 900
@@ -43,13 +45,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "lepton-controller")
-	build := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-o", program, "../../cmd/lepton-controller")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build lepton-controller: %v\n%s", err, out)
-		return 1
-	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.WindowSize(width, height), chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Flag("force-color-profile", "srgb"))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)

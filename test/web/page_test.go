@@ -3,8 +3,8 @@ package web
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -136,6 +136,17 @@ func TestThePageShowsACloudThatPeopleCanWalkThrough(t *testing.T) {
 		b.harmless()
 	})
 
+	t.Run("an address that names something else asks for nothing else", func(t *testing.T) {
+		for _, key := range []string{"port:../auto-allocated-topology/made-by-a-link", "network:x/../../ports", "router:%2e%2e/agents", "host:<b>x</b>"} {
+			b := open(t, c.url+"/ui/#selected="+url.QueryEscape(key))
+			b.ready()
+			b.harmless()
+			if asked := value[string](b, `performance.getEntriesByType("resource").map((e) => e.name).join(" ")`); strings.Contains(asked, "made-by-a-link") || strings.Contains(asked, "agents?") || strings.Contains(asked, "%2e") {
+				t.Errorf("%s asks for %s", key, asked)
+			}
+		}
+	})
+
 	t.Run("light and dark", func(t *testing.T) {
 		b := open(t, c.url+"/ui/")
 		b.ready()
@@ -171,55 +182,6 @@ func TestThePageFollowsTheCloud(t *testing.T) {
 	c.call("DELETE", "ports/"+p, "")
 	b.says("#totals", "0ports")
 	b.says("#inspector", "It is not there, or not any more.")
-	b.harmless()
-}
-
-func TestStrangersSeeTheLoginOnly(t *testing.T) {
-	s := Small(Hostile)
-	dir := t.TempDir()
-	tokens := filepath.Join(dir, "tokens.yaml")
-	text := "tokens:\n  - { token: admin-token, user: root, project: ops, roles: [admin] }\n  - { token: shop-token, user: alice, project: shop, roles: [reader] }\n"
-	if err := os.WriteFile(tokens, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := serve(t, s, fmt.Sprintf("{ mode: token, token: { file: %q } }", tokens))
-	b := open(t, c.url+"/ui/#view=physical&selected=host%3Acompute-1")
-	b.troubled = true
-	b.says("#login", "Sign in with a token")
-	if text := b.text("body"); strings.Contains(text, "compute-1") || strings.Contains(text, "shop") {
-		t.Errorf("a stranger reads %q", text)
-	}
-	b.signIn("wrong")
-	b.says("#login-error", "The controller does not know this token.")
-
-	b.signIn("shop-token")
-	b.ready()
-	b.says("#rows", "shop-web")
-	b.says("#rows", "public")
-	b.says("#totals", "48")
-	for _, foreign := range []string{"ci-runners", "sandbox", "mail-in", "compute-2"} {
-		if strings.Contains(b.text("#app"), foreign) {
-			t.Errorf("alice of project shop reads of %s", foreign)
-		}
-	}
-	if value[bool](b, `[...document.querySelectorAll(".tabs button")].some((t) => !t.hidden && t.dataset.view !== "logical")`) {
-		t.Error("a member is offered hosts")
-	}
-	b.run(chromedp.Reload())
-	b.ready() // the token is kept with the tab
-	if value[bool](b, `JSON.stringify(localStorage).includes("shop-token") || document.cookie !== ""`) {
-		t.Error("the token is kept beyond the tab")
-	}
-	b.click("#sign-out")
-	b.says("#login", "Sign in with a token")
-	b.signIn("admin-token")
-	b.says("#inspector h2", "compute-1")
-
-	// A token that is taken away ends the session.
-	if err := os.WriteFile(tokens, []byte(strings.ReplaceAll(text, "admin-token", "other-token")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	b.says("#login-error", "Your session has ended.")
 	b.harmless()
 }
 
@@ -291,12 +253,6 @@ func (b *tab) search(text string) {
 	b.t.Helper()
 	b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#search").value = "", document.querySelector("#matches").replaceChildren()`),
 		chromedp.Focus(chromedp.CSS("#search")), chromedp.SendKeys(chromedp.CSS("#search"), text))
-}
-
-func (b *tab) signIn(token string) {
-	b.t.Helper()
-	b.run(chromedp.SetValue(chromedp.CSS("#login-form [name=token]"), token))
-	b.click("#login-form button.primary")
 }
 
 // middle is the middle of an element, in pixels of the window.

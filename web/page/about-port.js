@@ -28,6 +28,8 @@ export async function aboutPort(c, id) {
       ]),
       explainPart(c, p),
       c.cloud.operator && later(c, "On its hosts", () => realization(c, "ports/" + id)),
+      later(c, "Floating addresses", () => floating(c, id)),
+      p.device_id && !p.device_owner.startsWith("network:") && later(c, "Other ports of its device", () => siblings(c, p)),
       p.port_security_enabled && p.security_groups.length > 0 && later(c, "Security rules", () => rules(c, p.security_groups)),
     ],
   };
@@ -36,6 +38,22 @@ export async function aboutPort(c, id) {
 function device(c, p) {
   return p.device_owner.startsWith("network:router") && c.cloud.routers.has(p.device_id)
     ? c.link("router:" + p.device_id, titleOf(c.cloud.routers.get(p.device_id))) : mono(p.device_id);
+}
+
+async function floating(c, id) {
+  const { items } = await c.api.list("floatingips", "floatingips", { port_id: id, fields: ["id", "floating_ip_address", "fixed_ip_address", "router_id", "status"] }, { most: 20, signal: c.signal });
+  if (!items.length) return [];
+  return [h("ul", { class: "items" }, ...items.map((f) => h("li", { class: "line" },
+    h("span", { class: "name" }, mono(`${f.floating_ip_address} → ${f.fixed_ip_address}`)),
+    f.router_id && c.link("router:" + f.router_id, "router"), pill(f.status, f.status === "ACTIVE" ? "good" : ""))))];
+}
+
+async function siblings(c, p) {
+  const { items } = await c.api.list("ports", "ports", { device_id: p.device_id, fields: ["id", "name", "network_id", "fixed_ips"] }, { most: 20, signal: c.signal });
+  const others = items.filter((o) => o.id !== p.id);
+  if (!others.length) return [];
+  return [h("ul", { class: "items" }, ...others.map((o) => h("li", { class: "line" },
+    h("span", { class: "name" }, networkLine(c, o.network_id)), c.link("port:" + o.id, o.fixed_ips.map((f) => f.ip_address).join(" ") || titleOf(o)))))];
 }
 
 /** What each host made of an object (extension lepton-realization).

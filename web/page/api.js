@@ -12,6 +12,7 @@ export class ApiError extends Error {
 
 const timeout = 20_000; // milliseconds
 const atOnce = 6; // requests
+const pathForm = /^[\w-]+(\/[\w-]+){0,3}$/;
 
 export class Api {
   /** @param {() => string|null} token @param {() => void} unauthorized is called on 401 */
@@ -31,6 +32,7 @@ export class Api {
    * @returns {Promise<{body: any, tag: string}>}
    */
   async get(path, params = {}, options = {}) {
+    if (!pathForm.test(path)) throw new ApiError(404, "There is no such thing.");
     await this.turn();
     try {
       return await this.send(path, params, options);

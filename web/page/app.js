@@ -64,7 +64,7 @@ function start() {
     const key = state.shown.selected;
     stage.brush.selected = key;
     outline.select(key);
-    inspector.show(key);
+    if (visit) inspector.show(key);
     if (key && visit) bring(key, { stage, ports, cloud, api });
     stage.draw();
   };
@@ -78,6 +78,7 @@ function start() {
   let first = true;
   cloud.watch((changed) => {
     showTrouble(cloud);
+    if (!first && !cloud.trouble) inspector.renew(changed);
     if (!changed) return;
     if (first) {
       first = false;

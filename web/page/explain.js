@@ -56,7 +56,8 @@ function question(c, from, to) {
   const asked = c.kept.get("explain-asked") ?? { protocol: "icmp", port: "443" };
   const select = h("select", { name: "protocol", "aria-label": "Protocol" }, ...protocols.map((name) => h("option", { value: name, text: name, selected: name === asked.protocol })));
   const port = h("input", { name: "port", value: asked.port, "aria-label": "Destination port", inputmode: "numeric", maxlength: "5" });
-  const answer = h("div", { class: "answer" }, ...(c.kept.get("explain-answer") ?? []));
+  const slot = `explain ${from} ${to}`;
+  const answer = h("div", { class: "answer" }, ...(c.kept.get(slot) ?? []));
   const ask = async () => {
     const now = { protocol: select.value, port: port.value.trim() };
     c.kept.set("explain-asked", now);
@@ -70,10 +71,11 @@ function question(c, from, to) {
       if (c.signal.aborted) return;
       parts = [h("p", { class: "error", text: e.message })];
     }
-    c.kept.set("explain-answer", parts);
+    c.kept.set(slot, parts);
     answer.replaceChildren(...parts);
   };
-  ask();
+  // An answer is work for the controller: one that is there stays until somebody asks.
+  if (!c.kept.has(slot)) ask();
   return h("div", {}, h("form", { class: "ask", on: { submit: (e) => {
     e.preventDefault();
     ask();

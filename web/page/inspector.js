@@ -29,6 +29,8 @@ const kinds = {
   tunnel: (c, id) => aboutTunnel(c, id), physical: (c, id) => aboutPhysical(c, id),
 };
 
+const renewal = { port: 12_000, router: 12_000, subnet: 60_000 }; // milliseconds
+
 export class Inspector {
   /** @param {{api: any, cloud: any, state: import("./state.js").State}} parts */
   constructor(parts) {
@@ -38,6 +40,20 @@ export class Inspector {
     this.work = null;
     this.key = null;
     this.kept = new Map();
+    this.shownAt = 0;
+  }
+
+  /** Renews the panel after the cloud was asked: what is asked for by itself from time to
+   * time, the rest when the cloud has changed. Whoever types or marks text in it is left
+   * alone. @param {boolean} changed */
+  renew(changed) {
+    if (!this.key) return;
+    const rest = renewal[parse(this.key).kind];
+    if (rest ? Date.now() - this.shownAt < rest : !changed) return;
+    const active = document.activeElement;
+    const marks = getSelection();
+    const busy = (active?.matches("input, select") && this.box.contains(active)) || (marks && !marks.isCollapsed && this.box.contains(marks.anchorNode));
+    if (!busy) this.show(this.key);
   }
 
   /** @param {string|null} key */
@@ -46,6 +62,7 @@ export class Inspector {
     this.work = new AbortController();
     const other = key !== this.key;
     this.key = key;
+    this.shownAt = Date.now();
     if (other) this.kept = new Map();
     if (!key) {
       this.box.hidden = true;
@@ -71,25 +88,29 @@ export class Inspector {
   fill({ kind, title, parts }, other) {
     const close = h("button", { class: "icon", "aria-label": "Close", text: "×", on: { click: () => this.parts.state.set({ selected: null }) } });
     const top = other ? 0 : this.box.scrollTop;
+    const stops = () => [...this.box.querySelectorAll("button, input, select")];
+    const stop = other ? -1 : stops().indexOf(document.activeElement);
     this.box.replaceChildren(
       h("header", {}, h("div", {}, h("span", { class: "kind", text: kind }), h("h2", { text: title })), close), ...parts.filter(Boolean));
     this.box.hidden = false;
     this.box.scrollTop = top;
+    stops()[stop]?.focus({ preventScroll: true });
   }
 }
 
 /** A headed part of the panel that is filled when the promise is kept.
  * @param {Context} context @param {string} title @param {() => Promise<(Node|string|null|false)[]>} work */
 export function later(context, title, work) {
-  const before = context.kept.get(title) ?? [h("p", { class: "note", text: "…" })];
-  const body = h("div", {}, ...before);
+  const before = context.kept.get(title);
+  const body = h("div", {}, ...(before ?? [h("p", { class: "note", text: "…" })]));
   const part = h("section", {}, h("h3", { text: title }), body);
+  part.hidden = before?.length === 0;
   work().then(
     (parts) => {
       if (context.signal.aborted) return;
       context.kept.set(title, parts.filter(Boolean));
-      if (parts.length) body.replaceChildren(...parts.filter(Boolean));
-      else part.remove();
+      body.replaceChildren(...parts.filter(Boolean));
+      part.hidden = parts.length === 0;
     },
     (e) => {
       if (context.signal.aborted) return;

@@ -104,7 +104,8 @@ export function swatch({ class: kind = "", hue }) {
   return e;
 }
 
-const byName = (a, b) => a.name.localeCompare(b.name, "en", { numeric: true }) || (a.key < b.key ? -1 : 1);
+const order = new Intl.Collator("en", { numeric: true });
+const byName = (a, b) => order.compare(a.name, b.name) || (a.key < b.key ? -1 : 1);
 
 /** @returns {Row[]} */
 function networkRows(cloud) {

@@ -4,7 +4,7 @@
 const fields = ["id", "name", "network_id", "status", "admin_state_up", "mac_address", "device_id", "device_owner", "fixed_ips"];
 const mostOfNetwork = 4000;
 const mostAltogether = 40_000;
-const fresh = 15_000; // milliseconds
+const fresh = 30_000; // milliseconds
 
 /** @typedef {import("./types.js").Port} Port */
 
@@ -35,8 +35,10 @@ export class Ports {
   of(n) {
     const tag = [n.ports, n.active, n.error, n.service].join();
     let entry = this.byNetwork.get(n.id);
-    const stale = !entry || (!entry.busy && entry.tag !== tag && Date.now() - entry.at > 1000) || (!entry?.busy && Date.now() - entry.at > fresh);
     if (!entry) entry = { ports: null, at: 0, tag, busy: false };
+    // Many ports are not fetched again for each one that changes.
+    const rest = entry.tag !== tag ? Math.min(1000 + 5 * (entry.ports?.length ?? 0), fresh) : fresh;
+    const stale = !entry.busy && Date.now() - entry.at > rest;
     this.byNetwork.delete(n.id);
     this.byNetwork.set(n.id, entry);
     if (stale) this.fetch(n.id, entry, tag);

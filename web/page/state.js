@@ -2,7 +2,8 @@
 // stands in the address' fragment, so that an address can be handed on.
 
 export const views = ["logical", "physical", "agents"];
-const keyForm = /^(network|router|port|host|subnet|cell|tunnel|physical):.{1,300}$/;
+// Ids go into the paths of requests, and addresses are handed about by anybody.
+const keyForm = /^((network|router|port|subnet):[0-9A-Za-z-]{1,64}|cell:[0-9A-Za-z-]{36}@.{1,255}|(host|tunnel|physical):.{1,520})$/;
 
 /**
  * @typedef {object} Shown
