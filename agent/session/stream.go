@@ -38,6 +38,29 @@ var (
 
 type stream = grpc.BidiStreamingClient[pb.AgentMessage, pb.ControllerMessage]
 
+// ordered is a stream whose messages are numbered. One goroutine sends and one
+// receives.
+type ordered struct {
+	stream
+	sent, received rpc.Order
+}
+
+func (o *ordered) Send(m *pb.AgentMessage) error {
+	m.Number = o.sent.Next()
+	return o.stream.Send(m)
+}
+
+func (o *ordered) Recv() (*pb.ControllerMessage, error) {
+	m, err := o.stream.Recv()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.received.Check(m.GetNumber()); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 // connect opens one stream and works on it until it ends. The error says why
 // it ended and is never nil.
 func (s *Session) connect(ctx context.Context, address string) error {
@@ -113,10 +136,11 @@ func (s *Session) dialOptions() []grpc.DialOption {
 
 // introduce sends Hello and waits for Welcome.
 func (s *Session) introduce(ctx context.Context, conn *grpc.ClientConn) (stream, *pb.Welcome, error) {
-	st, err := pb.NewHostsClient(conn).Session(ctx)
+	opened, err := pb.NewHostsClient(conn).Session(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	st := &ordered{stream: opened}
 	hello := &pb.AgentMessage{Body: &pb.AgentMessage_Hello{Hello: rpc.EncodeHello(&s.cfg.Hello)}}
 	if err := st.Send(hello); err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err

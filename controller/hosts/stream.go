@@ -35,6 +35,29 @@ var errLeft = errors.New("agent left in good order")
 
 type wire = grpc.BidiStreamingServer[pb.AgentMessage, pb.ControllerMessage]
 
+// ordered is a wire whose messages are numbered. One goroutine sends and one
+// receives.
+type ordered struct {
+	wire
+	sent, received rpc.Order
+}
+
+func (o *ordered) Send(m *pb.ControllerMessage) error {
+	m.Number = o.sent.Next()
+	return o.wire.Send(m)
+}
+
+func (o *ordered) Recv() (*pb.AgentMessage, error) {
+	m, err := o.wire.Recv()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.received.Check(m.GetNumber()); err != nil {
+		return nil, rpc.Refuse(pb.Refusal_REASON_MALFORMED, "", "%s", err)
+	}
+	return m, nil
+}
+
 // stream is one agent's connection.
 type stream struct {
 	host, instance, remote string
@@ -69,7 +92,7 @@ func (st *stream) gone() bool { return st.ctx.Err() != nil }
 // Session serves one agent: it is called by gRPC, and the stream ends when it
 // returns.
 func (s *Server) Session(w wire) error {
-	err := s.session(w)
+	err := s.session(&ordered{wire: w})
 	if r := (*rpc.Refusal)(nil); errors.As(err, &r) {
 		s.cfg.Metrics.refuse(r.Reason)
 	}

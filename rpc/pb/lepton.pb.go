@@ -113,7 +113,10 @@ type AgentMessage struct {
 	//	*AgentMessage_Heartbeat
 	//	*AgentMessage_Ack
 	//	*AgentMessage_Report
-	Body          isAgentMessage_Body `protobuf_oneof:"body"`
+	Body isAgentMessage_Body `protobuf_oneof:"body"`
+	// The number of the message in its direction of the stream, from 1 on; 0 when
+	// the sender does not count. A receiver that misses one ends the stream.
+	Number        uint64 `protobuf:"varint,15,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,6 +194,13 @@ func (x *AgentMessage) GetReport() *Report {
 	return nil
 }
 
+func (x *AgentMessage) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 type isAgentMessage_Body interface {
 	isAgentMessage_Body()
 }
@@ -228,7 +238,9 @@ type ControllerMessage struct {
 	//	*ControllerMessage_Welcome
 	//	*ControllerMessage_Update
 	//	*ControllerMessage_ReportAck
-	Body          isControllerMessage_Body `protobuf_oneof:"body"`
+	Body isControllerMessage_Body `protobuf_oneof:"body"`
+	// As in AgentMessage.
+	Number        uint64 `protobuf:"varint,15,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,6 +307,13 @@ func (x *ControllerMessage) GetReportAck() *ReportAck {
 		}
 	}
 	return nil
+}
+
+func (x *ControllerMessage) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
 }
 
 type isControllerMessage_Body interface {
@@ -4231,18 +4250,20 @@ var File_lepton_proto protoreflect.FileDescriptor
 
 const file_lepton_proto_rawDesc = "" +
 	"\n" +
-	"\flepton.proto\x12\rlepton.rpc.v1\"\xd7\x01\n" +
+	"\flepton.proto\x12\rlepton.rpc.v1\"\xef\x01\n" +
 	"\fAgentMessage\x12,\n" +
 	"\x05hello\x18\x01 \x01(\v2\x14.lepton.rpc.v1.HelloH\x00R\x05hello\x128\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x18.lepton.rpc.v1.HeartbeatH\x00R\theartbeat\x12&\n" +
 	"\x03ack\x18\x03 \x01(\v2\x12.lepton.rpc.v1.AckH\x00R\x03ack\x12/\n" +
-	"\x06report\x18\x04 \x01(\v2\x15.lepton.rpc.v1.ReportH\x00R\x06reportB\x06\n" +
-	"\x04body\"\xbb\x01\n" +
+	"\x06report\x18\x04 \x01(\v2\x15.lepton.rpc.v1.ReportH\x00R\x06report\x12\x16\n" +
+	"\x06number\x18\x0f \x01(\x04R\x06numberB\x06\n" +
+	"\x04body\"\xd3\x01\n" +
 	"\x11ControllerMessage\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x16.lepton.rpc.v1.WelcomeH\x00R\awelcome\x12/\n" +
 	"\x06update\x18\x02 \x01(\v2\x15.lepton.rpc.v1.UpdateH\x00R\x06update\x129\n" +
 	"\n" +
-	"report_ack\x18\x03 \x01(\v2\x18.lepton.rpc.v1.ReportAckH\x00R\treportAckB\x06\n" +
+	"report_ack\x18\x03 \x01(\v2\x18.lepton.rpc.v1.ReportAckH\x00R\treportAck\x12\x16\n" +
+	"\x06number\x18\x0f \x01(\x04R\x06numberB\x06\n" +
 	"\x04body\"\xaa\x04\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x12\n" +
