@@ -4,6 +4,7 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -78,7 +79,7 @@ func Run(ctx context.Context, o Options) error {
 			return fmt.Errorf("controller.tls: %w", err)
 		}
 	}
-	db, err := openDatabase(ctx, cfg.OVS.DB, o.Log)
+	db, err := openDatabase(ctx, cfg.OVS, o.Log)
 	if err != nil || db == nil {
 		return err
 	}
@@ -214,10 +215,23 @@ func namespaceOwner(instance string) string { return "lepton-agent " + instance 
 
 // openDatabase waits for ovsdb-server as long as it takes: at boot the agent
 // may be there first. It gives nil when ctx ends before.
-func openDatabase(ctx context.Context, endpoint string, log *zap.Logger) (*ovsdb.Client, error) {
+func openDatabase(ctx context.Context, cfg config.OVS, log *zap.Logger) (*ovsdb.Client, error) {
+	var keys func() *tls.Config
+	if t := cfg.TLS; t.Enabled() {
+		k, err := (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA, CRL: t.CRL}).Open(log)
+		if err != nil {
+			return nil, fmt.Errorf("ovs.tls: %w", err)
+		}
+		keys = func() *tls.Config {
+			// Open vSwitch need not have TLS 1.3, and the database speaks no HTTP.
+			c := k.Client()
+			c.MinVersion, c.NextProtos = tls.VersionTLS12, nil
+			return c
+		}
+	}
 	for {
 		attempt, cancel := context.WithTimeout(ctx, databaseComplaint)
-		db, err := ovsdb.Dial(attempt, endpoint, log)
+		db, err := ovsdb.DialTLS(attempt, cfg.DB, keys, log)
 		cancel()
 		switch {
 		case err == nil:
@@ -227,7 +241,7 @@ func openDatabase(ctx context.Context, endpoint string, log *zap.Logger) (*ovsdb
 		case !errors.Is(err, context.DeadlineExceeded):
 			return nil, err
 		}
-		log.Warn("waiting for Open vSwitch's database", zap.String("endpoint", endpoint), zap.Error(err))
+		log.Warn("waiting for Open vSwitch's database", zap.String("endpoint", cfg.DB), zap.Error(err))
 	}
 }
 

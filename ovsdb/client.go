@@ -2,6 +2,7 @@ package ovsdb
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -46,6 +47,7 @@ func defaultTiming() timing {
 type Client struct {
 	network, address string
 	endpoint         string
+	keys             func() *tls.Config // of the next connection; nil: without TLS
 	log              *zap.Logger
 	timing           timing
 	copy             *replica
@@ -68,17 +70,28 @@ type Client struct {
 // attempt failed; afterwards ctx is no longer used. From then on the Client
 // reconnects by itself, for ever, until Close.
 func Dial(ctx context.Context, endpoint string, log *zap.Logger) (*Client, error) {
-	return dial(ctx, endpoint, log, defaultTiming())
+	return dial(ctx, endpoint, nil, log, defaultTiming())
 }
 
-func dial(ctx context.Context, endpoint string, log *zap.Logger, t timing) (*Client, error) {
+// DialTLS is Dial for an endpoint that may also be "ssl:host:port"; keys gives
+// the configuration of the next connection and is needed for such a one only.
+func DialTLS(ctx context.Context, endpoint string, keys func() *tls.Config, log *zap.Logger) (*Client, error) {
+	return dial(ctx, endpoint, keys, log, defaultTiming())
+}
+
+func dial(ctx context.Context, endpoint string, keys func() *tls.Config, log *zap.Logger, t timing) (*Client, error) {
 	network, address, err := parseEndpoint(endpoint)
 	if err != nil {
 		return nil, err
 	}
+	if network != "ssl" {
+		keys = nil
+	} else if keys == nil {
+		return nil, fmt.Errorf("database endpoint %q needs a certificate, its key and an authority", endpoint)
+	}
 	life, cancel := context.WithCancel(context.Background())
 	c := &Client{
-		network: network, address: address, endpoint: endpoint,
+		network: network, address: address, endpoint: endpoint, keys: keys,
 		log: log, timing: t,
 		cancel:   cancel,
 		finished: make(chan struct{}),
@@ -177,10 +190,9 @@ func (c *Client) run(ctx context.Context) {
 // serve makes one connection and stays until it ends. loaded says whether the
 // copy was complete at some time.
 func (c *Client) serve(ctx context.Context) (loaded bool, err error) {
-	var dialer net.Dialer
 	dialCtx, cancel := context.WithTimeout(ctx, c.timing.connect)
 	defer cancel()
-	conn, err := dialer.DialContext(dialCtx, c.network, c.address)
+	conn, err := c.reach(dialCtx)
 	if err != nil {
 		return false, err
 	}
@@ -196,6 +208,16 @@ func (c *Client) serve(ctx context.Context) (loaded bool, err error) {
 	c.readyOnce.Do(func() { close(c.ready) })
 	defer c.copy.lost()
 	return true, c.watchOver(ctx, s)
+}
+
+// reach opens a connection to the server, with the handshake of TLS where there
+// is one.
+func (c *Client) reach(ctx context.Context) (net.Conn, error) {
+	if c.keys == nil {
+		return new(net.Dialer).DialContext(ctx, c.network, c.address)
+	}
+	dialer := tls.Dialer{Config: c.keys()}
+	return dialer.DialContext(ctx, "tcp", c.address)
 }
 
 // watchOver asks the server from time to time whether it lives, until it does
@@ -243,13 +265,14 @@ func (c *Client) call(ctx context.Context, method string, params []any) (any, er
 }
 
 // parseEndpoint reads an active connection method of ovsdb(7): unix:PATH or
-// tcp:HOST[:PORT], an IPv6 host in brackets. The default port is 6640.
+// tcp:HOST[:PORT] or ssl:HOST[:PORT], an IPv6 host in brackets. The default port
+// is 6640.
 func parseEndpoint(endpoint string) (network, address string, err error) {
 	method, rest, _ := strings.Cut(endpoint, ":")
 	switch {
 	case method == "unix" && rest != "":
 		return "unix", rest, nil
-	case method == "tcp" && rest != "":
+	case (method == "tcp" || method == "ssl") && rest != "":
 		host, port, err := net.SplitHostPort(rest)
 		if err != nil {
 			host, port = strings.Trim(rest, "[]"), "6640"
@@ -260,9 +283,9 @@ func parseEndpoint(endpoint string) (network, address string, err error) {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 			break
 		}
-		return "tcp", net.JoinHostPort(host, port), nil
+		return method, net.JoinHostPort(host, port), nil
 	}
-	return "", "", fmt.Errorf("%q is no database endpoint: want unix:PATH or tcp:HOST:PORT", endpoint)
+	return "", "", fmt.Errorf("%q is no database endpoint: want unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT", endpoint)
 }
 
 // monitorRequests is the <monitor-requests> of RFC 7047, section 4.1.5.

@@ -448,7 +448,7 @@ func TestCommitAndWaitEndsWithItsContext(t *testing.T) {
 
 func TestDialRefusesWhatIsNoEndpoint(t *testing.T) {
 	for _, endpoint := range []string{
-		"", "unix:", "tcp:", "ssl:127.0.0.1:6640", "127.0.0.1:6640", "tcp:host:port", "tcp:host:0", "tcp:h ost:1", "/run/db.sock",
+		"", "unix:", "tcp:", "ssl:", "ssl:127.0.0.1:6640", "127.0.0.1:6640", "tcp:host:port", "tcp:host:0", "tcp:h ost:1", "/run/db.sock",
 	} {
 		if _, err := ovsdb.Dial(testContext(t), endpoint, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "endpoint") {
 			t.Errorf("%q: error is %v", endpoint, err)

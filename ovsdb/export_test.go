@@ -11,7 +11,7 @@ import (
 func DialQuick(ctx context.Context, endpoint string, log *zap.Logger) (*Client, error) {
 	t := defaultTiming()
 	t.backoffMin, t.backoffMax = 5*time.Millisecond, 20*time.Millisecond
-	return dial(ctx, endpoint, log, t)
+	return dial(ctx, endpoint, nil, log, t)
 }
 
 // DialImpatient is DialQuick that gives a server up after 300 ms of silence.
@@ -19,7 +19,7 @@ func DialImpatient(ctx context.Context, endpoint string, log *zap.Logger) (*Clie
 	t := defaultTiming()
 	t.backoffMin, t.backoffMax = 5*time.Millisecond, 20*time.Millisecond
 	t.echoEvery, t.echoWait = 150*time.Millisecond, 150*time.Millisecond
-	return dial(ctx, endpoint, log, t)
+	return dial(ctx, endpoint, nil, log, t)
 }
 
 // WireOperations counts the operations that Commit would send.

@@ -86,7 +86,7 @@ func TestHostileAnswersEndTheSessionAndNothingElse(t *testing.T) {
 			timing.connect = 200 * time.Millisecond
 			ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
 			defer cancel()
-			c, err := dial(ctx, peer(t, tt.lines...), zap.NewNop(), timing)
+			c, err := dial(ctx, peer(t, tt.lines...), nil, zap.NewNop(), timing)
 			if err == nil {
 				defer c.Close()
 			}
@@ -228,7 +228,7 @@ func FuzzSession(f *testing.F) {
 }
 
 func FuzzParseEndpoint(f *testing.F) {
-	for _, s := range []string{"unix:/run/db.sock", "tcp:127.0.0.1:6640", "tcp:[::1]:6640", "tcp:[::1]", "tcp:host", "ssl:x"} {
+	for _, s := range []string{"unix:/run/db.sock", "tcp:127.0.0.1:6640", "tcp:[::1]:6640", "tcp:[::1]", "tcp:host", "ssl:x", "ssl:[::1]:6640"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -236,7 +236,7 @@ func FuzzParseEndpoint(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if network == "tcp" {
+		if network != "unix" {
 			if _, _, err := net.SplitHostPort(address); err != nil {
 				t.Errorf("%q gives %q: %v", s, address, err)
 			}

@@ -82,8 +82,11 @@ func (t TLS) Enabled() bool { return t.Cert != "" || t.Key != "" || t.CA != "" }
 
 // OVS says how Open vSwitch is reached and which bridges are used.
 type OVS struct {
-	// DB is the OVSDB server: unix:PATH or tcp:HOST:PORT.
+	// DB is the OVSDB server: unix:PATH, tcp:HOST:PORT on loopback, or ssl:HOST:PORT.
 	DB string `yaml:"db"`
+	// TLS is for a DB with ssl; its CA is the authority of the database's
+	// certificate, which has to name the HOST.
+	TLS TLS `yaml:"tls"`
 	// RunDir holds the bridges' management sockets, BRIDGE.mgmt.
 	RunDir string `yaml:"run_dir"`
 	// OpenFlowListen is the bridges' controller address.
@@ -327,9 +330,19 @@ func (c *Config) checkOVS(e *config.Errors) {
 	switch {
 	case strings.HasPrefix(c.OVS.DB, "unix:/"):
 	case strings.HasPrefix(c.OVS.DB, "tcp:"):
-		e.Address("ovs.db", strings.TrimPrefix(c.OVS.DB, "tcp:"))
+		if host, ok := e.Address("ovs.db", strings.TrimPrefix(c.OVS.DB, "tcp:")); ok && !config.Loopback(host) {
+			e.Add("ovs.db", "%q is not on loopback: say ssl:HOST:PORT, and name the files in ovs.tls", c.OVS.DB)
+		}
+	case strings.HasPrefix(c.OVS.DB, "ssl:"):
+		e.Address("ovs.db", strings.TrimPrefix(c.OVS.DB, "ssl:"))
+		if t := c.OVS.TLS; t.Cert == "" || t.Key == "" || t.CA == "" {
+			e.Add("ovs.tls", "cert, key and ca are needed for a database with ssl")
+		}
 	default:
-		e.Add("ovs.db", "%q is neither unix:/PATH nor tcp:HOST:PORT", c.OVS.DB)
+		e.Add("ovs.db", "%q is neither unix:/PATH, tcp:HOST:PORT nor ssl:HOST:PORT", c.OVS.DB)
+	}
+	if (c.OVS.TLS.Enabled() || c.OVS.TLS.CRL != "") && !strings.HasPrefix(c.OVS.DB, "ssl:") {
+		e.Add("ovs.tls", "has no use without a db with ssl")
 	}
 	e.Address("ovs.openflow_listen", c.OVS.OpenFlowListen)
 	if t := c.OVS.DatapathType; t != "" && t != "system" && t != "netdev" {
