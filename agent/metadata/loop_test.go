@@ -219,6 +219,10 @@ func TestFilesThatOthersChangeAreFoundByAudits(t *testing.T) {
 			}()
 			h.send(site())
 			h.until("the proxy to start", func() bool { return strings.HasPrefix(h.events(), "start") })
+			h.until("its process is noted", func() bool {
+				b, _ := os.ReadFile(filepath.Join(h.dir, "children", childName+".json"))
+				return strings.Contains(string(b), strings.TrimSpace(strings.TrimPrefix(h.events(), "start")))
+			})
 			look := func() (texts []string) {
 				t.Helper()
 				bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
