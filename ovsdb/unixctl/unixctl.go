@@ -57,12 +57,21 @@ func call(ctx context.Context, socket, command string, args []string) (string, e
 	if err := json.NewEncoder(nc).Encode(request); err != nil {
 		return "", errors.Join(ctx.Err(), err)
 	}
+	text, err := readAnswer(nc)
+	if err != nil {
+		err = errors.Join(ctx.Err(), err)
+	}
+	return text, err
+}
+
+// readAnswer reads what the daemon answers.
+func readAnswer(r io.Reader) (string, error) {
 	var answer struct {
 		Result *string `json:"result"`
 		Error  *string `json:"error"`
 	}
-	if err := json.NewDecoder(io.LimitReader(nc, maxAnswer)).Decode(&answer); err != nil {
-		return "", errors.Join(ctx.Err(), fmt.Errorf("read the answer: %w", err))
+	if err := json.NewDecoder(io.LimitReader(r, maxAnswer)).Decode(&answer); err != nil {
+		return "", fmt.Errorf("read the answer: %w", err)
 	}
 	switch {
 	case answer.Error != nil:
