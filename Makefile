@@ -6,6 +6,7 @@ PROGRAMS := lepton-controller lepton-agent leptonctl
 TOOLS    := $(CURDIR)/bin/tools
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.0
 
 # Evaluated when first used, then kept.
@@ -14,7 +15,7 @@ GO = $(eval GO := $$(shell .ci/prepare go))$(GO)
 # Programs need no C library, so that one build runs everywhere.
 BUILD = CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath
 
-.PHONY: all build demo test soak conformance bench docs deb lint clean help root packages machines stock
+.PHONY: all build demo test soak conformance bench docs deb lint vuln clean help root packages machines stock
 .DEFAULT_GOAL := build
 
 help: ## list the targets
@@ -67,13 +68,18 @@ deb: ## build the Debian packages in bin/deb
 	gzip -9n bin/deb/man1/*.1 bin/deb/man8/*.8
 	for p in $(PROGRAMS); do DEB_VERSION='$(DEB_VERSION)' DEB_ARCH=$(DEB_ARCH) $(TOOLS)/nfpm package -p deb -f packaging/$$p.yaml -t bin/deb/ || exit; done
 
-lint: ## go vet, staticcheck and gofumpt
+lint: vuln ## go vet, staticcheck, gofumpt and govulncheck
 	@test -n "$(GO)"
 	GOBIN=$(TOOLS) $(GO) install $(STATICCHECK)
 	GOBIN=$(TOOLS) $(GO) install $(GOFUMPT)
 	$(GO) vet ./...
 	$(TOOLS)/staticcheck ./...
 	@out=$$($(TOOLS)/gofumpt -l .); test -z "$$out" || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+
+vuln: ## known vulnerabilities in what the programs use, by govulncheck
+	@test -n "$(GO)"
+	GOBIN=$(TOOLS) $(GO) install $(GOVULNCHECK)
+	@PATH="$$(dirname $(GO)):$$PATH" .ci/vuln $(TOOLS)/govulncheck
 
 clean: ## remove what was built
 	rm -rf bin
