@@ -41,6 +41,7 @@ type Options struct {
 // has ended, or with what makes it impossible to work.
 func Run(ctx context.Context, o Options) error {
 	cfg := o.Config
+	warnOfPlainText(cfg, o.Log)
 	auth, authRun, err := authenticator(cfg.Auth, o.Log)
 	if err != nil {
 		return fmt.Errorf("auth: %w", err)
