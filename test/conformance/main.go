@@ -19,7 +19,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "`directory` of the built programs")
 	flag.StringVar(&o.tests, "tests", `^(tempest\.api\.network|neutron_tempest_plugin\.api)\.`, "regular `expression` of the tests to run; none when empty")
-	flag.StringVar(&o.only, "only", "", "`part` to run instead of all: walk, import or horizon")
+	flag.StringVar(&o.only, "only", "", "`part` to run instead of all: walk, tempest, import or horizon")
 	flag.IntVar(&o.workers, "workers", 2, "`number` of tests to run at a time")
 	flag.StringVar(&o.keep, "keep", "", "an empty or new `directory` to work in, to be kept with all logs; without it a temporary one")
 	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "`time` after which everything is stopped")
@@ -80,8 +80,8 @@ func run(ctx context.Context, o options) (report, error) {
 		}
 	}
 	var done report
-	for _, part := range c.parts() {
-		if o.only != "" && o.only != part.name {
+	for _, part := range c.parts(o) {
+		if o.only != "" && o.only != part.name || o.tests == "" && part.name == "tempest" {
 			continue
 		}
 		fmt.Println(part.what)
@@ -90,27 +90,25 @@ func run(ctx context.Context, o options) (report, error) {
 			return done, err
 		}
 	}
-	if o.tests == "" || o.only != "" {
-		return done, nil
-	}
-	fmt.Println("making an external network")
-	if err := c.prepareNetwork(ctx); err != nil {
-		return report{}, err
-	}
-	fmt.Println("running the tests that match", o.tests)
-	tested, err := c.tempest(ctx, o)
-	return done.with(tested), err
+	return done, nil
 }
 
-// part is what is done with the cloud before tempest has it.
+// part is something that is done with the cloud. Tempest comes before those that
+// leave things behind.
 type part struct {
 	name, what string
 	do         func(context.Context) (report, error)
 }
 
-func (c *cloud) parts() []part {
+func (c *cloud) parts(o options) []part {
 	return []part{
 		{"walk", "walking through the commands of the openstack client", c.walk},
+		{"tempest", "running the tests that match " + o.tests, func(ctx context.Context) (report, error) {
+			if err := c.prepareNetwork(ctx); err != nil {
+				return report{}, err
+			}
+			return c.tempest(ctx, o)
+		}},
 		{"import", "importing a Neutron on " + c.Neutron, c.moving},
 		{"horizon", "using Horizon on " + c.Horizon, c.horizon},
 	}

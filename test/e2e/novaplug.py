@@ -49,7 +49,7 @@ if port["binding:vif_type"] != "ovs":
     sys.exit("the port's vif_type is %s: Nova would not boot the server" % port["binding:vif_type"])
 networks = client.list_networks(id=port["network_id"])["networks"]
 vif = neutron.API()._build_vif_model(admin, client, port, networks, [])
-# Since Nova 22, os-vif makes the switch's port; before, libvirt did.
+# Either os-vif makes the switch's port, or, in older releases, libvirt does.
 vif["delegate_create"] = by == "delegate"
 
 instance = objects.Instance(

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lepton-sdn/lepton/lab"
@@ -115,6 +116,31 @@ func TestTheDocumentedOptionsOfNovaAreNovas(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+}
+
+// TestTheDocumentedControllerIsAccepted has lepton-controller check the page's file,
+// with certificates that leptonctl makes.
+func TestTheDocumentedControllerIsAccepted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	run := func(program string, args ...string) {
+		t.Helper()
+		if out, err := exec.CommandContext(t.Context(), filepath.Join(BinDir(), program), args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s %q: %v: %s", program, args, err, out)
+		}
+	}
+	run("leptonctl", "certs", "--dir", dir, "init", "--cloud", "example")
+	run("leptonctl", "certs", "--dir", dir, "issue", "ctl1", "--address", "192.0.2.10")
+	file := documented(t, "controller.yaml")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(b), "/etc/lepton/tls", filepath.Join(dir, "ctl1"))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run("lepton-controller", "--check", "--config", file)
 }
 
 // novaConf writes what is otherwise on the lab's host than the page has it: it has
