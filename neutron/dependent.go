@@ -55,7 +55,7 @@ func (p *Plan) segments() {
 		case ok && same(there["name"], s["name"]) && same(there["description"], s["description"]):
 			count.Present++
 		case called:
-			p.note("segment", s, Differs, "name", fmt.Sprintf("%s in Neutron, %s in Lepton", brief(s["name"]), brief(there["name"])))
+			p.note("segment", s, Note{Verdict: Differs, Attribute: "name", Reason: fmt.Sprintf("%s in Neutron, %s in Lepton", brief(s["name"]), brief(there["name"]))})
 		case ok || !present && p.world.orderedSegments(n) != nil:
 			if !set(s["name"]) && !set(s["description"]) {
 				count.Found-- // it comes with its network
@@ -66,7 +66,7 @@ func (p *Plan) segments() {
 				method: http.MethodPut, path: "segments/" + s.id(), member: "segment", body: s.with([]string{"name", "description"}),
 			})
 		case present:
-			p.note("segment", s, Differs, "id", fmt.Sprintf("network %s is in Lepton with segments of other ids", n.id()))
+			p.note("segment", s, Note{Verdict: Differs, Attribute: "id", Reason: fmt.Sprintf("network %s is in Lepton with segments of other ids", n.id())})
 		}
 	}
 }
@@ -96,7 +96,7 @@ func (p *Plan) interfaces() {
 		}
 		router, ok := p.world.routers[port.text("device_id")]
 		if !ok {
-			p.note("port", port, LeftOut, "device_id", fmt.Sprintf("router %s does not exist", port.text("device_id")))
+			p.note("port", port, Note{Verdict: LeftOut, Attribute: "device_id", Reason: fmt.Sprintf("router %s does not exist", port.text("device_id"))})
 			continue
 		}
 		count.Found++
@@ -109,7 +109,7 @@ func (p *Plan) interfaces() {
 				method: http.MethodPut, path: "routers/" + router.id() + "/add_router_interface", body: Object{"port_id": port.id()},
 			})
 		default:
-			p.note("port", port, Differs, "device_id", fmt.Sprintf("%s in Neutron, %s in Lepton", router.id(), of))
+			p.note("port", port, Note{Verdict: Differs, Attribute: "device_id", Reason: fmt.Sprintf("%s in Neutron, %s in Lepton", router.id(), of)})
 		}
 	}
 }
@@ -124,7 +124,7 @@ func (p *Plan) routes() {
 		switch {
 		case same(routes, there):
 		case canonical(there) != "":
-			p.note("router", r, Differs, "routes", fmt.Sprintf("%s in Neutron, %s in Lepton", brief(routes), brief(there)))
+			p.note("router", r, Note{Verdict: Differs, Attribute: "routes", Reason: fmt.Sprintf("%s in Neutron, %s in Lepton", brief(routes), brief(there))})
 		default:
 			p.step(Step{
 				Kind: "router", ID: r.id(), Name: r.text("name"), Does: "set routes",
@@ -136,35 +136,46 @@ func (p *Plan) routes() {
 
 // helpers plans the conntrack helpers of routers, which are below them.
 func (p *Plan) helpers() {
-	p.below("conntrack helper", "routers/%s/conntrack_helpers", "conntrack_helper", "router_id", func(h Object) Object {
-		return h.with([]string{"protocol", "port", "helper"})
+	p.below(part{
+		kind: "conntrack helper", path: "routers/%s/conntrack_helpers", member: "conntrack_helper", parent: "router_id",
+		shape: func(h Object) Object { return h.with([]string{"protocol", "port", "helper"}) },
 	})
 }
 
 // forwardings plans the port forwardings of floating addresses.
 func (p *Plan) forwardings() {
-	p.below("port forwarding", "floatingips/%s/port_forwardings", "port_forwarding", "floatingip_id", shapeForwarding)
+	p.below(part{
+		kind: "port forwarding", path: "floatingips/%s/port_forwardings", member: "port_forwarding", parent: "floatingip_id",
+		shape: shapeForwarding,
+	})
 }
 
-// below plans objects below others; Read has put their parents' ids into them.
-func (p *Plan) below(kind, path, member, parent string, shape func(Object) Object) {
-	count, have := p.begin(kind), p.target.byID(kind)
-	for _, o := range p.world.source.Objects[kind] {
+// part is a kind of object below others: the path with a place for the parent's
+// id, and the attribute that Read has put that id into.
+type part struct {
+	kind, path, member, parent string
+	shape                      func(Object) Object
+}
+
+// below plans objects below others.
+func (p *Plan) below(b part) {
+	count, have := p.begin(b.kind), p.target.byID(b.kind)
+	for _, o := range p.world.source.Objects[b.kind] {
 		count.Found++
-		body := shape(o)
+		body := b.shape(o)
 		if there, ok := have[o.id()]; ok {
 			count.Present++
 			for _, name := range slices.Sorted(maps.Keys(body)) {
 				if !same(o[name], there[name]) {
-					p.note(kind, o, Differs, name, fmt.Sprintf("%s in Neutron, %s in Lepton", brief(o[name]), brief(there[name])))
+					p.note(b.kind, o, Note{Verdict: Differs, Attribute: name, Reason: fmt.Sprintf("%s in Neutron, %s in Lepton", brief(o[name]), brief(there[name]))})
 				}
 			}
 			continue
 		}
 		body["lepton_import"] = imported(o)
 		p.step(Step{
-			Kind: kind, ID: o.id(), Does: "create",
-			method: http.MethodPost, path: fmt.Sprintf(path, o.text(parent)), member: member, body: body,
+			Kind: b.kind, ID: o.id(), Does: "create",
+			method: http.MethodPost, path: fmt.Sprintf(b.path, o.text(b.parent)), member: b.member, body: body,
 		})
 	}
 }
@@ -193,7 +204,7 @@ func (p *Plan) quotas() {
 			count.Present++
 			for _, name := range slices.Sorted(maps.Keys(limits)) {
 				if !same(limits[name], there[name]) {
-					p.note("quota", o, Differs, name, fmt.Sprintf("%s in Neutron, %s in Lepton", brief(limits[name]), brief(there[name])))
+					p.note("quota", o, Note{Verdict: Differs, Attribute: name, Reason: fmt.Sprintf("%s in Neutron, %s in Lepton", brief(limits[name]), brief(there[name]))})
 				}
 			}
 		}
@@ -207,7 +218,7 @@ func (p *Plan) leftovers() {
 			if o["default"] == true { // of the configuration
 				continue
 			}
-			p.note(l.kind, o, Unknown, "", "objects of this kind are not taken")
+			p.note(l.kind, o, Note{Verdict: Unknown, Reason: "objects of this kind are not taken"})
 		}
 	}
 }

@@ -107,8 +107,10 @@ func (p *Plan) step(s Step) {
 	p.Steps = append(p.Steps, s)
 }
 
-func (p *Plan) note(kind string, o Object, v Verdict, attribute, reason string) {
-	p.Notes = append(p.Notes, Note{Kind: kind, ID: o.id(), Name: o.text("name"), Verdict: v, Attribute: attribute, Reason: reason})
+// note adds what there is to say of an object.
+func (p *Plan) note(kind string, o Object, n Note) {
+	n.Kind, n.ID, n.Name = kind, o.id(), o.text("name")
+	p.Notes = append(p.Notes, n)
 }
 
 // take plans the objects of a resource.
@@ -122,7 +124,7 @@ func (p *Plan) take(r resource) {
 		if r.admit != nil {
 			if reason := r.admit(p.world, o); reason != "" {
 				count.LeftOut++
-				p.note(r.kind, o, LeftOut, "", reason)
+				p.note(r.kind, o, Note{Verdict: LeftOut, Reason: reason})
 				continue
 			}
 		}
@@ -136,7 +138,7 @@ func (p *Plan) take(r resource) {
 		}
 		for _, name := range r.lost {
 			if set(o[name]) {
-				p.note(r.kind, o, Lacks, name, fmt.Sprintf("%v is not taken", o[name]))
+				p.note(r.kind, o, Note{Verdict: Lacks, Attribute: name, Reason: fmt.Sprintf("%v is not taken", o[name])})
 			}
 		}
 		if ok {
@@ -211,7 +213,7 @@ func (p *Plan) compare(r resource, o, there Object) {
 		if _, shown := o[name]; !shown || same(was, is) {
 			continue
 		}
-		p.note(r.kind, o, Differs, name, fmt.Sprintf("%s in Neutron, %s in Lepton", brief(was), brief(is)))
+		p.note(r.kind, o, Note{Verdict: Differs, Attribute: name, Reason: fmt.Sprintf("%s in Neutron, %s in Lepton", brief(was), brief(is))})
 	}
 }
 

@@ -61,16 +61,7 @@ func resources() []resource {
 		},
 		networkResource(),
 		subnetResource(),
-		{
-			kind: "RBAC policy", plural: "rbac_policies", path: "rbac-policies", member: "rbac_policy", extension: "rbac-policies",
-			sent: []string{"project_id", "object_type", "object_id", "action", "target_tenant"},
-			rank: func(o Object) int { // a pool is shared with those who have its scope
-				if o.text("object_type") == "address_scope" {
-					return 0
-				}
-				return 1
-			},
-		},
+		policyResource(),
 		portResource(),
 		routerResource(),
 		floatingResource(),
@@ -81,7 +72,20 @@ func resources() []resource {
 	}
 }
 
-// left are what is read only to tell that it is not taken.
+func policyResource() resource {
+	return resource{
+		kind: "RBAC policy", plural: "rbac_policies", path: "rbac-policies", member: "rbac_policy", extension: "rbac-policies",
+		sent: []string{"project_id", "object_type", "object_id", "action", "target_tenant"},
+		rank: func(o Object) int { // a pool is shared with those who have its scope
+			if o.text("object_type") == "address_scope" {
+				return 0
+			}
+			return 1
+		},
+	}
+}
+
+// leftover is a kind of object that is read only to tell that it is not taken.
 type leftover struct{ extension, path, plural, kind string }
 
 func leftovers() []leftover {
