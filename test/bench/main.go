@@ -25,11 +25,12 @@ func main() {
 	routers := flag.Int("routers", 200, "`number` of routers on one host; 0: none")
 	long := flag.Duration("load", 2*time.Second, "how long each kind of request is sent by so many clients")
 	spaces := flag.String("metadata", "1,200", "numbers of `namespaces` in which guests ask for metadata; empty: none")
+	agents := flag.Int("agents", 1000, "`number` of simulated agents, with 50 ports each; 0: none")
 	networks := flag.Int("networks", 200, "`number` of networks with DHCP, with five ports each; 0: none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, options{*bin, *sizes, *stored, *spaces, *routers, *networks, *long}); err != nil {
+	if err := run(ctx, options{*bin, *sizes, *stored, *spaces, *routers, *networks, *agents, *long}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -38,7 +39,7 @@ func main() {
 // options are the program's flags.
 type options struct {
 	bin, sizes, stored, spaces string
-	routers, networks          int
+	routers, networks, agents  int
 	long                       time.Duration
 }
 
@@ -104,6 +105,11 @@ func run(ctx context.Context, o options) error {
 	}
 	if err := b.withMetadata(ctx, o, spaces); err != nil {
 		return err
+	}
+	if o.agents > 0 {
+		if err := b.largeCloud(ctx, o.bin, o.agents); err != nil {
+			return err
+		}
 	}
 	if len(stored) > 0 {
 		return b.underLoad(ctx, o.bin, stored, o.long)

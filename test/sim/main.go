@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -34,7 +33,6 @@ func main() {
 	flag.BoolVar(&o.TLS, "tls", true, "mutual TLS between agents and controller")
 	flag.Uint64Var(&o.Seed, "seed", 1, "`seed` of all random choices")
 	flag.Parse()
-	debug.SetGCPercent(300) // a thousand agents' memory is marked too often else
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	report, err := scale.Run(ctx, o)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -50,6 +51,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := errors.Join(o.Check(), enoughFiles(o.Agents)); err != nil {
 		return &Report{}, err
 	}
+	// The agents' memory would be looked through for garbage for more time than
+	// all else takes.
+	defer debug.SetGCPercent(debug.SetGCPercent(300))
 	control, err := startControl(ctx, o)
 	if err != nil {
 		return &Report{}, err

@@ -59,6 +59,15 @@ func (p *process) usage() (u usage, err error) {
 	return u, nil
 }
 
+// ownTime is the processor time of this process, which is that of all agents.
+func ownTime() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0 // it cannot fail for the process itself: getrusage(2)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
 // forgetPeak begins a new measurement of the peak of resident memory.
 func (p *process) forgetPeak() error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
