@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
@@ -40,8 +39,9 @@ type mapEndpoint struct {
 	// The rights are those of the objects.
 	network, subnet, router, port policy.Resource
 
-	// whole is the picture that administrators see, made once for all of them.
-	mu    sync.Mutex
+	// whole is the picture that administrators see, made once for all of them by who
+	// has the turn.
+	turn  chan struct{}
 	whole picture
 }
 
@@ -52,17 +52,18 @@ const (
 	maxPictureAge = 5 * time.Second
 )
 
-// picture is an answer, and what it was made of.
+// picture is an answer, and what it was made of; or why there is none.
 type picture struct {
 	body     []byte
 	tag      string
 	revision int64
 	made     time.Time
+	err      error
 }
 
 func newMap(a *API) endpoint {
 	e := &mapEndpoint{
-		api: a, tally: topology.NewTally(),
+		api: a, tally: topology.NewTally(), turn: make(chan struct{}, 1),
 		network: policy.Of("network"), subnet: policy.Of("subnet"), router: policy.Of("router"), port: policy.Of("port"),
 	}
 	a.config.DB.OnApply(e.tally.Apply)
@@ -104,30 +105,36 @@ func (e *mapEndpoint) methods([]string) []string {
 // draw gives the picture that somebody may see.
 func (e *mapEndpoint) draw(ctx context.Context, who identity.Identity) (picture, error) {
 	if !who.Admin {
-		return e.make(ctx, who)
+		return e.compose(ctx, who)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return picture{}, ctx.Err()
+	}
 	age := time.Since(e.whole.made)
-	if e.whole.body != nil && (age < minPictureAge || age < maxPictureAge && e.whole.revision == e.api.config.DB.Revision()) {
-		return e.whole, nil
+	if age < minPictureAge || age < maxPictureAge && e.whole.err == nil && e.whole.revision == e.api.config.DB.Revision() {
+		return e.whole, e.whole.err
 	}
-	p, err := e.make(ctx, who)
-	if err == nil {
+	p, err := e.compose(ctx, who)
+	if ctx.Err() == nil { // those who waited need not find out for themselves that the store is away
+		p.err = err
 		e.whole = p
 	}
 	return p, err
 }
 
-func (e *mapEndpoint) make(ctx context.Context, who identity.Identity) (picture, error) {
-	p := picture{made: time.Now()}
+func (e *mapEndpoint) compose(ctx context.Context, who identity.Identity) (picture, error) {
+	var p picture
 	err := e.api.read(ctx, func(r records.Reader) error {
-		p.revision = r.Revision()
-		cells, _ := e.tally.Cells()
+		cells, counted := e.tally.Cells()
+		p.revision = counted // which may be a moment behind the reader
 		p.body = appendObject(nil, object{{"lepton_topology", e.cloud(r, who, cells)}})
 		return nil
 	})
 	sum := sha256.Sum256(p.body)
+	p.made = time.Now()
 	p.tag = `"` + hex.EncodeToString(sum[:16]) + `"`
 	return p, err
 }

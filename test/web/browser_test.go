@@ -179,7 +179,7 @@ func open(t testing.TB, url string) *tab {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	ctx, late := context.WithTimeout(ctx, time.Minute)
+	ctx, late := context.WithTimeout(ctx, 5*time.Minute)
 	b.ctx = ctx
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -256,7 +256,7 @@ func value[T any](b *tab, expression string) T {
 // until waits for an expression to be true; before each look it does what is given.
 func (b *tab) until(what, expression string, do ...func()) {
 	b.t.Helper()
-	for end := time.Now().Add(25 * time.Second); ; time.Sleep(25 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(25 * time.Millisecond) {
 		for _, fn := range do {
 			fn()
 		}
