@@ -17,6 +17,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/api"
 	"github.com/lepton-sdn/lepton/controller/config"
 	"github.com/lepton-sdn/lepton/controller/hosts"
+	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/metadata"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
@@ -53,7 +54,8 @@ func Run(ctx context.Context, o Options) error {
 	defer func() { _ = st.Close() }()
 	reg := telemetry.Registry()
 	loops := telemetry.NewLoops(reg)
-	db, err := records.Open(ctx, st, o.Log, records.Counted(loops.Loop("records")))
+	events := journal.New(st, o.Log.Named("journal"), journal.NewMetrics(reg))
+	db, err := records.Open(ctx, st, o.Log, records.Journal(events.Note), records.Counted(loops.Loop("records")))
 	if err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	handler := api.New(api.Config{
-		DB: db, Plugin: rules, Auth: auth, Log: o.Log, Observe: requestMetrics(reg),
+		DB: db, Plugin: rules, Auth: auth, Log: o.Log, Journal: events, Observe: requestMetrics(reg),
 		Hosts: hostRecords{agents}, AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
 	})
 	served, err := withPage(cfg, auth, handler, o.Log)
@@ -102,17 +104,27 @@ func Run(ctx context.Context, o Options) error {
 	scheduleMetrics(reg, placing)
 	again := newRebinder(db, rules, time.Duration(cfg.Network.AgentDownTime)*time.Second, o.Log)
 	again.loop = loops.Loop("rebind")
-	g.Go(func() error { return again.run(ctx) })
+	g.Go(func() error { return again.run(byPart(ctx, "bind")) })
 	g.Go(func() error { return probe(ctx, db, reg, loops.Loop("store")) })
+	keeper := journal.Keeper{
+		Journal: events, DB: db, Config: cfg.Journal, Alone: len(cfg.Store.Endpoints) == 0,
+		DownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second, Log: o.Log.Named("journal"),
+	}
+	g.Go(func() error { return keeper.Run(byPart(ctx, "journal")) })
 	if cfg.Nova.URL != "" {
 		events := notifier(cfg, db, reg, o.Log)
 		g.Go(func() error { return events.Run(ctx) })
 	}
-	g.Go(func() error { return placing.Run(ctx) })
+	g.Go(func() error { return placing.Run(byPart(ctx, "schedule")) })
 	g.Go(func() error { return agents.Serve(ctx, rpcListener) })
 	g.Go(func() error { return api.Serve(ctx, apiListener, served, o.Log) })
 	o.Ready()
 	return g.Wait()
+}
+
+// byPart names a part of the controller as the author of what it changes.
+func byPart(ctx context.Context, name string) context.Context {
+	return journal.By(ctx, &journal.Author{Kind: journal.ByController, Part: name})
 }
 
 // listen opens the addresses of the API and of the agents.

@@ -32,6 +32,9 @@ type Agent struct {
 	// LeftAt is when the instance took leave in good order; another instance
 	// need not wait for agent_down_time then. Zero while it is connected.
 	LeftAt time.Time `json:"left_at,omitzero"`
+	// Dead says that the controllers have noted that the agent fell silent; the
+	// next heartbeat clears it.
+	Dead bool `json:"dead,omitempty"`
 	// Problems are what the agent cannot do at the moment, one sentence each:
 	// a bridge mapping to a missing bridge, an interface with an unknown
 	// iface-id, a MAC that differs from the record.

@@ -23,6 +23,12 @@ type Store interface {
 	// of no use.
 	Range(ctx context.Context, prefix string, visit func(KV) error) (int64, error)
 
+	// Scan gives the first keys of a range, in key order, as they are now.
+	Scan(ctx context.Context, s Scan) ([]KV, error)
+
+	// Count is how many keys there are from one on, up to but without another.
+	Count(ctx context.Context, from, to string) (int, error)
+
 	// Watch delivers every change after revision from, one batch a revision, in
 	// order. The channel is closed when ctx ends, and after a batch that has Err:
 	// ErrCompacted when from is too old (the caller reads everything again),
@@ -51,6 +57,14 @@ type Result struct {
 	// Revision is the revision of the operations when OK; otherwise it is the
 	// head at the moment the conditions were checked.
 	Revision int64
+}
+
+// Scan says which keys are wanted: those from From on, up to but without To, at
+// most Limit of them, which is not 0. KeysOnly leaves their values away.
+type Scan struct {
+	From, To string
+	Limit    int
+	KeysOnly bool
 }
 
 // KV is a key as it was last written. The value belongs to the store and must

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
 )
@@ -35,6 +36,8 @@ type Config struct {
 	// AgentDownTime is how long an agent that is silent counts as alive.
 	Hosts         HostRecords
 	AgentDownTime time.Duration
+	// Journal is what lepton-events shows; nil: there are none.
+	Journal *journal.Journal
 	// Observe, if set, is told of every request that was answered. It must be
 	// quick and safe for concurrent use.
 	Observe func(Observation)
@@ -64,6 +67,7 @@ type API struct {
 	large     chan struct{} // requests with large bodies
 	zip       compressor
 	bodies    bodyPool
+	readers   chan struct{} // requests that read the journal
 }
 
 // endpoint serves the paths below one first element of /v2.0/.
@@ -85,7 +89,7 @@ func New(c Config) *API {
 	}
 	a := &API{
 		config: c, slots: make(chan struct{}, c.MaxInFlight), door: make(chan struct{}, c.MaxInFlight),
-		large: make(chan struct{}, maxLarge),
+		large: make(chan struct{}, maxLarge), readers: make(chan struct{}, maxReaders),
 	}
 	a.endpoints = map[string]endpoint{
 		"extensions":                   extensionList{},
@@ -155,7 +159,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := "req-" + uuid.NewString()
 	w.Header().Set("X-Openstack-Request-Id", id)
 	log := a.config.Log.With(zap.String("request", id))
-	parts, suffix := splitPath(path)
+	parts, _ := splitPath(path)
 	if _, ok := a.endpoints[parts[0]]; ok {
 		resource = parts[0]
 	}
@@ -163,7 +167,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
 		r = r.WithContext(context.WithValue(r.Context(), lookKey{}, &look))
 	}
-	res, err := a.answer(r, parts, suffix, log)
+	res, err := a.answer(r, id, log)
 	err = look.staleness(w, err)
 	if err != nil {
 		status = a.refuse(w, r, err, log)
@@ -188,13 +192,14 @@ func splitPath(path string) (parts []string, suffix string) {
 	return strings.Split(strings.TrimSuffix(path, "/"), "/"), suffix
 }
 
-// answer works out the answer to a request below /v2.0.
-func (a *API) answer(r *http.Request, parts []string, suffix string, log *zap.Logger) (res response, err error) {
+// answer works out the answer to the request of that id, which is below /v2.0.
+func (a *API) answer(r *http.Request, id string, log *zap.Logger) (res response, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	parts, suffix := splitPath(strings.TrimPrefix(r.URL.Path, "/v2.0/"))
 	who, leave, err := a.admit(r)
 	if err != nil {
 		return response{}, err
@@ -206,6 +211,7 @@ func (a *API) answer(r *http.Request, parts []string, suffix string, log *zap.Lo
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
+	ctx = journal.By(ctx, author(r, who, id))
 	log.Debug("request", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.String("project", who.ProjectID))
 	body := &meteredBody{ReadCloser: r.Body, ctx: ctx, large: a.large}
 	defer body.done()

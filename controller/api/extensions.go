@@ -54,6 +54,7 @@ func extensions() []extension {
 		{"l3-ha", "HA Router extension", "2014-04-26T00:00:00-00:00", "Adds HA capability to routers."},
 		{"l3-port-ip-change-not-allowed", "Prevent L3 router ports IP address change extension", "2018-10-09T10:00:00-00:00", "Prevent change of IP address for some L3 router ports"},
 		{"multi-provider", "Multi Provider Network", "2013-06-27T10:00:00-00:00", "Expose mapping of virtual networks to multiple physical networks"},
+		{"lepton-events", "Lepton event journal", "2026-11-26T00:00:00-00:00", "Who changed what, and which hosts applied it when"},
 		{"lepton-import", "Lepton import of objects", "2026-11-26T00:00:00-00:00", "Objects that another network service had, with their ids"},
 		{"lepton-explain", "Lepton explanations", "2026-11-26T00:00:00-00:00", "What becomes of a packet, and which object decides it"},
 		{"lepton-nat-exempt", "Lepton NAT exemptions of routers", "2026-11-26T00:00:00-00:00", "Destinations beyond a router's gateway to which nothing is translated"},

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
@@ -59,7 +60,8 @@ func newCloudOn(t testing.TB, s store.Store, options ...option) *cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := records.Open(context.Background(), s, zap.NewNop())
+	ac.Journal = journal.New(s, zap.NewNop(), nil)
+	db, err := records.Open(context.Background(), s, zap.NewNop(), records.Journal(ac.Journal.Note))
 	if err != nil {
 		t.Fatal(err)
 	}

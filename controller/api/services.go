@@ -15,6 +15,7 @@ func serviceEndpoints(a *API) map[string]endpoint {
 		"log":               newLogging(a),
 		"lepton-instances":  newInstances(a),
 		"lepton-explain":    newExplainer(a),
+		"lepton-events":     eventList{a},
 		"policies":          taggable{newQoSPolicies(a)},
 	}
 }

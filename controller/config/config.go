@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/lepton-sdn/lepton/config"
+	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/plugin"
 )
 
@@ -21,7 +22,9 @@ type Config struct {
 	DHCP     DHCP          `yaml:"dhcp"`
 	Metadata Metadata      `yaml:"metadata"`
 	Nova     Nova          `yaml:"nova"`
-	Log      Log           `yaml:"log"`
+	// Journal bounds what is kept of who changed what.
+	Journal journal.Config `yaml:"journal"`
+	Log     Log            `yaml:"log"`
 }
 
 // TLS names PEM files. CA is used where the other side shows a certificate
@@ -127,6 +130,7 @@ func Default() *Config {
 		Network: plugin.DefaultConfig(),
 		DHCP:    DHCP{Mode: DHCPDnsmasq},
 		Nova:    defaultNova(),
+		Journal: journal.DefaultConfig(),
 		Log:     Log{Level: "info"},
 	}
 }
@@ -174,6 +178,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	c.Nova.check(&e)
+	if err := c.Journal.Validate(); err != nil {
+		e.Add("journal", "%v", err)
+	}
 	e.LogLevel(c.Log.Level)
 	return e.Err()
 }

@@ -92,7 +92,7 @@ func (b *beats) write(ctx context.Context, list []beat) error {
 				continue
 			}
 			rec := *old
-			rec.HeartbeatAt, rec.LeftAt = now, time.Time{}
+			rec.HeartbeatAt, rec.LeftAt, rec.Dead = now, time.Time{}, false
 			rec.Devices, rec.InSync = int(e.beat.GetDevices()), e.beat.GetInSync()
 			rec.Problems = append(rpc.DecodeProblems(e.beat), b.claimants(old, now)...)
 			records.Agents.Put(u, &rec)

@@ -13,7 +13,9 @@ import (
 type Identity struct {
 	UserID    string
 	ProjectID string
-	Roles     []string
+	// UserName is what people call the user; empty where nobody says.
+	UserName string
+	Roles    []string
 	// Admin is set when the identity has the role admin: it sees and may change
 	// the objects of every project.
 	Admin bool

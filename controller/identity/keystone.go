@@ -223,10 +223,15 @@ func (t *token) identity() (Identity, error) {
 		if t.Project.ID == "" || len(t.Project.ID) > maxProjectID {
 			return Identity{}, fmt.Errorf("%w: Keystone's answer has a project without an id", ErrUnavailable)
 		}
-		return WithRoles(t.User.ID, t.Project.ID, roles), nil
+		return t.named(WithRoles(t.User.ID, t.Project.ID, roles)), nil
 	}
 	if t.Domain == nil && t.System == nil {
 		return Identity{}, fmt.Errorf("token has no scope: %w", ErrUnauthorized)
 	}
-	return WithRoles(t.User.ID, "", roles), nil
+	return t.named(WithRoles(t.User.ID, "", roles)), nil
+}
+
+func (t *token) named(id Identity) Identity {
+	id.UserName = t.User.Name
+	return id
 }

@@ -31,6 +31,8 @@ func operating() []Resource {
 		// What is explained is a port's; the answer leaves out what is not the
 		// project's.
 		{Name: "lepton_explain", Get: reader},
+		// A project sees what happened to its own objects, and not who else did it.
+		{Name: "lepton_event", Get: reader},
 		{Name: "loggable_resource", Get: admin},
 		{Name: "metering_label", Get: reader, Create: admin, Delete: admin},
 		{Name: "metering_label_rule", Get: reader, Create: admin, Delete: admin},

@@ -37,7 +37,7 @@ func (a *applier) load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	b := newBuilder()
-	revision, err := a.db.store.Range(ctx, "", func(kv store.KV) error {
+	revision, err := a.db.store.Range(ctx, dataPrefix, func(kv store.KV) error {
 		a.apply(b, store.Event{KV: kv})
 		return nil
 	})

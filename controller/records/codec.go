@@ -16,6 +16,8 @@ func decode(b []byte, rec any) error { return json.Unmarshal(b, rec) }
 //	schema                   the layout, as Schema
 //	v1/<table>/<id>          a record
 //	v1/claims/<claim's key>  a claim; the value is the owner
+//
+// Other keys are not the records': see package journal.
 const (
 	schemaKey  = "schema"
 	dataPrefix = "v1/"

@@ -43,6 +43,7 @@ type DB struct {
 	heads    *headReader
 	headSeen atomic.Int64 // revision of the last watched batch, 0 after a load
 	counters counters
+	journal  Note // nil: nobody writes down what changes
 
 	subscribe chan subscriber // to the applier
 	kick      chan struct{}   // asks the applier to read everything again
@@ -62,11 +63,23 @@ type Option func(*options)
 type options struct {
 	onApply []func(Batch)
 	loop    *telemetry.Loop
+	journal Note
 }
 
 // Counted is an option of Open: the goroutine that keeps the view up to date
 // counts its batches there.
 func Counted(l *telemetry.Loop) Option { return func(o *options) { o.loop = l } }
+
+// Note gives the operations that write down a transaction's changes; they become
+// part of it. Old and New of a change are as in a Batch. The reader shows the
+// records as they will be. It is called again when the transaction runs again.
+type Note func(ctx context.Context, r Reader, changes []Change) []store.Op
+
+// Journal is an option of Open: fn writes down what every update changes. The
+// keys that it writes are outside of the records'.
+func Journal(fn Note) Option {
+	return func(o *options) { o.journal = fn }
+}
 
 // OnApply is an option of Open: see DB.OnApply.
 func OnApply(fn func(Batch)) Option {
@@ -89,6 +102,7 @@ func Open(ctx context.Context, s store.Store, log *zap.Logger, opts ...Option) (
 		store:     s,
 		log:       log,
 		heads:     newHeadReader(s),
+		journal:   o.journal,
 		subscribe: make(chan subscriber),
 		kick:      make(chan struct{}, 1),
 		stop:      stop,
@@ -276,6 +290,9 @@ func (db *DB) attempt(ctx context.Context, fn func(u *Update) error) outcome {
 	}
 	if other := db.reserved.takeAll(t, txn); other != nil {
 		return outcome{behind: other}
+	}
+	if db.journal != nil {
+		txn.Ops = append(txn.Ops, db.journal(ctx, u.Peek(), u.changes())...)
 	}
 	res, err := db.store.Txn(ctx, txn)
 	if err != nil {

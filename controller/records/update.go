@@ -124,6 +124,20 @@ func (u *Update) inUse() error {
 	return nil
 }
 
+// changes gives what the update changes, in the order of tables and ids.
+func (u *Update) changes() []Change {
+	var out []Change
+	for _, t := range declared.tables {
+		for _, id := range slices.Sorted(maps.Keys(u.rows[t])) {
+			c := Change{Table: t.name, ID: id, Old: u.base.lookup(t, id), New: u.rows[t][id]}
+			if c.Old != nil || c.New != nil {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
 // txn is the transaction that commits the update; without operations there is
 // nothing to commit. Conditions and operations come in the order of their keys.
 func (u *Update) txn() (store.Txn, error) {

@@ -135,6 +135,42 @@ func (s *Store) page(ctx context.Context, key, end string, revision int64) (*cli
 	return resp, nil
 }
 
+// Scan is store.Store's.
+func (s *Store) Scan(ctx context.Context, scan store.Scan) ([]store.KV, error) {
+	ctx, done := s.bound(ctx)
+	defer done()
+	if ctx.Err() != nil {
+		return nil, s.failed("read", ctx.Err())
+	}
+	opts := []clientv3.OpOption{clientv3.WithRange(s.root + scan.To), clientv3.WithLimit(int64(scan.Limit))}
+	if scan.KeysOnly {
+		opts = append(opts, clientv3.WithKeysOnly())
+	}
+	resp, err := s.client.Get(ctx, s.root+scan.From, opts...)
+	if err != nil {
+		return nil, s.failed("read", err)
+	}
+	out := make([]store.KV, 0, len(resp.Kvs))
+	for _, kv := range resp.Kvs {
+		out = append(out, store.KV{Key: string(kv.Key[len(s.root):]), Value: kv.Value, Revision: kv.ModRevision})
+	}
+	return out, nil
+}
+
+// Count is store.Store's.
+func (s *Store) Count(ctx context.Context, from, to string) (int, error) {
+	ctx, done := s.bound(ctx)
+	defer done()
+	if ctx.Err() != nil {
+		return 0, s.failed("read", ctx.Err())
+	}
+	resp, err := s.client.Get(ctx, s.root+from, clientv3.WithRange(s.root+to), clientv3.WithCountOnly())
+	if err != nil {
+		return 0, s.failed("read", err)
+	}
+	return int(resp.Count), nil
+}
+
 // Head is store.Store's.
 func (s *Store) Head(ctx context.Context) (int64, error) {
 	ctx, done := s.bound(ctx)

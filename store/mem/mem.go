@@ -107,6 +107,44 @@ func (s *Store) Range(ctx context.Context, prefix string, visit func(store.KV) e
 	return revision, nil
 }
 
+// Scan is store.Store's.
+func (s *Store) Scan(ctx context.Context, scan store.Scan) ([]store.KV, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	keys := s.between(scan.From, scan.To)
+	out := make([]store.KV, 0, min(len(keys), scan.Limit))
+	for _, key := range keys[:min(len(keys), scan.Limit)] {
+		kv := s.kvs[key]
+		if scan.KeysOnly {
+			kv.Value = nil
+		}
+		out = append(out, kv)
+	}
+	return out, nil
+}
+
+// Count is store.Store's.
+func (s *Store) Count(ctx context.Context, from, to string) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.between(from, to)), s.usable(ctx)
+}
+
+// between gives the keys of a range, sorted.
+func (s *Store) between(from, to string) []string {
+	var keys []string
+	for key := range s.kvs {
+		if key >= from && key < to {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 // Watch is store.Store's.
 func (s *Store) Watch(ctx context.Context, from int64) <-chan store.Batch {
 	out := make(chan store.Batch)

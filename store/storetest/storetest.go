@@ -34,6 +34,7 @@ func Run(t *testing.T, subject Subject) {
 		"a malformed transaction is refused":                      malformed,
 		"a range is in key order and as of one revision":          ranges,
 		"a range of many pages is as of one revision":             pages,
+		"a scan gives the first keys of a range":                  scans,
 		"a watch delivers every change in order":                  watchOrder,
 		"a watch starts after the revision it is given":           watchFrom,
 		"a watch from a compacted revision says so":               watchCompacted,
@@ -220,6 +221,37 @@ func next(t *testing.T, batches <-chan store.Batch) store.Batch {
 			}
 		case <-timeout:
 			t.Fatal("nothing from the watch in 20 s")
+		}
+	}
+}
+
+func scans(t *testing.T, subject Subject) {
+	s := subject.Open(t)
+	first := commit(t, s, put("j/a", "1"), put("j/b", "2"), put("j/c", "3"), put("k", "4"))
+	second := commit(t, s, put("j/b", "5"), store.Delete("j/c"))
+	for _, c := range []struct {
+		name string
+		scan store.Scan
+		want []string
+	}{
+		{"all", store.Scan{From: "j/", To: "j0", Limit: 9}, []string{fmt.Sprintf("j/a=1@%d", first), fmt.Sprintf("j/b=5@%d", second)}},
+		{"the first one", store.Scan{From: "j/", To: "j0", Limit: 1}, []string{fmt.Sprintf("j/a=1@%d", first)}},
+		{"from one on", store.Scan{From: "j/a\x00", To: "j0", Limit: 9}, []string{fmt.Sprintf("j/b=5@%d", second)}},
+		{"without the end", store.Scan{From: "j/", To: "j/b", Limit: 9}, []string{fmt.Sprintf("j/a=1@%d", first)}},
+		{"without values", store.Scan{From: "j/b", To: "j0", Limit: 9, KeysOnly: true}, []string{fmt.Sprintf("j/b=@%d", second)}},
+		{"nothing", store.Scan{From: "j/c", To: "j0", Limit: 9}, nil},
+	} {
+		kvs, err := s.Scan(bounded(t), c.scan)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		var got []string
+		for _, kv := range kvs {
+			got = append(got, fmt.Sprintf("%s=%s@%d", kv.Key, kv.Value, kv.Revision))
+		}
+		equal(t, got, c.want)
+		if n, err := s.Count(bounded(t), c.scan.From, c.scan.To); err != nil || n < len(got) || c.scan.Limit > 1 && n != len(got) {
+			t.Errorf("%s: counted %d: %v", c.name, n, err)
 		}
 	}
 }

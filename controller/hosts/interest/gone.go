@@ -21,8 +21,8 @@ func (e *Engine) noteGone(ref rpc.Ref, old, now any) {
 	if e.gap { // it is not there, and nobody saw why
 		return
 	}
-	keep := special(now)
-	for _, name := range special(old) {
+	keep := HostsOf(now)
+	for _, name := range HostsOf(old) {
 		h := e.hosts[name]
 		if h == nil || slices.Contains(keep, name) {
 			continue

@@ -32,9 +32,9 @@ func pluggedOn(p *model.Port) []string {
 	return append([]string{host}, p.HAHosts...)
 }
 
-// special names the hosts that a record is about, which see more of it than
+// HostsOf names the hosts that a record is about, which see more of it than
 // others do.
-func special(rec any) (hosts []string) {
+func HostsOf(rec any) (hosts []string) {
 	switch r := rec.(type) {
 	case *model.Port:
 		hosts = pluggedOn(r)

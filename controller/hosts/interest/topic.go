@@ -235,7 +235,7 @@ func (e *Engine) markChange(ref rpc.Ref, old any, i *item, before []*topic, w *w
 		return
 	}
 	// The few hosts that the record is about see more of it than the others.
-	for _, name := range append(special(old), special(i.rec)...) {
+	for _, name := range append(HostsOf(old), HostsOf(i.rec)...) {
 		if h := e.hosts[name]; h != nil && i.seenBy(h, nil) && !same(seen(old, name), seen(i.rec, name)) {
 			h.mark(ref, w)
 		}
@@ -243,7 +243,7 @@ func (e *Engine) markChange(ref rpc.Ref, old any, i *item, before []*topic, w *w
 	if same(seen(old, ""), seen(i.rec, "")) {
 		return
 	}
-	about := append(special(old), special(i.rec)...)
+	about := append(HostsOf(old), HostsOf(i.rec)...)
 	for _, t := range i.topics {
 		for h := range t.hosts {
 			if !slices.Contains(about, h.name) && i.seenBy(h, nil) {
