@@ -103,7 +103,7 @@ Exit codes: 0 done, 1 failed, 2 bad command line or file, 3 not found,
 	f.StringVar(&s.lab, "lab", "", "use the API of the lab of this name")
 	f.StringVar(&s.dir, "dir", lab.DefaultDir, "directory in which labs live")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newLab(s), newAgents(s), newAudit(s), newRelease(s), newFlows(s), newTrace(), newCerts(s), newImport(s), newVersion(), newManual())
+	root.AddCommand(newLab(s), newAgents(s), newAudit(s), newRelease(s), newFlows(s), newEvents(s), newTrace(), newCerts(s), newImport(s), newVersion(), newManual())
 	return root
 }
 
