@@ -20,6 +20,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/metadata"
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/ratelimit"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/controller/schedule"
 	"github.com/lepton-sdn/lepton/pki"
@@ -69,7 +70,9 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	refused := limitMetrics(reg)
 	handler := api.New(api.Config{
+		RateLimit: rateLimit(cfg), Limited: refused,
 		DB: db, Plugin: rules, Auth: auth, Log: o.Log, Journal: events, Observe: requestMetrics(reg),
 		Hosts: hostRecords{agents}, AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
 	})
@@ -125,6 +128,15 @@ func Run(ctx context.Context, o Options) error {
 // byPart names a part of the controller as the author of what it changes.
 func byPart(ctx context.Context, name string) context.Context {
 	return journal.By(ctx, &journal.Author{Kind: journal.ByController, Part: name})
+}
+
+// rateLimit is what one client may ask for. Where nobody is told apart there is
+// no limit.
+func rateLimit(cfg *config.Config) ratelimit.Limit {
+	if cfg.Auth.Mode == config.AuthNone {
+		return ratelimit.Limit{}
+	}
+	return ratelimit.Limit{PerSecond: cfg.API.RateLimit.RequestsPerSecond, Burst: cfg.API.RateLimit.Burst}
 }
 
 // listen opens the addresses of the API and of the agents.

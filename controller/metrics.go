@@ -27,6 +27,22 @@ func requestMetrics(reg prometheus.Registerer) func(api.Observation) {
 	}
 }
 
+// limitMetrics counts the requests that api.rate_limit refuses.
+func limitMetrics(reg prometheus.Registerer) func(stranger bool) {
+	total := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "lepton_api_rate_limited_total", Help: "API requests answered with 429: of clients that are known, and of strangers.",
+	}, []string{"client"})
+	reg.MustRegister(total)
+	known, strangers := total.WithLabelValues("known"), total.WithLabelValues("stranger")
+	return func(stranger bool) {
+		if stranger {
+			strangers.Inc()
+			return
+		}
+		known.Inc()
+	}
+}
+
 // recordMetrics shows how far the view of the records has come.
 func recordMetrics(reg prometheus.Registerer, db *records.DB) {
 	reg.MustRegister(

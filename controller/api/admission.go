@@ -27,14 +27,22 @@ func (a *API) admit(r *http.Request) (who identity.Identity, leave func(), err e
 		who, known = quick.Recognize(r)
 	}
 	if !known {
+		if err := a.limits.stranger(r); err != nil {
+			return who, nil, err
+		}
 		if who, err = a.introduce(r); err != nil {
 			return who, nil, err
 		}
 	}
+	done, err := a.limits.enter(who)
+	if err != nil {
+		return who, nil, err
+	}
 	select {
 	case a.slots <- struct{}{}:
-		return who, func() { <-a.slots }, nil
+		return who, func() { <-a.slots; done() }, nil
 	default:
+		done()
 		return who, nil, errBusy
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/ratelimit"
 	"github.com/lepton-sdn/lepton/controller/records"
 )
 
@@ -41,6 +42,10 @@ type Config struct {
 	// Observe, if set, is told of every request that was answered. It must be
 	// quick and safe for concurrent use.
 	Observe func(Observation)
+	// RateLimit is what one client may ask for; Limited, if set, is told of every
+	// request that is refused for it.
+	RateLimit ratelimit.Limit
+	Limited   func(stranger bool)
 	// MaxBody is the largest request body in bytes, 1 MiB when 0.
 	MaxBody int64
 	// MaxInFlight is how many requests are served at once, 512 when 0; others
@@ -68,6 +73,7 @@ type API struct {
 	zip       compressor
 	bodies    bodyPool
 	readers   chan struct{} // requests that read the journal
+	limits    *limits
 }
 
 // endpoint serves the paths below one first element of /v2.0/.
@@ -90,6 +96,7 @@ func New(c Config) *API {
 	a := &API{
 		config: c, slots: make(chan struct{}, c.MaxInFlight), door: make(chan struct{}, c.MaxInFlight),
 		large: make(chan struct{}, maxLarge), readers: make(chan struct{}, maxReaders),
+		limits: newLimits(c),
 	}
 	a.endpoints = map[string]endpoint{
 		"extensions":                   extensionList{},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"go.uber.org/zap"
@@ -42,6 +43,10 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error, log *zap
 	if e == nil {
 		e = plugin.Refuse(http.StatusInternalServerError, "HTTPInternalServerError",
 			"Request Failed: internal server error while processing your request.")
+	}
+	if t := asTooMany(err); t != nil {
+		w.Header().Set("Retry-After", strconv.Itoa(t.seconds()))
+		log.Debug("request refused", zap.Error(err))
 	}
 	if e.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
@@ -83,6 +88,9 @@ func asRefusal(err error) *plugin.Error {
 	case errors.Is(err, store.ErrTooLarge):
 		return plugin.Refuse(http.StatusRequestEntityTooLarge, "HTTPRequestEntityTooLarge",
 			"The request changes more objects than fit in one transaction.")
+	case asTooMany(err) != nil:
+		return plugin.Refuse(http.StatusTooManyRequests, "TooManyRequests",
+			"Too many requests of this client. Try again in %d s.", asTooMany(err).seconds())
 	case errors.As(err, &inUse):
 		return plugin.Conflict("InUse", "The resource is in use.")
 	case errors.Is(err, errBusy):

@@ -48,7 +48,17 @@ type API struct {
 	Listen string `yaml:"listen"`
 	TLS    TLS    `yaml:"tls"`
 	// Page serves the operator's page below /ui/ of the same address.
-	Page bool `yaml:"page"`
+	Page      bool      `yaml:"page"`
+	RateLimit RateLimit `yaml:"rate_limit"`
+}
+
+// RateLimit is how much each user of a project may ask of one controller, and
+// who is not known each address. Without authentication there is no limit.
+type RateLimit struct {
+	// RequestsPerSecond is how many requests are answered for long; 0: any number.
+	RequestsPerSecond int `yaml:"requests_per_second"`
+	// Burst is how many are answered at once.
+	Burst int `yaml:"burst"`
 }
 
 // RPC is where agents connect.
@@ -123,7 +133,7 @@ const defaultDir = "/var/lib/lepton/controller"
 // Default gives the configuration of a controller that was told nothing.
 func Default() *Config {
 	return &Config{
-		API:     API{Listen: "127.0.0.1:9696", Page: true},
+		API:     API{Listen: "127.0.0.1:9696", Page: true, RateLimit: RateLimit{RequestsPerSecond: 200, Burst: 1000}},
 		RPC:     RPC{Listen: "127.0.0.1:9797"},
 		Metrics: Metrics{Listen: "127.0.0.1:9698"},
 		Auth:    defaultAuth(),
@@ -189,6 +199,12 @@ func (c *Config) checkAPI(e *config.Errors) {
 	host, ok := e.Address("api.listen", c.API.Listen)
 	if t := c.API.TLS; (t.Cert == "") != (t.Key == "") {
 		e.Add("api.tls", "cert and key are needed together")
+	}
+	switch l := c.API.RateLimit; {
+	case l.RequestsPerSecond < 0:
+		e.Add("api.rate_limit.requests_per_second", "%d is negative", l.RequestsPerSecond)
+	case l.RequestsPerSecond > 0 && l.Burst < 1:
+		e.Add("api.rate_limit.burst", "%d is not positive: no request would be answered", l.Burst)
 	}
 	c.Auth.check(e)
 	if c.Auth.Mode == AuthNone && ok && !config.Loopback(host) {
