@@ -10,7 +10,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -66,7 +65,7 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("network: %w", err)
 	}
 	recordMetrics(reg, db)
-	agents, err := agentServer(cfg, db, rules, o.Log, reg, loops)
+	agents, err := agentServer(cfg, hosts.Config{DB: db, Log: o.Log, Journal: events, Loops: loops, Metrics: hosts.NewMetrics(reg)}, rules)
 	if err != nil {
 		return err
 	}
@@ -170,19 +169,17 @@ func openStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (store.
 	return etcd.OpenExternal(ctx, ext)
 }
 
-func agentServer(cfg *config.Config, db *records.DB, rules *plugin.Plugin, log *zap.Logger, reg prometheus.Registerer, loops *telemetry.Loops) (*hosts.Server, error) {
-	c := hosts.Config{
-		DB: db, Log: log, Loops: loops, Metrics: hosts.NewMetrics(reg),
-		Guests: &metadata.Service{DB: db, Plugin: rules, Domain: cfg.Network.DNSDomain},
-		Settings: rpc.Settings{
-			L2Population: cfg.Network.L2Population, DNSDomain: cfg.Network.DNSDomain, LocalDHCP: cfg.Network.LocalDHCP,
-			NovaMetadataURL: cfg.Metadata.NovaMetadataURL, MetadataSecret: cfg.Metadata.SharedSecret,
-		},
-		AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
+// agentServer completes what serves the agents by the configuration.
+func agentServer(cfg *config.Config, c hosts.Config, rules *plugin.Plugin) (*hosts.Server, error) {
+	c.Guests = &metadata.Service{DB: c.DB, Plugin: rules, Domain: cfg.Network.DNSDomain}
+	c.Settings = rpc.Settings{
+		L2Population: cfg.Network.L2Population, DNSDomain: cfg.Network.DNSDomain, LocalDHCP: cfg.Network.LocalDHCP,
+		NovaMetadataURL: cfg.Metadata.NovaMetadataURL, MetadataSecret: cfg.Metadata.SharedSecret,
 	}
+	c.AgentDownTime = time.Duration(cfg.Network.AgentDownTime) * time.Second
 	if t := cfg.RPC.TLS; t.Enabled() {
 		var err error
-		if c.Keys, err = (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA, CRL: t.CRL}).Open(log); err != nil {
+		if c.Keys, err = (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA, CRL: t.CRL}).Open(c.Log); err != nil {
 			return nil, fmt.Errorf("rpc.tls: %w", err)
 		}
 	}

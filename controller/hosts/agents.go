@@ -43,6 +43,9 @@ func (s *Server) admit(st *stream, hello *model.Agent) error {
 			}
 			return nil
 		}
+		if st.contact = (time.Time{}); ok {
+			st.contact = old.HeartbeatAt
+		}
 		records.Agents.Put(u, introduced(old, hello, now))
 		return nil
 	})

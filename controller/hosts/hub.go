@@ -110,13 +110,18 @@ func (h *hub) leave(st *stream) {
 	}
 }
 
-// next gives what the stream's host must be told now, sorted, nil for nothing.
-func (h *hub) next(ctx context.Context, st *stream) (u *rpc.Update, err error) {
-	err = h.do(ctx, func() { u = h.engine.Next(st.feed) })
+// next gives what the stream's host must be told now, sorted, and what it is
+// about; nil for nothing.
+func (h *hub) next(ctx context.Context, st *stream) (u *rpc.Update, told []interest.Told, err error) {
+	err = h.do(ctx, func() {
+		if u = h.engine.Next(st.feed); u != nil {
+			told = st.feed.Told()
+		}
+	})
 	if u != nil {
 		u.Sort() // here, because everybody waits for the hub
 	}
-	return u, err
+	return u, told, err
 }
 
 func (h *hub) states() []AgentState {

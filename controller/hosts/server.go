@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/lepton-sdn/lepton/controller/hosts/interest"
+	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
@@ -60,7 +61,10 @@ type Config struct {
 	Settings rpc.Settings
 	// Guests answers what guests ask about themselves; nil: nobody does.
 	Guests Guests
-	Log    *zap.Logger
+	// Journal is where it is written which hosts applied which changes, and where
+	// snapshots take from what was deleted; nil: nowhere.
+	Journal *journal.Journal
+	Log     *zap.Logger
 	// HeartbeatInterval is what agents are told, AgentDownTime how long after
 	// the last heartbeat an agent counts as alive.
 	HeartbeatInterval, AgentDownTime time.Duration
@@ -83,9 +87,10 @@ type Server struct {
 	encoder  rpc.Encoder
 	recorder *recorder
 	beats    *beats
-	slots    chan struct{} // one token per stream
-	hellos   chan struct{} // one token per introduction under way
-	guests   chan struct{} // one token per request of a guest
+	ledger   *journal.Ledger // nil: none
+	slots    chan struct{}   // one token per stream
+	hellos   chan struct{}   // one token per introduction under way
+	guests   chan struct{}   // one token per request of a guest
 	stopping chan struct{}
 	serving  atomic.Bool
 }
@@ -100,8 +105,12 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
+	var ledger *journal.Ledger
+	if cfg.Journal != nil {
+		ledger = journal.NewLedger(cfg.Journal)
+	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log,
+		cfg: cfg, log: cfg.Log, ledger: ledger,
 		hub:      newHub(interest.New(maxMarks)),
 		recorder: newRecorder(cfg.DB, cfg.Log),
 		beats:    newBeats(cfg.DB, cfg.Log, cfg.AgentDownTime),
@@ -139,6 +148,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	owners.Go(func() error { s.hub.run(base); return nil })
 	owners.Go(func() error { s.recorder.run(base); return nil })
 	owners.Go(func() error { s.beats.run(base); return nil })
+	owners.Go(func() error { s.ledger.Run(base); return nil })
 	owners.Go(func() error { s.expel(base); return nil })
 	s.cfg.DB.OnApply(s.hub.apply)
 

@@ -76,6 +76,10 @@ type stream struct {
 	settled  func()         // called when the agent has its snapshot: lets the next one in
 
 	sent, acked atomic.Int64
+	debts       debts
+	// contact is when the host's agent was last heard before this stream; zero: it
+	// is not known.
+	contact time.Time
 }
 
 // stir wakes the stream's sender.
@@ -271,6 +275,7 @@ func (s *Server) receive(st *stream) error {
 			err = s.beats.submit(st, body.Heartbeat)
 		case *pb.AgentMessage_Ack:
 			st.acked.Store(body.Ack.GetRevision())
+			s.ledger.Note(st.host, st.debts.pay(body.Ack.GetRevision()))
 		default:
 			err = rpc.Refuse(pb.Refusal_REASON_MALFORMED, st.host, "message is none that an agent may send here")
 		}
@@ -349,9 +354,13 @@ func (s *Server) send(st *stream, welcome *pb.Welcome) error {
 // sendUpdate sends what the host must be told now. What comes meanwhile wakes
 // the stream again.
 func (s *Server) sendUpdate(st *stream) error {
-	u, err := s.hub.next(st.ctx, st)
+	u, told, err := s.hub.next(st.ctx, st)
 	if err != nil || u == nil {
 		return err
+	}
+	s.prove(st, u)
+	if s.ledger != nil {
+		st.debts.owe(u, told)
 	}
 	skipped := func(r rpc.Rejected) {
 		st.log.Error("record cannot be sent", zap.String("kind", string(r.Kind)), zap.String("id", r.ID), zap.Error(r.Err))

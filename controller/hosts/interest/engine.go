@@ -13,7 +13,8 @@ import (
 // feeds of the connected hosts.
 type Engine struct {
 	revision int64
-	loaded   bool // a full batch has come: absence means something
+	applying int64 // the revision of the batch that is applied
+	loaded   bool  // a full batch has come: absence means something
 	sources  map[source]any
 	items    map[rpc.Ref]*item
 	topics   map[topicID]*topic
@@ -59,6 +60,7 @@ func (e *Engine) Revision() int64 { return e.revision }
 // say and had nothing before.
 func (e *Engine) Apply(b records.Batch) []*Feed {
 	w := &woken{}
+	e.applying = b.Revision
 	e.gap = b.Full && e.loaded
 	vanished := false
 	for _, c := range b.Changes {

@@ -5,12 +5,24 @@ import "github.com/lepton-sdn/lepton/rpc"
 // Feed is what one connected host has still to be told. Like its engine it
 // belongs to one goroutine.
 type Feed struct {
-	host  *host
-	limit int
-	marks map[rpc.Ref]struct{}
-	all   bool // a snapshot is due; marks is empty
-	ready bool // the engine is loaded: absence means something
+	host   *host
+	engine *Engine
+	limit  int
+	marks  map[rpc.Ref]int64 // and the revision of the last change that marked them
+	told   []Told
+	all    bool // a snapshot is due; marks is empty
+	ready  bool // the engine is loaded: absence means something
 }
+
+// Told is a record that a host was told of, and the store's revision of the
+// change that it was told for.
+type Told struct {
+	Ref      rpc.Ref
+	Revision int64
+}
+
+// Told is what the last update of Next was about; nothing for a snapshot.
+func (f *Feed) Told() []Told { return f.told }
 
 // woken collects the feeds that get their first mark.
 type woken struct{ feeds []*Feed }
@@ -19,7 +31,7 @@ type woken struct{ feeds []*Feed }
 // more. The feed begins with a snapshot.
 func (e *Engine) Connect(name string) *Feed {
 	h := e.host(name)
-	h.feed = &Feed{host: h, limit: e.limit, marks: map[rpc.Ref]struct{}{}, all: true, ready: e.loaded}
+	h.feed = &Feed{host: h, engine: e, limit: e.limit, marks: map[rpc.Ref]int64{}, all: true, ready: e.loaded}
 	return h.feed
 }
 
@@ -52,14 +64,14 @@ func (f *Feed) mark(r rpc.Ref, w *woken) {
 	if len(f.marks) == 0 && f.ready {
 		w.feeds = append(w.feeds, f)
 	}
-	f.marks[r] = struct{}{}
+	f.marks[r] = f.engine.applying
 	if len(f.marks) > f.limit {
-		f.marks, f.all = map[rpc.Ref]struct{}{}, true
+		f.marks, f.all = map[rpc.Ref]int64{}, true
 	}
 }
 
 func (f *Feed) markAll(w *woken) {
-	f.marks, f.all, f.ready = map[rpc.Ref]struct{}{}, true, true
+	f.marks, f.all, f.ready = map[rpc.Ref]int64{}, true, true
 	w.feeds = append(w.feeds, f)
 }
 
@@ -72,17 +84,19 @@ func (e *Engine) Next(f *Feed) *rpc.Update {
 		return nil
 	}
 	u := &rpc.Update{Full: f.all, Revision: e.revision}
+	f.told = make([]Told, 0, len(f.marks))
 	if f.all {
 		e.snapshot(f.host, u)
 		e.tellGone(f.host, u)
 	} else {
-		for r := range f.marks {
+		for r, revision := range f.marks {
+			f.told = append(f.told, Told{r, revision})
 			e.resolve(f.host, r, u)
 		}
 	}
 	f.all = false
 	// A map keeps the room of its largest moment: start small again.
-	f.marks = map[rpc.Ref]struct{}{}
+	f.marks = map[rpc.Ref]int64{}
 	return u
 }
 

@@ -76,7 +76,7 @@ func (f *Feed) markSnapshot(w *woken) {
 	if len(f.marks) == 0 && f.ready {
 		w.feeds = append(w.feeds, f)
 	}
-	f.marks, f.all = map[rpc.Ref]struct{}{}, true
+	f.marks, f.all = map[rpc.Ref]int64{}, true
 }
 
 // sameSegments reports whether hosts realise both states of a network alike.
