@@ -121,7 +121,6 @@ const (
 	AgentBack     = "back"
 	AgentProblem  = "problem"
 	AgentSolved   = "solved"
-	AgentDrift    = "drift"
 	AgentHeld     = "brake-held"
 	AgentReleased = "brake-released"
 )
