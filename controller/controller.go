@@ -19,9 +19,11 @@ import (
 	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/metadata"
 	"github.com/lepton-sdn/lepton/controller/plugin"
+	"github.com/lepton-sdn/lepton/controller/presence"
 	"github.com/lepton-sdn/lepton/controller/ratelimit"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/controller/schedule"
+	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/store"
@@ -69,11 +71,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	name := nameOf(cfg)
+	there := presence.New(db, model.Controller{Name: name, Version: o.Version, API: cfg.API.Listen, RPC: cfg.RPC.Listen}, o.Log)
 	refused := limitMetrics(reg)
 	handler := api.New(api.Config{
 		RateLimit: rateLimit(cfg), Limited: refused,
 		DB: db, Plugin: rules, Auth: auth, Log: o.Log, Journal: events, Observe: requestMetrics(reg),
-		Hosts: hostRecords{agents}, AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
+		Hosts: hostRecords{agents}, Status: cloudStatus{there, st, len(cfg.Store.Endpoints) == 0, name},
+		AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
 	})
 	served, err := withPage(cfg, auth, handler, o.Log)
 	if err != nil {
@@ -117,6 +122,7 @@ func Run(ctx context.Context, o Options) error {
 		events := notifier(cfg, db, reg, o.Log)
 		g.Go(func() error { return events.Run(ctx) })
 	}
+	g.Go(func() error { return there.Run(byPart(ctx, "presence")) })
 	g.Go(func() error { return placing.Run(byPart(ctx, "schedule")) })
 	g.Go(func() error { return agents.Serve(ctx, rpcListener) })
 	g.Go(func() error { return api.Serve(ctx, apiListener, served, o.Log) })

@@ -19,7 +19,7 @@ func notifier(cfg *config.Config, db *records.DB, reg prometheus.Registerer, log
 		})
 	}
 	return nova.New(nova.Config{
-		DB: db, URL: cfg.Nova.URL, Tokens: tokens, Log: log,
+		DB: db, URL: cfg.Nova.URL, As: nameOf(cfg), Tokens: tokens, Log: log,
 		Alone:   len(cfg.Store.Endpoints) == 0, // an embedded store has one controller
 		Metrics: nova.NewMetrics(reg),
 	})

@@ -91,6 +91,7 @@ func (p *Plan) controllerConfig(h HostPlan) map[string]any {
 		network["tenant_network_types"] = t.TunnelTypes
 	}
 	return merge(map[string]any{
+		"name":    h.Name,
 		"api":     map[string]any{"listen": apiListen},
 		"rpc":     map[string]any{"listen": h.rpcAddress(), "tls": p.tls(h)},
 		"metrics": map[string]any{"listen": controllerMetric},

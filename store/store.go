@@ -170,3 +170,16 @@ func checkKey(key string, prefix bool) error {
 	}
 	return nil
 }
+
+// Member is a member of the cluster that a store is in.
+type Member struct {
+	Name      string
+	Endpoints []string
+	Leader    bool
+	Version   string
+	// Size is that of the database file in bytes, InUse what of it is not free.
+	Size, InUse int64
+	Revision    int64
+	// Error says what is wrong with it; "" for nothing.
+	Error string
+}

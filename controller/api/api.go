@@ -39,6 +39,8 @@ type Config struct {
 	AgentDownTime time.Duration
 	// Journal is what lepton-events shows; nil: there are none.
 	Journal *journal.Journal
+	// Status tells of controllers and store; without it lepton-status is not there.
+	Status CloudStatus
 	// Observe, if set, is told of every request that was answered. It must be
 	// quick and safe for concurrent use.
 	Observe func(Observation)

@@ -16,7 +16,7 @@ func TestEveryListRefusesWhatItDoesNotKnow(t *testing.T) {
 	s.made("guest", "ports", "port", `{"network_id": "$net", "device_owner": "compute:nova"}`)
 	paths := slices.DeleteFunc(slices.Sorted(maps.Keys(New(Config{DB: s.db, Plugin: s.plugin, Log: s.log}).endpoints)), func(path string) bool {
 		// Neither a collection, or one that Neutron never filters.
-		return slices.Contains([]string{"extensions", "quotas", "auto-allocated-topology", "qos", "log", "metering", "policies", "lepton-explain"}, path)
+		return slices.Contains([]string{"extensions", "quotas", "auto-allocated-topology", "qos", "log", "metering", "policies", "lepton-explain", "lepton-status"}, path)
 	})
 	paths = append(paths, "qos/policies", "qos/rule-types", "qos/policies/$policy/bandwidth_limit_rules", "log/logs", "log/loggable-resources",
 		"metering/metering-labels", "metering/metering-label-rules", "local_ips/$local/port_associations", "ports/$guest/bindings",

@@ -62,6 +62,7 @@ func extensions() []extension {
 		{"lepton-realization", "Lepton realization of objects on hosts", "2026-11-26T00:00:00-00:00", "What each host made of a port, a router, a floating IP, or the DHCP of a network"},
 		{"lepton-rule-stats", "Lepton security group rule statistics", "2026-11-26T00:00:00-00:00", "Packets and bytes that each security group rule admitted"},
 		{"lepton-topology", "Lepton topology", "2026-11-26T00:00:00-00:00", "The cloud as a picture shows it: networks, routers and hosts with their ports counted, and a search"},
+		{"lepton-status", "Lepton status", "2026-11-26T00:00:00-00:00", "Controllers, store, agents, and the ports that are not wired"},
 		{"local_ip", "Local IP", "2021-07-26T10:00:00-00:00", "Support Node Local Virtual IP"},
 		{"logging", "Logging API Extension", "2017-01-01T10:00:00-00:00", "Provides a logging API for resources such as security group and firewall."},
 		{"metering", "Neutron Metering", "2013-06-12T10:00:00-00:00", "Neutron Metering extension."},

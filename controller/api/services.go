@@ -14,6 +14,7 @@ func serviceEndpoints(a *API) map[string]endpoint {
 		"local_ips":         newLocalIPs(a),
 		"log":               newLogging(a),
 		"lepton-instances":  newInstances(a),
+		"lepton-status":     newStatus(a),
 		"lepton-explain":    newExplainer(a),
 		"lepton-events":     eventList{a},
 		"policies":          taggable{newQoSPolicies(a)},

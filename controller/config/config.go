@@ -13,6 +13,9 @@ import (
 
 // Config is the content of lepton-controller's configuration file.
 type Config struct {
+	// Name is the controller's, which no other one has; the machine's name when
+	// empty.
+	Name     string        `yaml:"name"`
 	API      API           `yaml:"api"`
 	RPC      RPC           `yaml:"rpc"`
 	Metrics  Metrics       `yaml:"metrics"`

@@ -44,6 +44,8 @@ type Config struct {
 	// Alone says that no other controller uses the store: what an earlier run of
 	// this one left is taken over at once.
 	Alone bool
+	// As is the controller's name for people; the machine's when empty.
+	As string
 	// Observe, if set, is told when this controller takes the duty and loses it.
 	Observe func(held bool)
 }
@@ -61,7 +63,10 @@ type Duty struct {
 
 // New makes a controller's part in a duty.
 func New(c Config) *Duty {
-	host, _ := os.Hostname() // a name for people; the rest of it makes it unique
+	host := c.As
+	if host == "" {
+		host, _ = os.Hostname() // a name for people; the rest of it makes it unique
+	}
 	return &Duty{
 		Config: c, me: host + "/" + uuid.NewString()[:8],
 		beatEvery: beatEvery, giveUp: giveUp, takeOver: takeOver, lookEvery: lookEvery,

@@ -10,38 +10,51 @@ import (
 
 // This file: what hosts have made of the objects on the way.
 
+// Wiring says why a port is not wired; an empty reason means that it is. about is
+// "network" when the port's network is what keeps it, else "port"; text does not
+// name it. Of a port that is on several hosts, an interface of a distributed
+// router, it says what the router's home made of it.
+func Wiring(r records.Reader, p *model.Port) (reason Reason, about, text string) {
+	if n, ok := records.Networks.Get(r, p.NetworkID); ok && !n.AdminStateUp {
+		return ReasonNetworkDown, kindNetwork, "is down (admin_state_up is false)"
+	}
+	about = kindPort
+	switch {
+	case !p.AdminStateUp:
+		return ReasonPortDown, about, "is down (admin_state_up is false)"
+	case p.Host == "":
+		return ReasonPortUnbound, about, "is bound to no host"
+	case p.VIFType == "binding_failed":
+		return ReasonPortUnbound, about, "is bound to a host that cannot have it (binding:vif_type is binding_failed)"
+	}
+	st, ok := records.PortStatuses.Get(r, p.ID)
+	switch {
+	case !ok || st.Host != p.Host:
+		return ReasonPortNotWired, about, "is not wired: its host has said nothing of it"
+	case st.State == model.PortDown:
+		return ReasonPortNotWired, about, "is not wired: no interface of it is plugged into its host's integration bridge"
+	case st.State != model.PortActive:
+		return ReasonPortNotWired, about, "is not wired: " + st.Error
+	}
+	return "", about, ""
+}
+
 // unready says why nothing reaches a port, nor leaves it; nil for a port that is
 // in use.
 func (w *walk) unready(h head, p *model.Port, host string) *Decision {
 	if p == nil {
 		return nil
 	}
-	refuse := func(reason Reason, text string) *Decision {
-		return w.drop(h, reason, kindPort, p.ID, host, w.called(p)+" "+text)
+	reason, about, text := Wiring(w.r, p)
+	onHosts := p.Distributed() || slices.Contains(p.HAHosts, host) // the router tells of these
+	if reason == "" || onHosts && reason != ReasonNetworkDown && reason != ReasonPortDown {
+		return nil
 	}
-	if n, ok := records.Networks.Get(w.r, p.NetworkID); ok && !n.AdminStateUp {
-		return w.drop(h, ReasonNetworkDown, kindNetwork, n.ID, host, w.object(kindNetwork, n.ID).String()+" is down (admin_state_up is false)")
+	id := p.ID
+	if about == kindNetwork {
+		id = p.NetworkID
 	}
-	switch {
-	case !p.AdminStateUp:
-		return refuse(ReasonPortDown, "is down (admin_state_up is false)")
-	case p.Distributed() || slices.Contains(p.HAHosts, host):
-		return nil // the router tells
-	case p.Host == "":
-		return refuse(ReasonPortUnbound, "is bound to no host")
-	case p.VIFType == "binding_failed":
-		return refuse(ReasonPortUnbound, "is bound to a host that cannot have it (binding:vif_type is binding_failed)")
-	}
-	st, ok := records.PortStatuses.Get(w.r, p.ID)
-	switch {
-	case !ok || st.Host != p.Host:
-		return refuse(ReasonPortNotWired, "is not wired: its host has said nothing of it")
-	case st.State == model.PortDown:
-		return refuse(ReasonPortNotWired, "is not wired: no interface of it is plugged into its host's integration bridge")
-	case st.State != model.PortActive:
-		return refuse(ReasonPortNotWired, "is not wired: "+st.Error)
-	}
-	return nil
+	return w.drop(h, reason, about, id, host, w.object(about, id).String()+" "+text)
 }
 
 // plugged reports whether a host has a port on its br-int, as far as it has

@@ -335,7 +335,7 @@ func (w *walk) through(rec *model.Router, host string, c crossing) (end, *onward
 		return end{}, nil, w.drop(c.head, ReasonRouterDown, kindRouter, rec.ID, host, o.String()+" is down (admin_state_up is false)"), nil
 	case in == nil:
 		return end{}, nil, w.drop(c.head, ReasonNoRoute, kindRouter, rec.ID, host, o.String()+" does not use "+w.called(c.to.port)+" on this host"), nil
-	case !w.awaitObject(model.ObjectRouter, o, rec.Revision, host) && !r.replica:
+	case !r.replica && !w.awaitObject(model.ObjectRouter, o, rec.Revision, host): // replicas are not told of
 		return end{}, nil, w.drop(c.head, ReasonRouterNowhere, kindRouter, rec.ID, host, o.String()+" has not been made by its host yet"), nil
 	}
 	out := r.forward(in, c.head)

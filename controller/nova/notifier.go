@@ -37,6 +37,8 @@ type Config struct {
 	URL    string
 	Tokens Tokens
 	Log    *zap.Logger
+	// As is the controller's name for people.
+	As string
 	// Alone says that no other controller uses the store.
 	Alone   bool
 	Metrics *Metrics
@@ -63,7 +65,7 @@ func New(c Config) *Notifier {
 		config: c, client: newClient(c.URL, c.Tokens), window: window, minPause: minPause, maxPause: maxPause,
 		waiting: map[string]bool{}, wake: make(chan struct{}, 1),
 	}
-	n.duty = duty.New(duty.Config{DB: c.DB, Name: "nova-events", Log: c.Log, Alone: c.Alone, Observe: c.Metrics.held})
+	n.duty = duty.New(duty.Config{DB: c.DB, Name: "nova-events", As: c.As, Log: c.Log, Alone: c.Alone, Observe: c.Metrics.held})
 	return n
 }
 

@@ -33,6 +33,7 @@ func operating() []Resource {
 		{Name: "lepton_explain", Get: reader},
 		// A project sees what happened to its own objects, and not who else did it.
 		{Name: "lepton_event", Get: reader},
+		{Name: "lepton_status", Get: admin},
 		{Name: "loggable_resource", Get: admin},
 		{Name: "metering_label", Get: reader, Create: admin, Delete: admin},
 		{Name: "metering_label_rule", Get: reader, Create: admin, Delete: admin},

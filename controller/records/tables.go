@@ -46,7 +46,9 @@ var (
 	DHCPBindings   = newTable("dhcp-bindings", func(b *model.DHCPBinding) string { return b.NetworkID })
 	Quotas         = newTable("quotas", func(q *model.Quota) string { return q.ProjectID })
 	ServerNotices  = newTable("server-notices", func(n *model.ServerNotice) string { return n.PortID })
-	Duties         = newTable("duties", func(d *model.Duty) string { return d.Name })
+	// Controllers have the controller's name as id.
+	Controllers = newTable("controllers", func(c *model.Controller) string { return c.Name })
+	Duties      = newTable("duties", func(d *model.Duty) string { return d.Name })
 )
 
 // The indexes: records of a table by something that they hold. A record whose
