@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,8 @@ const APIURL = "http://" + apiListen
 type API struct {
 	URL  string // without a slash at its end
 	HTTP *http.Client
+	// Token is shown as X-Auth-Token; empty: none.
+	Token string
 }
 
 // API gives that of the lab's first controller; its connections start on that
@@ -53,6 +56,20 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string { return fmt.Sprintf("HTTP %d: %s", e.Status, e.Body) }
+
+// Message is what the API said, without the form around it.
+func (e *StatusError) Message() string {
+	var answer struct {
+		NeutronError struct{ Message string }
+		Error        struct{ Message string }
+	}
+	if err := json.Unmarshal([]byte(e.Body), &answer); err == nil {
+		if m := cmp.Or(answer.NeutronError.Message, answer.Error.Message); m != "" {
+			return m
+		}
+	}
+	return e.Error()
+}
 
 // Call sends a request and decodes the answer. The path begins with a slash;
 // body and answer may be nil. A refusal is a *StatusError.
@@ -121,6 +138,9 @@ func (a *API) send(ctx context.Context, r request, headers []string) (*Response,
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if a.Token != "" {
+		req.Header.Set("X-Auth-Token", a.Token)
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +23,7 @@ func newAgents(s *settings) *cobra.Command {
 			}
 			agents, err := api.Agents(cmd.Context())
 			if err != nil {
-				return fmt.Errorf("list agents: %w", err)
+				return s.failed("list agents", err)
 			}
 			slices.SortFunc(agents, func(a, b lab.Agent) int { return cmp.Compare(a.Host, b.Host) })
 			if s.forPrograms() {
@@ -36,18 +34,6 @@ func newAgents(s *settings) *cobra.Command {
 	}
 	addOutput(cmd, s)
 	return cmd
-}
-
-// client gives the API that the flags choose.
-func (s *settings) client() (*lab.API, error) {
-	if s.lab == "" {
-		return &lab.API{URL: s.api, HTTP: &http.Client{Timeout: time.Minute}}, nil
-	}
-	l, err := lab.Open(s.lab, s.dir)
-	if err != nil {
-		return nil, err
-	}
-	return l.API(), nil
 }
 
 func printAgents(w io.Writer, agents []lab.Agent) error {

@@ -27,7 +27,10 @@ const (
 	exitBusy     = 5
 	exitRoot     = 6
 	// exitIncomplete is that of an import which could not take everything.
-	exitIncomplete = 7
+	exitIncomplete  = 7
+	exitUnwell      = 8
+	exitDenied      = 9
+	exitUnreachable = 10
 )
 
 // settings are the flags that every command has.
@@ -36,6 +39,7 @@ type settings struct {
 	lab    string // talk to this lab's API instead
 	dir    string // where labs live
 	output string // table, json or yaml
+	token  string // file with a token for the API
 }
 
 func main() {
@@ -75,6 +79,8 @@ func exitCode(err error) int {
 		{lab.ErrExists, exitExists},
 		{lab.ErrBusy, exitBusy},
 		{lab.ErrRoot, exitRoot},
+		{errDenied, exitDenied},
+		{errUnreachable, exitUnreachable},
 	} {
 		if errors.Is(err, k.kind) {
 			return k.code
@@ -90,8 +96,12 @@ func newRoot() *cobra.Command {
 		Short: "Operate Lepton: agents, flows, certificates, labs",
 		Long: `leptonctl operates Lepton.
 
+Where the API asks for a token it is read from the file of --token-file, or
+taken from the environment: OS_TOKEN.
+
 Exit codes: 0 done, 1 failed, 2 bad command line or file, 3 not found,
-4 exists already, 5 somebody else is changing it, 6 root is needed.
+4 exists already, 5 somebody else is changing it, 6 root is needed, 8 something
+is not as it should be, 9 not allowed, 10 no answer.
 "lab exec" exits as the command does that it ran.`,
 		Args:          args(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -100,10 +110,12 @@ Exit codes: 0 done, 1 failed, 2 bad command line or file, 3 not found,
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&s.api, "api", "http://127.0.0.1:9696", "URL of the Networking API")
+	f.StringVar(&s.token, "token-file", "", "`file` with a token for the API")
 	f.StringVar(&s.lab, "lab", "", "use the API of the lab of this name")
 	f.StringVar(&s.dir, "dir", lab.DefaultDir, "directory in which labs live")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newLab(s), newAgents(s), newAudit(s), newRelease(s), newFlows(s), newEvents(s), newTrace(), newCerts(s), newImport(s), newVersion(), newManual())
+	root.AddCommand(newCloudStatus(s), newPorts(s), newExplain(s))
 	return root
 }
 

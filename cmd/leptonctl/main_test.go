@@ -34,7 +34,12 @@ func TestExitCodesTellWhatIsWrong(t *testing.T) {
 		{"a topology with an unknown key", "lab up -t " + bad, exitUsage},
 		{"a lab that is not there", "lab status --name none", exitNotFound},
 		{"the API of a lab that is not there", "agents --lab none", exitNotFound},
-		{"an API that does not answer", "agents --api http://127.0.0.1:1", exitFailed},
+		{"an API that does not answer", "agents --api http://127.0.0.1:1", exitUnreachable},
+		{"status of an API that does not answer", "status --api http://127.0.0.1:1", exitUnreachable},
+		{"an address that is no URL", "ports --api 127.0.0.1:9696", exitUsage},
+		{"a token file that is not there", "ports --token-file /nonexistent", exitUsage},
+		{"a question without ends", "explain --from a", exitUsage},
+		{"a question with an argument", "explain a b", exitUsage},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			args := append([]string{"--dir", dir}, strings.Fields(tc.args)...)

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// answering is an API that gives one answer, and the arguments to ask it.
+func answering(t *testing.T, status int, body string) []string {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}))
+	t.Cleanup(api.Close)
+	return []string{"--api", api.URL}
+}
+
+func TestRefusalsHaveExitCodesOfTheirOwn(t *testing.T) {
+	for status, want := range map[int]int{
+		400: exitUsage, 401: exitDenied, 403: exitDenied, 404: exitNotFound, 500: exitFailed, 503: exitUnreachable,
+	} {
+		for _, command := range []string{"status", "ports", "agents", "explain --from a --to b"} {
+			args := append(answering(t, status, `{"NeutronError": {"type": "T", "message": "Not so.", "detail": ""}}`), strings.Fields(command)...)
+			if got := run(t.Context(), args); got != want {
+				t.Errorf("%s with HTTP %d exits %d, want %d", command, status, got, want)
+			}
+		}
+	}
+}
+
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	s := &settings{}
+	for status, want := range map[int]string{
+		401: "list ports: Who are you; give a token",
+		403: "list ports: Who are you; this needs an administrator's token",
+		503: "list ports: Who are you; see the store",
+	} {
+		s.api = answering(t, status, `{"NeutronError": {"message": "Who are you."}}`)[1]
+		api, err := s.client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.failed("list ports", api.Call(t.Context(), "GET", "/v2.0/ports", nil, nil))
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("HTTP %d: %v, want %s …", status, err, want)
+		}
+	}
+}
+
+func TestATokenIsTakenFromAFileOrTheEnvironment(t *testing.T) {
+	var got string
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("X-Auth-Token")
+		fmt.Fprint(w, `{"agents": []}`)
+	}))
+	defer api.Close()
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("of-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OS_TOKEN", "of-environment")
+	for args, want := range map[string]string{"": "of-environment", " --token-file " + file: "of-file"} {
+		if code := run(t.Context(), strings.Fields("agents --api "+api.URL+args)); code != 0 || got != want {
+			t.Errorf("%s: token %q, exit code %d", args, got, code)
+		}
+	}
+}
+
+// shown runs a command against an API that answers so.
+func shown(t *testing.T, command, body string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	root := newRoot()
+	root.SetOut(&out)
+	root.SetArgs(append(answering(t, 200, body), strings.Fields(command)...))
+	err := root.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestStatusEndsWithWhatIsWrong(t *testing.T) {
+	well := `{"lepton_status": {"current": true, "controllers": [
+		{"name": "ctl1", "version": "1.0", "alive": %s, "silent_seconds": 40, "started_at": "2026-01-31T12:00:00Z", "api": "[::1]:9696", "duties": ["nova-events"], "answers": true}],
+		"store": {"kind": "embedded", "healthy": true, "members": [{"name": "lepton", "leader": true, "version": "3.7", "size": 2500000, "size_in_use": 1000000, "revision": 9}]},
+		"agents": [{"host": "hv1", "roles": ["l2"], "version": "1.0", "alive": true, "in_sync": %s, "devices": 3, "ports_behind": 0, "problems": []}],
+		"ports": {"total": 5, "bound": 4, "not_wired": 0, "first_not_wired": []}}}`
+	out, err := shown(t, "status", fmt.Sprintf(well, "true", "true"))
+	want := `CONTROLLER      ALIVE  VERSION  API         SINCE             DUTIES
+ctl1 (answers)  yes    1.0      [::1]:9696  2026-01-31 12:00  nova-events
+
+STORE            HEALTHY  LEADER  VERSION  SIZE    IN USE  REVISION
+embedded lepton  yes      yes     3.7      2.5 MB  1.0 MB  9
+
+HOST  ROLES  ALIVE  IN SYNC  VERSION  DEVICES  BEHIND  PROBLEMS
+hv1   l2     yes    yes      1.0      3        0       0
+
+5 ports, 4 of them bound to hosts, 0 not wired
+all is well
+`
+	if err != nil || out != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
+	}
+	out, err = shown(t, "status", fmt.Sprintf(well, "false", "false"))
+	if err != exitError(exitUnwell) || !strings.HasSuffix(out, "\ncontroller ctl1 has been silent for 40s\nagent of hv1: the host is not in sync\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestExplainEndsWithTheRuleThatIsMissing(t *testing.T) {
+	out, err := shown(t, "explain --from a --to b --proto tcp --port 443", `{"lepton_explain": {"verdict": "dropped", "text": "The packet is dropped: so it is.",
+		"packet": {"protocol": "tcp", "source_ip_address": "10.0.0.1", "destination_ip_address": "fd00::2", "source_port": 40000, "destination_port": 443},
+		"from": {"kind": "port", "id": "p1", "name": "a"}, "to": {"kind": "port", "id": "p2", "name": "b"},
+		"decision": {"direction": "forward", "reason": "security_group", "object": {"kind": "port", "id": "p2", "name": "b"}, "text": "t", "host": "hv2"},
+		"nearest": {"rule": {"kind": "security_group_rule", "id": "r1", "text": "ingress IPv4 tcp 80"}, "differs": ["port_range"], "text": "its ports are 80, not 443"},
+		"advice": "openstack security group rule create", "forward": [
+			{"kind": "bridges", "host": "hv1", "text": "sent on", "packet": "", "objects": [], "path": ["br-int 0 classify", "br-int 24 arp", "br-tun 0 classify"]}], "reply": [],
+		"pending": [{"host": "hv2", "text": "the host is behind"}], "warnings": ["beware"]}}`)
+	want := `DROPPED: The packet is dropped: so it is.
+
+packet        tcp 10.0.0.1:40000 → [fd00::2]:443
+from          port a p1
+to            port b p2
+decided by    port b p2, on host hv2
+nearest rule  security group rule r1 (ingress IPv4 tcp 80)
+              but its ports are 80, not 443
+to admit it   openstack security group rule create
+not yet       the host is behind, on host hv2
+warning       beware
+
+forward
+  1  bridges          hv1        sent on
+       br-int, tables 0 24
+       br-tun, tables 0
+`
+	if err != exitError(exitUnwell) || out != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
+	}
+}
+
+func TestPortsAreReadPageByPage(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if q.Get("not_wired") != "true" || q.Get("host") != "hv1" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		if q.Get("marker") == "" {
+			fmt.Fprint(w, `{"lepton_status": {"next_marker": "p1", "ports": [{"id": "p1", "network_name": "n", "fixed_ips": ["10.0.0.1", "fd00::1"], "mac_address": "m", "host": "hv1", "state": "ERROR", "text": "no bridge"}]}}`)
+			return
+		}
+		fmt.Fprint(w, `{"lepton_status": {"next_marker": null, "ports": [{"id": "p2", "network_id": "n2", "host": null, "state": "PENDING", "wired": false, "text": "is bound to no host"}]}}`)
+	}))
+	defer api.Close()
+	var out, progress bytes.Buffer
+	root := newRoot()
+	root.SetOut(&out)
+	root.SetErr(&progress)
+	root.SetArgs([]string{"ports", "--not-wired", "--host", "hv1", "--api", api.URL})
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := `PORT  NAME  NETWORK  FIXED IPS         MAC  HOST  STATE    WIRED  WHY
+p1    -     n        10.0.0.1,fd00::1  m    hv1   ERROR    no     no bridge
+p2    -     n2       -                 -    -     PENDING  no     is bound to no host
+`
+	if out.String() != want || !strings.Contains(progress.String(), "1 ports so far") {
+		t.Errorf("%s%s\nwant\n%s", progress.String(), out.String(), want)
+	}
+}
