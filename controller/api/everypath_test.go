@@ -31,7 +31,7 @@ func FuzzEveryPathIsAnswered(f *testing.F) {
 	r := id(c.create("routers", "router", `{}`))
 	rule := id(c.create("security-group-rules", "security_group_rule", `{"security_group_id": "`+g+`", "direction": "ingress"}`))
 	names := strings.NewReplacer("$rule", rule, "$net", n, "$subnet", s, "$port", p, "$group", g, "$router", r)
-	h := New(Config{DB: c.db, Plugin: c.plugin, Log: c.log})
+	h := New(Config{DB: c.db, Plugin: c.plugin, Log: c.log, Hosts: idleHosts{}, Status: someCloud{}})
 
 	methods := []string{"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"}
 	everything := `{"name": "x", "network_id": "$net", "subnet_id": "$subnet", "port_id": "$port", "router_id": "$router",
@@ -49,6 +49,7 @@ func FuzzEveryPathIsAnswered(f *testing.F) {
 		}
 		f.Add(byte(1), path, "", `{"`+member+`": null}`)
 		f.Add(byte(2), path, "x=%00", `{"`+member+`": {"name": ["a", {"b": 1e999}], "id": -0.0}}`)
+		f.Add(byte(0), path, "from=10.0.0.2&to=10.0.0.9&protocol=tcp&port=80&verbose=1", "")
 		f.Add(byte(0), path+"/..//%2f", "id=&name=&project_id=&tags=,&not-tags-any=", "")
 	}
 	f.Fuzz(func(t *testing.T, method byte, path, query, body string) {

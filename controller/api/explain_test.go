@@ -132,3 +132,10 @@ func TestQuestionsThatMakeNoSenseAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// idleHosts are sent nothing.
+type idleHosts struct{}
+
+func (idleHosts) Tell(context.Context, string, int64) (*rpc.Update, string, error) {
+	return &rpc.Update{Full: true}, "", nil
+}

@@ -78,6 +78,12 @@ func (w *walk) cross(ctx context.Context, c crossing) (outcome, error) {
 		w.step(Step{Kind: "physical_network", Text: w.wire(on), Packet: c.head.String()}, kindNetwork, c.network.ID)
 		return outcome{outside: true}, nil
 	}
+	if c.to.host == "" { // nowhere
+		if d := w.unready(c.head, c.to.port, n.name); d != nil {
+			w.stepBridges(n, c, run, d.Text)
+			return outcome{drop: d}, nil
+		}
+	}
 	w.stepBridges(n, c, run, "sent to another host "+out.how())
 	kind := "tunnel"
 	if out.physical {

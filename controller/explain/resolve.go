@@ -116,10 +116,30 @@ func (w *walk) floatingStation(c crossing, p *model.Port, ip netip.Addr) (statio
 	return station{}, w.drop(c.head, ReasonUnknown, kindPort, p.ID, c.host, "nothing answers for "+ip.String()), nil
 }
 
+// routerOf gives the router whose port it is; nil for any other port. The port of
+// a floating address is the router's where that has a link for it.
+func (w *walk) routerOf(p *model.Port) *model.Router {
+	device := p.DeviceID
+	if p.DeviceOwner == ownerFloating {
+		for _, fixed := range p.FixedIPs {
+			for f := range records.FloatingIPsByAddress.Get(w.r, records.AddressKey(fixed.IP)) {
+				if f.FloatingPortID == p.ID {
+					device = f.RouterID
+				}
+			}
+		}
+	}
+	rec, ok := records.Routers.Get(w.r, device)
+	if !ok || !strings.HasPrefix(p.DeviceOwner, "network:") {
+		return nil
+	}
+	return rec
+}
+
 // routerUnready says why a router's port is not there, nil for any other port.
 func (w *walk) routerUnready(h head, p *model.Port, host string) *Decision {
-	rec, ok := records.Routers.Get(w.r, p.DeviceID)
-	if !ok || !strings.HasPrefix(p.DeviceOwner, "network:") {
+	rec := w.routerOf(p)
+	if rec == nil {
 		return nil
 	}
 	o := w.object(kindRouter, rec.ID)

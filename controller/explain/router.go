@@ -186,15 +186,16 @@ func (r *router) forward(in *face, h head) routed {
 	if nat && conn != nil && conn.scope != nil {
 		mark = *conn.scope
 	}
-	before := h
+	before, known := h, head{}
 	dnat, by := false, []ref(nil)
 	if nat {
 		mark = r.scopeInto(h, mark)
 		switch {
-		case conn != nil && answers:
-			h = conn.original.answer()
 		case conn != nil:
-			h = conn.reply.answer()
+			// The destination is translated before the packet is routed, its source
+			// after that.
+			known = conn.next(answers)
+			h.dst, h.dport = known.dst, known.dport
 		default:
 			h, by = r.destination(h)
 			dnat = h != before
@@ -204,7 +205,9 @@ func (r *router) forward(in *face, h head) routed {
 		return routed{head: h, local: true, by: by}
 	}
 	out := r.route(in, h)
-	out.head, out.by = h, append(by, out.by...)
+	if out.head, out.by = h, append(by, out.by...); nat && conn != nil {
+		out.head = known
+	}
 	if out.reason != "" || out.home {
 		if out.home {
 			out.out = in
@@ -234,6 +237,14 @@ func (r *router) forward(in *face, h head) routed {
 	}
 	r.remember(nil, before, out.head, scope)
 	return out
+}
+
+// next is what the router makes of a packet of the connection.
+func (t *translation) next(answers bool) head {
+	if answers {
+		return t.original.answer()
+	}
+	return t.reply.answer()
 }
 
 // find gives the connection that the packet is of; answers says that it goes the

@@ -246,7 +246,8 @@ func (w *walk) send(ctx context.Context, from *model.Port, h head) (end, *Decisi
 func (w *walk) guestRoute(p *model.Port, h head) (via netip.Addr, text string, d *Decision) {
 	var subnet *model.Subnet
 	for _, f := range p.FixedIPs {
-		if s, ok := records.Subnets.Get(w.r, f.SubnetID); ok && f.IP == h.src {
+		s, ok := records.Subnets.Get(w.r, f.SubnetID)
+		if ok && (f.IP == h.src || subnet == nil && f.IP.Is6() == h.v6()) { // one that forwards has its own way
 			subnet = s
 		}
 	}
@@ -317,8 +318,8 @@ func (w *walk) hop(ctx context.Context, c crossing) (end, *onwards, *Decision, e
 	case got.outside:
 		return end{head: c.head, network: c.network, exit: c.from, host: c.host}, nil, nil, nil
 	}
-	rec, ok := records.Routers.Get(w.r, c.to.port.DeviceID)
-	if !ok || !strings.HasPrefix(c.to.port.DeviceOwner, "network:") {
+	rec := w.routerOf(c.to.port)
+	if rec == nil {
 		w.awaitPort(c.to.port)
 		return end{head: c.head, port: c.to.port, host: got.host, network: c.network}, nil, nil, nil
 	}

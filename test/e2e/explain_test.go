@@ -97,14 +97,14 @@ func TestExplanationsAreWhatPacketsDo(t *testing.T) {
 	ofFriends := c.Rule("hv2", web, Attributes{"protocol": "udp", "remote_group_id": friends})
 	r := c.Router(&ext, blue4, green4)
 	dvr := c.DistributedRouter(&ext, far4, farther4)
-	fip := c.FloatingIP(ext, &d.Port)
+	fip, own := c.FloatingIP(ext, &d.Port), c.FloatingIP(ext, &x.Port) // own is translated on its guest's host
 	all := []Guest{a, b, d, e, v, w, x, y, outside}
 	for _, g := range all {
 		c.Echo(g, 53, 80, 81)
 	}
 	c.settle(r, dvr)
 	c.Eventually("the floating address answers", func() error {
-		if !c.passes(outside, fip.Address, "tcp", 80) {
+		if !c.passes(outside, fip.Address, "tcp", 80) || !c.passes(outside, own.Address, "tcp", 80) {
 			return errors.New("no answer")
 		}
 		return nil
@@ -147,6 +147,11 @@ func TestExplanationsAreWhatPacketsDo(t *testing.T) {
 		{outside, fip.Address, "tcp", 81, port("security_group", d)},
 		{a, fip.Address, "tcp", 80, rule(http)},
 		{x, fip.Address, "tcp", 80, rule(http)},
+		{outside, own.Address, "tcp", 80, rule(http)},
+		{outside, own.Address, "udp", 53, port("security_group", x)},
+		{x, outside.IP(4), "tcp", 80, ""},
+		{y, own.Address, "tcp", 80, rule(http)},
+		{a, own.Address, "tcp", 80, rule(http)},
 		{a, x.IP(4), "tcp", 80, ""},
 		{outside, a.IP(4), "tcp", 80, ""},
 		{a, netip.MustParseAddr("10.10.0.1"), "ping", 0, ""},
