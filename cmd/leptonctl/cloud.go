@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack"
 
 	"github.com/lepton-sdn/lepton/lab"
 )
@@ -37,15 +40,50 @@ func (s *settings) client() (*lab.API, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usage(fmt.Errorf("--api %q is not a URL such as http://127.0.0.1:9696", s.api))
 	}
-	token := os.Getenv("OS_TOKEN")
-	if s.token != "" {
+	config, err := environmentTLS()
+	if err != nil {
+		return nil, err
+	}
+	token, err := s.credential()
+	if err != nil {
+		return nil, err
+	}
+	return &lab.API{
+		URL: strings.TrimSuffix(s.api, "/"), Token: token,
+		HTTP: &http.Client{Timeout: answerTime, Transport: client(config).Transport},
+	}, nil
+}
+
+// credential is the token that the API is shown: of the file that is named, of
+// the environment, or of Keystone's where the environment says how to log in.
+func (s *settings) credential() (string, error) {
+	switch {
+	case s.token != "":
 		b, err := os.ReadFile(s.token)
 		if err != nil {
-			return nil, usage(fmt.Errorf("--token-file: %w", err))
+			return "", usage(fmt.Errorf("--token-file: %w", err))
 		}
-		token = strings.TrimSpace(string(b))
+		return strings.TrimSpace(string(b)), nil
+	case os.Getenv("OS_TOKEN") != "":
+		return os.Getenv("OS_TOKEN"), nil
+	case os.Getenv("OS_CLOUD") == "" && os.Getenv("OS_AUTH_URL") == "":
+		return "", nil
 	}
-	return &lab.API{URL: strings.TrimSuffix(s.api, "/"), HTTP: &http.Client{Timeout: answerTime}, Token: token}, nil
+	auth, _, config, err := endpoint{}.credentials()
+	if err != nil {
+		return "", err
+	}
+	provider, err := openstack.NewClient(auth.IdentityEndpoint)
+	if err != nil {
+		return "", fmt.Errorf("reach the identity service: %w", err)
+	}
+	provider.HTTPClient = client(config)
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	if err := openstack.Authenticate(ctx, provider, auth); err != nil {
+		return "", advise(errDenied, fmt.Errorf("log in at %s: %w", auth.IdentityEndpoint, err), "OS_CLOUD, or OS_AUTH_URL and the other OS_ variables, say how; without them nobody logs in")
+	}
+	return provider.Token(), nil
 }
 
 // failed adds to an error of the API what can be done about it, and the kind
@@ -69,7 +107,7 @@ func (s *settings) failed(doing string, err error) error {
 	err = fmt.Errorf("%s: %s", doing, strings.TrimSuffix(refusal.Message(), "."))
 	switch refusal.Status {
 	case http.StatusUnauthorized:
-		return advise(errDenied, err, "give a token: --token-file FILE, or OS_TOKEN in the environment")
+		return advise(errDenied, err, "log in by the OS_ environment, as the openstack client does, or give a token: --token-file FILE, or OS_TOKEN")
 	case http.StatusForbidden:
 		return advise(errDenied, err, "this needs an administrator's token")
 	case http.StatusNotFound:

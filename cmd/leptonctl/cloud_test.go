@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,7 +38,7 @@ func TestRefusalsHaveExitCodesOfTheirOwn(t *testing.T) {
 func TestRefusalsSayWhatToDo(t *testing.T) {
 	s := &settings{}
 	for status, want := range map[int]string{
-		401: "list ports: Who are you; give a token",
+		401: "list ports: Who are you; log in by",
 		403: "list ports: Who are you; this needs an administrator's token",
 		503: "list ports: Who are you; see the store",
 	} {
@@ -69,6 +70,39 @@ func TestATokenIsTakenFromAFileOrTheEnvironment(t *testing.T) {
 		if code := run(t.Context(), strings.Fields("agents --api "+api.URL+args)); code != 0 || got != want {
 			t.Errorf("%s: token %q, exit code %d", args, got, code)
 		}
+	}
+}
+
+func TestOperatorsLogInAtKeystoneByTheEnvironment(t *testing.T) {
+	keystone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Method != http.MethodPost || r.URL.Path != "/v3/auth/tokens" || !strings.Contains(string(body), `"password":"secret"`) {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("X-Subject-Token", "of-keystone")
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"token": {"expires_at": "2036-01-01T00:00:00.000000Z", "catalog": []}}`)
+	}))
+	defer keystone.Close()
+	var got string
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("X-Auth-Token")
+		fmt.Fprint(w, `{"agents": []}`)
+	}))
+	defer api.Close()
+	for name, value := range map[string]string{
+		"OS_AUTH_URL": keystone.URL + "/v3", "OS_USERNAME": "admin", "OS_PASSWORD": "secret", "OS_PROJECT_NAME": "admin", "OS_USER_DOMAIN_NAME": "Default",
+		"OS_PROJECT_DOMAIN_NAME": "Default", "OS_DOMAIN_NAME": "Default", "OS_TOKEN": "", "OS_CLOUD": "",
+	} {
+		t.Setenv(name, value)
+	}
+	if code := run(t.Context(), []string{"agents", "--api", api.URL}); code != 0 || got != "of-keystone" {
+		t.Errorf("exit code %d, token %q", code, got)
+	}
+	t.Setenv("OS_PASSWORD", "wrong")
+	if code := run(t.Context(), []string{"agents", "--api", api.URL}); code != exitDenied {
+		t.Errorf("with a wrong password the exit code is %d", code)
 	}
 }
 

@@ -96,8 +96,9 @@ func newRoot() *cobra.Command {
 		Short: "Operate Lepton: agents, flows, certificates, labs",
 		Long: `leptonctl operates Lepton.
 
-Where the API asks for a token it is read from the file of --token-file, or
-taken from the environment: OS_TOKEN.
+Where the API asks for a token it is that of the file of --token-file, or of
+the environment: OS_TOKEN, or what Keystone gives to who logs in by OS_CLOUD, or
+by OS_AUTH_URL and the other OS_ variables, as the openstack client does.
 
 Exit codes: 0 done, 1 failed, 2 bad command line or file, 3 not found,
 4 exists already, 5 somebody else is changing it, 6 root is needed, 8 something
