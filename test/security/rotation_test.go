@@ -99,6 +99,7 @@ func TestAnAuthorityIsReplacedUnderTraffic(t *testing.T) {
 	if log := c.log("net1", "controller")[since:]; strings.Contains(log, "disconnected") {
 		t.Errorf("a stream ended:\n%s", log)
 	}
+	time.Sleep(500 * time.Millisecond) // streams have time to notice
 	if r := stop(); r.Lost() != 0 || r.Sent < 20 {
 		t.Errorf("of %d packets %d were lost", r.Sent, r.Lost())
 	}
