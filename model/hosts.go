@@ -35,6 +35,9 @@ type Agent struct {
 	// Dead says that the controllers have noted that the agent fell silent; the
 	// next heartbeat clears it.
 	Dead bool `json:"dead,omitempty"`
+	// Stream names the agent's latest stream. What came by an earlier one, to a
+	// controller that stood still or was cut off meanwhile, has no say any more.
+	Stream string `json:"stream,omitempty"`
 	// Problems are what the agent cannot do at the moment, one sentence each:
 	// a bridge mapping to a missing bridge, an interface with an unknown
 	// iface-id, a MAC that differs from the record.

@@ -11,6 +11,10 @@ import (
 // ProtocolVersion is the version of the stream that this program speaks.
 const ProtocolVersion = 1
 
+// StoreService is what agents ask of by gRPC's health protocol: it serves while
+// the controller has its store.
+const StoreService = "lepton.store"
+
 // Settings are the cloud's choices that every host follows.
 type Settings struct {
 	// L2Population tells agents that the controller knows every address: known

@@ -7,7 +7,8 @@
 // A Session keeps one stream to one of several controllers and opens the next
 // when it breaks, for ever, with jittered backoff. Nothing in it decides
 // anything about the data plane: while no controller can be reached the agent
-// goes on with what it last knew.
+// goes on with what it last knew. A controller that has lost its store is left
+// for one that has it, and kept when none has.
 //
 // Memory is bounded everywhere: updates wait in a short queue and then hold up
 // the stream, the controller coalesces behind it; outgoing statuses are kept

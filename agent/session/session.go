@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,10 @@ type Config struct {
 	RetryFirst, RetryMax time.Duration
 	// DialTimeout bounds the wait for a controller to accept a connection: 5 s.
 	DialTimeout time.Duration
+	// TransportTimeout bounds an attempt until there is a connection that can
+	// carry streams: 10 s. A controller that stands still accepts TCP connections
+	// and nothing more.
+	TransportTimeout time.Duration
 	// HandshakeTimeout bounds an attempt until the controller's Welcome, which
 	// takes its turn when many agents come at once: 60 s.
 	HandshakeTimeout time.Duration
@@ -73,6 +78,7 @@ func New(cfg Config) *Session {
 	orDefault(&cfg.RetryFirst, 200*time.Millisecond)
 	orDefault(&cfg.RetryMax, 15*time.Second)
 	orDefault(&cfg.DialTimeout, 5*time.Second)
+	orDefault(&cfg.TransportTimeout, 10*time.Second)
 	orDefault(&cfg.HandshakeTimeout, time.Minute)
 	orDefault(&cfg.SendTimeout, 15*time.Second)
 	if cfg.Queue <= 0 {
@@ -152,6 +158,10 @@ func (s *Session) Run(ctx context.Context) error {
 			wait.reset()
 		}
 		next++
+		if better := (*betterError)(nil); errors.As(err, &better) {
+			next = slices.Index(s.cfg.Addresses, better.address)
+			wait.reset()
+		}
 		pause := wait.next()
 		said.log(s.log, address, err, pause)
 		select {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -90,18 +91,22 @@ func (s *Session) connect(ctx context.Context, address string) error {
 	s.log.Info("connected to the controller", zap.String("address", address),
 		zap.String("agent", welcome.GetAgentId()))
 
-	wrote := make(chan struct{})
-	go func() {
-		defer close(wrote)
+	var others sync.WaitGroup
+	others.Go(func() {
 		w := writer{st: st, out: s.out, cancel: cancel, timeout: s.cfg.SendTimeout}
 		if err := w.run(ctx, streamCtx, heartbeatInterval(welcome)); err != nil {
 			cancel(err)
 		}
-	}()
+	})
+	others.Go(func() {
+		if better := s.watchStore(streamCtx, conn, address); better != "" {
+			cancel(&betterError{better})
+		}
+	})
 	err = s.read(ctx, streamCtx, st, rpc.DecodeSettings(welcome.GetSettings()))
 	err = because(streamCtx, err)
 	cancel(err)
-	<-wrote
+	others.Wait()
 	return err
 }
 
@@ -125,7 +130,7 @@ func (s *Session) dialOptions() []grpc.DialOption {
 		grpc.WithTransportCredentials(creds),
 		grpc.WithContextDialer(s.cfg.Dial),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff: backoff.DefaultConfig, MinConnectTimeout: s.cfg.HandshakeTimeout,
+			Backoff: backoff.DefaultConfig, MinConnectTimeout: s.cfg.TransportTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),

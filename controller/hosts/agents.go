@@ -46,7 +46,9 @@ func (s *Server) admit(st *stream, hello *model.Agent) error {
 		if st.contact = (time.Time{}); ok {
 			st.contact = old.HeartbeatAt
 		}
-		records.Agents.Put(u, introduced(old, hello, now))
+		rec := introduced(old, hello, now)
+		rec.Stream = st.id
+		records.Agents.Put(u, rec)
 		return nil
 	})
 	if err != nil {
@@ -153,6 +155,21 @@ func introduced(old, hello *model.Agent, now time.Time) *model.Agent {
 	return &rec
 }
 
+// latest reports whether no other stream of the agent, to any controller, was
+// admitted since.
+func (st *stream) latest(rec *model.Agent) bool {
+	return rec.Instance == st.instance && rec.Stream == st.id
+}
+
+// overtaken ends streams whose agents have to introduce themselves again: their
+// record was deleted, or another stream came after them.
+func overtaken(streams []*stream) {
+	for _, st := range streams {
+		st.cancel(rpc.Refuse(pb.Refusal_REASON_REPLACED, st.host,
+			"agent record of host %s was deleted, or taken over by another instance or stream", st.host))
+	}
+}
+
 // noteLeave records that the instance took leave, so that another one may take
 // the host name at once.
 func (s *Server) noteLeave(st *stream) {
@@ -160,7 +177,7 @@ func (s *Server) noteLeave(st *stream) {
 	defer cancel()
 	_, err := s.cfg.DB.Update(ctx, func(u *records.Update) error {
 		old, ok := records.Agents.Get(u, AgentID(st.host))
-		if !ok || old.Instance != st.instance || st.gone() {
+		if !ok || !st.latest(old) || st.gone() {
 			return nil
 		}
 		rec := *old

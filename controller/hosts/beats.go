@@ -75,8 +75,7 @@ func lastBeats(list []beat) []beat {
 	return out
 }
 
-// write stores heartbeats. A stream whose record is gone or another instance's
-// ends: its agent has to introduce itself again.
+// write stores heartbeats. A stream whose record is gone or another's ends.
 func (b *beats) write(ctx context.Context, list []beat) error {
 	var orphans []*stream
 	_, err := b.db.Update(ctx, func(u *records.Update) error {
@@ -87,7 +86,7 @@ func (b *beats) write(ctx context.Context, list []beat) error {
 				continue
 			}
 			old, ok := records.Agents.Get(u, AgentID(e.stream.host))
-			if !ok || old.Instance != e.stream.instance {
+			if !ok || !e.stream.latest(old) {
 				orphans = append(orphans, e.stream)
 				continue
 			}
@@ -102,10 +101,7 @@ func (b *beats) write(ctx context.Context, list []beat) error {
 	if err != nil {
 		return err
 	}
-	for _, st := range orphans {
-		st.cancel(rpc.Refuse(pb.Refusal_REASON_REPLACED, st.host,
-			"agent record of host %s was deleted, or taken over by another instance", st.host))
-	}
+	overtaken(orphans)
 	return nil
 }
 

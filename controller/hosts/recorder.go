@@ -114,17 +114,22 @@ func latest(list []report) []said {
 }
 
 // write stores the statuses that are news, of what is bound to the host that
-// reports them. A stream that has ended has no say any more: its agent repeats
-// on the next one what was not acknowledged.
+// reports them. A stream that has ended has no say any more, nor has one that is
+// not its agent's latest: a controller that stood still would bring back what was
+// true before. The agent repeats on its next stream what was not acknowledged.
 func (r *recorder) write(ctx context.Context, list []said) error {
 	var foreign []said
+	var orphans []*stream
 	_, err := r.db.Update(ctx, func(u *records.Update) error {
-		foreign = nil
+		foreign, orphans = nil, nil
 		now := time.Now().UTC()
 		for _, s := range list {
+			rec, ok := records.Agents.Get(u, AgentID(s.stream.host))
 			mine := true
 			switch {
 			case s.stream.gone():
+			case !ok || !s.stream.latest(rec):
+				orphans = append(orphans, s.stream)
 			case s.port != nil:
 				mine = writePort(u, s.port, now)
 			case s.object != nil:
@@ -140,6 +145,7 @@ func (r *recorder) write(ctx context.Context, list []said) error {
 	})
 	if err == nil {
 		r.metrics.leftOut(len(foreign))
+		overtaken(orphans)
 		for _, s := range foreign {
 			r.log.Info("report left out: what it is about is not on that host",
 				zap.String("host", s.stream.host), zap.String("remote", s.stream.remote), zap.Stringer("of", s))

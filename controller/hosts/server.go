@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/lepton-sdn/lepton/controller/hosts/interest"
@@ -150,10 +151,13 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	owners.Go(func() error { s.beats.run(base); return nil })
 	owners.Go(func() error { s.ledger.Run(base); return nil })
 	owners.Go(func() error { s.expel(base); return nil })
+	ready := newReadiness(s.cfg.DB, s.log, s.stopping)
+	owners.Go(func() error { ready.run(base); return nil })
 	s.cfg.DB.OnApply(s.hub.apply)
 
 	g := grpc.NewServer(s.options()...)
 	pb.RegisterHostsServer(g, s)
+	healthpb.RegisterHealthServer(g, ready)
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(lis) }()
 	s.serving.Store(true)

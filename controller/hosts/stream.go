@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -61,6 +62,7 @@ func (o *ordered) Recv() (*pb.AgentMessage, error) {
 // stream is one agent's connection.
 type stream struct {
 	host, instance, remote string
+	id                     string // as in the agent's record while this is its latest
 	roles                  []string
 	since                  time.Time
 	started                time.Time       // the agent's process; zero: it does not say
@@ -117,7 +119,7 @@ func (s *Server) session(w wire) error {
 		return err
 	}
 	st := &stream{
-		host: agent.Host, instance: agent.Instance, remote: remoteOf(ctx), since: time.Now(), started: agent.StartedAt, roles: agent.Roles,
+		host: agent.Host, instance: agent.Instance, id: uuid.NewString(), remote: remoteOf(ctx), since: time.Now(), started: agent.StartedAt, roles: agent.Roles,
 		ctx: ctx, cancel: cancel, wire: w,
 		log:      s.log.With(zap.String("host", agent.Host)),
 		wake:     make(chan struct{}, 1),
