@@ -26,9 +26,24 @@ type API struct {
 	Token string
 }
 
-// API gives that of the lab's first controller; its connections start on that
-// controller's host.
-func (l *Lab) API() *API { return &API{URL: APIURL, HTTP: l.client} }
+// API gives that of the lab's first controller, or of the one that Ask named; its
+// connections start on that controller's host.
+func (l *Lab) API() *API {
+	if api := l.asked.Load(); api != nil {
+		return api
+	}
+	return &API{URL: APIURL, HTTP: l.client}
+}
+
+// Ask has the lab use a host's controller from now on, for when the first one is
+// away.
+func (l *Lab) Ask(host string) error {
+	api, err := l.APIOn(host)
+	if err == nil {
+		l.asked.Store(api)
+	}
+	return err
+}
 
 // APIOn gives the API of a host's controller; its connections start there.
 func (l *Lab) APIOn(host string) (*API, error) {
@@ -37,7 +52,7 @@ func (l *Lab) APIOn(host string) (*API, error) {
 		return nil, err
 	}
 	if h.Name == l.plan.controller().Name {
-		return l.API(), nil
+		return &API{URL: APIURL, HTTP: l.client}, nil
 	}
 	return &API{URL: APIURL, HTTP: clientIn(h.Namespace)}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,7 +43,8 @@ type Lab struct {
 	bare   bool
 	binDir string
 	ledger ledger
-	client *http.Client
+	client *http.Client        // of the first controller
+	asked  atomic.Pointer[API] // instead of the first controller's
 }
 
 // Name gives the lab's name.

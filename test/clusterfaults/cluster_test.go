@@ -75,6 +75,7 @@ type what struct{ end, port string }
 
 var (
 	clientsOf = what{"--dport", "9696"} // of its controller
+	agentsOf  = what{"--dport", "9797"} // of its controller
 	usersOf   = what{"--dport", "2379"} // of its etcd
 	storeOf   = what{"--sport", "2379"} // what its controller uses
 	peersOf   = what{"--dport", "2380"} // those of other members
