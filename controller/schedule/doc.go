@@ -10,8 +10,9 @@
 // same thing one is too late, looks again and finds nothing left to do.
 //
 // What is on a host stays there as long as the host's agent is not dead: silent
-// for agent_down_time while this controller was watching, by its own clock. So neither a restart of an agent, nor one of all controllers, nor an
-// outage of the store moves anything. A dead agent keeps what nobody else can
+// for agent_down_time while this controller was watching, by its own clock, and
+// others were heard. So neither a restart of an agent, nor one of all controllers,
+// nor an outage of the store or a full one moves anything. A dead agent keeps what nobody else can
 // take, because its data plane may go on.
 //
 // # What agents find in the records
