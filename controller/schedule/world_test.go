@@ -120,10 +120,21 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
-// kill silences an agent until every controller takes it for dead.
+// kill silences an agent until every controller takes it for dead. The last one
+// that is heard is taken for dead by nobody.
 func (w *world) kill(host string) {
 	w.t.Helper()
 	w.silent[host] = true
+	heard := false
+	w.read(func(r records.Reader) {
+		for a := range records.Agents.All(r) {
+			heard = heard || !w.silent[a.Host]
+		}
+	})
+	if !heard {
+		w.pass(2 * testDownTime)
+		return
+	}
 	for range 40 {
 		w.pass(testDownTime / 4)
 		dead := 0
