@@ -49,6 +49,7 @@ func aPort(n e2e.Network, more map[string]any) map[string]any {
 
 // TestWithoutAQuorumReadsAndTrafficGoOn stops two members of etcd of three.
 func TestWithoutAQuorumReadsAndTrafficGoOn(t *testing.T) {
+	t.Parallel()
 	c := start(t, withHosts)
 	n := c.Network(nil)
 	c.Subnet(n, "10.7.0.0/24")

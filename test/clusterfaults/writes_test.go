@@ -48,6 +48,7 @@ func (c *cluster) moveLeader() {
 }
 
 func TestNoWriteIsLostOrDoneTwice(t *testing.T) {
+	t.Parallel()
 	c := start(t, onlyControllers)
 	rng := soak.Chance(t)
 	h := begin(c)
