@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
@@ -21,7 +23,7 @@ import (
 const (
 	embeddedMaxTxnOps    = 100_000
 	embeddedMaxRequest   = 10 << 20
-	embeddedQuota        = 8 << 30
+	embeddedQuota        = int64(8 << 30)
 	embeddedSnapshot     = 2_000 // transactions kept in memory and in the log
 	embeddedCatchUp      = 100
 	embeddedDefragMiB    = 100 // free space at start that is worth a rewrite
@@ -37,7 +39,10 @@ type Embedded struct {
 	Dir string
 	// Root is the prefix of all keys; "" is DefaultRoot.
 	Root string
-	Log  *zap.Logger
+	// Quota is how many bytes the data may take on disk; 0 is 8 GiB. A store that
+	// is full takes no writes until it is opened with room for more.
+	Quota int64
+	Log   *zap.Logger
 }
 
 // OpenEmbedded starts an etcd inside this program. It listens on no socket. It
@@ -50,11 +55,13 @@ func OpenEmbedded(ctx context.Context, cfg Embedded) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	quiet := newQuiet(cfg.Log)
-	server, err := startEmbedded(ctx, embeddedConfig(cfg.Dir, quiet), quiet)
+	quota := cmp.Or(cfg.Quota, embeddedQuota)
+	server, err := startEmbedded(ctx, embeddedConfig(cfg.Dir, quota, quiet), quiet)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", name, err), lock.Close())
 	}
 	client := v3client.New(server.Server)
+	relieve(ctx, client, server.Server.Backend().Size() < quota/10*9, cfg.Log)
 	return newStore(client, settings{
 		root:         cfg.Root,
 		name:         name,
@@ -72,7 +79,24 @@ func OpenEmbedded(ctx context.Context, cfg Embedded) (*Store, error) {
 	}), nil
 }
 
-func embeddedConfig(dir string, quiet *quiet) *embed.Config {
+// relieve lets a server that was full take writes again when it has room: its
+// alarm outlives restarts, and nobody else can reach it to switch that off.
+func relieve(ctx context.Context, client *clientv3.Client, room bool, log *zap.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	list, err := client.AlarmList(ctx)
+	if err == nil && len(list.Alarms) > 0 && room {
+		if _, err = client.AlarmDisarm(ctx, &clientv3.AlarmMember{}); err == nil {
+			log.Info("the store was full and has room again")
+			return
+		}
+	}
+	if err != nil || len(list.Alarms) > 0 {
+		log.Error("the store is full: nothing can be written", zap.Error(err))
+	}
+}
+
+func embeddedConfig(dir string, quota int64, quiet *quiet) *embed.Config {
 	c := embed.NewConfig()
 	c.Name = "lepton"
 	c.Dir = filepath.Join(dir, "etcd")
@@ -81,7 +105,7 @@ func embeddedConfig(dir string, quiet *quiet) *embed.Config {
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(quiet.logger())
 	c.MaxTxnOps = embeddedMaxTxnOps
 	c.MaxRequestBytes = embeddedMaxRequest
-	c.QuotaBackendBytes = embeddedQuota
+	c.QuotaBackendBytes = quota
 	c.SnapshotCount = embeddedSnapshot
 	c.SnapshotCatchUpEntries = embeddedCatchUp
 	c.WarningApplyDuration, c.WarningUnaryRequestDuration = embeddedSlow, embeddedSlow

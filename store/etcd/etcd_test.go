@@ -114,6 +114,47 @@ func TestAnEmbeddedStoreIsQuiet(t *testing.T) {
 	}
 }
 
+func TestAnEmbeddedStoreThatWasFullWritesWhenItHasRoom(t *testing.T) {
+	dir := t.TempDir()
+	open := func(quota int64) *Store {
+		s, err := OpenEmbedded(t.Context(), Embedded{Dir: dir, Quota: quota, Log: zap.NewNop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	write := func(s *Store, key string) error {
+		_, err := s.Txn(t.Context(), store.Txn{Ops: []store.Op{store.Put(key, make([]byte, 1<<20))}})
+		return err
+	}
+	s := open(8 << 20)
+	var err error
+	for i := 0; err == nil && i < 20; i++ {
+		err = write(s, fmt.Sprint("k/", i))
+	}
+	if !errors.Is(err, store.ErrFull) || !errors.Is(err, store.ErrUnavailable) {
+		t.Fatalf("a store of 8 MiB takes 20, or says %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(8 << 20)
+	if err := write(s, "again"); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a store that is still full says %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(64 << 20)
+	defer s.Close()
+	if err := write(s, "more"); err != nil {
+		t.Errorf("a store that has room again says %v", err)
+	}
+	if _, err := s.Range(t.Context(), "k/", func(store.KV) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTwoProgramsCannotUseOneDirectory(t *testing.T) {
 	dir := t.TempDir()
 	openEmbedded(t, dir, zap.NewNop())
