@@ -333,6 +333,17 @@ func (db *DB) retry(ctx context.Context, tries int, revision int64) error {
 	}
 }
 
+// TryWrite tells whether the store takes writes, by one that changes no record.
+func (db *DB) TryWrite(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
+	_, err := db.store.Txn(ctx, store.Txn{Ops: []store.Op{store.Put(probeKey, nil)}})
+	return err
+}
+
+// probeKey is beside the records.
+const probeKey = "probe"
+
 // counters are what Stats reports.
 type counters struct{ updates, conflicts, reloads, undecodable atomic.Int64 }
 

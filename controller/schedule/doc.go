@@ -11,7 +11,7 @@
 //
 // What is on a host stays there as long as the host's agent is not dead: silent
 // for agent_down_time while this controller was watching, by its own clock, and
-// others were heard. So neither a restart of an agent, nor one of all controllers,
+// heartbeats could be stored. So neither a restart of an agent, nor one of all controllers,
 // nor an outage of the store or a full one moves anything. A dead agent keeps what nobody else can
 // take, because its data plane may go on.
 //

@@ -126,16 +126,19 @@ func (s *Scheduler) idle() time.Duration {
 }
 
 // liveness finds the agents that have become dead. Agents cannot be heard while
-// the store is away, or this process stands still.
+// the store is away or full, or this process stands still.
 func (s *Scheduler) liveness(ctx context.Context, now time.Time, since time.Duration) {
 	s.mu.Lock()
-	serving := s.serving
+	serving, unheard := s.serving, s.watch.unheard(now)
 	s.mu.Unlock()
 	if !serving {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	err := s.cfg.DB.Read(ctx, func(records.Reader) error { return nil })
+	if err == nil && unheard { // a full store answers reads, and takes no heartbeats
+		err = s.cfg.DB.TryWrite(ctx)
+	}
 	cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,9 +12,7 @@ import (
 type watch struct {
 	downTime time.Duration
 	agents   map[string]*watched // by the record's id
-	// anyone is when any agent was heard last. While nobody is, it is not the
-	// agents that are dead: no controller can store what they say, because the
-	// store is away, or full.
+	// anyone is when any agent was heard last.
 	anyone time.Time
 }
 
@@ -39,9 +37,6 @@ func (w *watch) see(a *model.Agent, now time.Time) bool {
 	}
 	changed := differs(old.agent, a)
 	if !a.HeartbeatAt.Equal(old.agent.HeartbeatAt) {
-		if w.unheard(now) { // the others get their time to be heard again
-			w.again(now)
-		}
 		w.anyone = now
 		changed = changed || old.dead || !old.agent.Alive(a.HeartbeatAt, w.downTime)
 		old.heard, old.dead = now, false
@@ -84,18 +79,13 @@ func (w *watch) again(now time.Time) {
 	}
 }
 
-// unheard reports whether nobody was heard for longer than the agents of a cloud
-// can all keep silent, who send a heartbeat every third of the time after which
-// they are dead.
-func (w *watch) unheard(now time.Time) bool {
-	return !w.anyone.IsZero() && now.Sub(w.anyone) > w.downTime/2
-}
+// unheard reports whether nobody was heard for longer than all agents of a cloud
+// can keep silent, who send a heartbeat every third of the time after which they
+// are dead. Perhaps what they say cannot be stored.
+func (w *watch) unheard(now time.Time) bool { return now.Sub(w.anyone) > w.downTime/2 }
 
 // fallen gives the agents that have become dead.
 func (w *watch) fallen(now time.Time) []*model.Agent {
-	if w.unheard(now) {
-		return nil
-	}
 	var out []*model.Agent
 	for _, a := range w.agents {
 		if !a.dead && now.Sub(a.heard) >= w.downTime {
