@@ -67,6 +67,7 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("network: %w", err)
 	}
 	recordMetrics(reg, db)
+	db.OnApply(rules.NoteHeartbeats)
 	agents, err := agentServer(cfg, hosts.Config{DB: db, Log: o.Log, Journal: events, Loops: loops, Metrics: hosts.NewMetrics(reg)}, rules)
 	if err != nil {
 		return err
@@ -183,6 +184,7 @@ func agentServer(cfg *config.Config, c hosts.Config, rules *plugin.Plugin) (*hos
 		NovaMetadataURL: cfg.Metadata.NovaMetadataURL, MetadataSecret: cfg.Metadata.SharedSecret,
 	}
 	c.AgentDownTime = time.Duration(cfg.Network.AgentDownTime) * time.Second
+	c.Alive = rules.Alive
 	if t := cfg.RPC.TLS; t.Enabled() {
 		var err error
 		if c.Keys, err = (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA, CRL: t.CRL}).Open(c.Log); err != nil {

@@ -68,7 +68,14 @@ func (s *Server) admit(st *stream, hello *model.Agent) error {
 // holds reports whether the recorded agent keeps another instance from taking
 // its host name.
 func (s *Server) holds(rec *model.Agent, instance string, now time.Time) bool {
-	return rec.Instance != instance && rec.LeftAt.IsZero() && rec.Alive(now, s.cfg.AgentDownTime)
+	return rec.Instance != instance && rec.LeftAt.IsZero() && s.alive(rec, now)
+}
+
+func (s *Server) alive(rec *model.Agent, now time.Time) bool {
+	if s.cfg.Alive != nil {
+		return s.cfg.Alive(rec)
+	}
+	return rec.Alive(now, s.cfg.AgentDownTime)
 }
 
 // rivalPatience is how long a process of the same instance may take to be gone:

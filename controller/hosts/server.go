@@ -18,6 +18,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/hosts/interest"
 	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/records"
+	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pki"
 	"github.com/lepton-sdn/lepton/rpc"
 	"github.com/lepton-sdn/lepton/rpc/pb"
@@ -69,6 +70,9 @@ type Config struct {
 	// HeartbeatInterval is what agents are told, AgentDownTime how long after
 	// the last heartbeat an agent counts as alive.
 	HeartbeatInterval, AgentDownTime time.Duration
+	// Alive reports whether an agent counts as alive; nil: by the stamp of its last
+	// heartbeat.
+	Alive func(*model.Agent) bool
 	// SendTimeout is how long an agent may take to accept a message.
 	SendTimeout time.Duration
 	// MaxAgents bounds the streams served at once.

@@ -84,11 +84,6 @@ func addressesWorkOn(r records.Reader, n *model.Network, port *model.Port, s mod
 	return true
 }
 
-// Alive reports whether the agent was heard of lately.
-func (p *Plugin) Alive(a *model.Agent) bool {
-	return a.Alive(p.now(), p.config.agentDownTime())
-}
-
 // rebind binds an updated port again if what the binding depends on changed, or
 // if it has not succeeded yet. A bound port stays bound otherwise, also while
 // its agent is away.

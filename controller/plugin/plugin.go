@@ -22,6 +22,7 @@ type Plugin struct {
 	segments *segments.Pools
 	baseMAC  model.MAC
 	now      func() time.Time
+	live     *liveness
 	random   pick.Random
 	// began is when the plugin was made: the age of what the configuration says.
 	began time.Time
@@ -44,6 +45,7 @@ func New(c Config) (*Plugin, error) {
 	}
 	return &Plugin{
 		config: c, segments: pools, baseMAC: mac, now: time.Now, random: rand.Uint64N,
+		live:       newLiveness(c.agentDownTime()),
 		began:      time.Now().UTC().Truncate(time.Second),
 		seeNetwork: policy.Of("network").Get, seeGroup: policy.Of("security_group").Get,
 		seePool: policy.Of(poolType).Get, seeScope: policy.Of(scopeType).Get, seeAddressGroup: policy.Of(addressGroupType).Get,

@@ -108,6 +108,16 @@ func (c *cluster) link(host, state string) {
 	c.Must(err)
 }
 
+// flowed judges a stream of packets that nothing was to disturb. Beside other work
+// a packet of the userspace datapath may be late; an outage is longer.
+func (c *cluster) flowed(r lab.StreamResult) {
+	c.Helper()
+	c.Logf("%d packets, %d lost, longest gap %s", r.Sent, r.Lost(), r.LongestGap.Round(time.Millisecond))
+	if r.LongestGap > 2*time.Second || r.Received == 0 || r.Lost() > r.Sent/20 {
+		c.Errorf("lost %d packets: %+v", r.Lost(), r)
+	}
+}
+
 // others are the controllers but for one.
 func others(host string) []string {
 	return slices.DeleteFunc(slices.Clone(controllers), func(h string) bool { return h == host })

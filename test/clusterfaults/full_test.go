@@ -72,9 +72,7 @@ func TestAFullStoreIsReadAndSaysSo(t *testing.T) {
 	for _, host := range controllers {
 		t.Logf("%s writes %s after the alarm is off", host, c.writes(host).Round(time.Millisecond))
 	}
-	if r := traffic(); r.Lost() > 0 {
-		t.Errorf("lost %d packets: %+v", r.Lost(), r)
-	}
+	c.flowed(traffic())
 	c.AwaitInSync("hv1", "hv2")
 	third := c.Guest("hv2", "third", n)
 	c.AllReach(near, third)
