@@ -54,10 +54,12 @@ func (w *world) visit(ctx context.Context) *visitors {
 	return v
 }
 
-// writePort makes a port without host, and deletes it.
+// writePort makes a port without host, and deletes it, also when the visit ends
+// meanwhile: a request that is given up may still be done.
 func (v *visitors) writePort(ctx context.Context, w *world, p *project) {
 	body := p.body(p.networks[0], 0, p.defaults)
 	delete(body, "binding:host_id")
+	ctx = context.WithoutCancel(ctx)
 	var id string
 	v.time(ctx, &v.write, func() (err error) {
 		answer := map[string]object{}
@@ -66,8 +68,7 @@ func (v *visitors) writePort(ctx context.Context, w *world, p *project) {
 		return err
 	})
 	if id != "" {
-		// It must go even when the visit has just ended.
-		v.time(ctx, &v.write, func() error { return w.control.remove(context.WithoutCancel(ctx), "ports", id) })
+		v.time(ctx, &v.write, func() error { return w.control.remove(ctx, "ports", id) })
 	}
 }
 
