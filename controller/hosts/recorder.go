@@ -181,7 +181,7 @@ func writeObject(u *records.Update, s *model.ObjectStatus, now time.Time) bool {
 		if known {
 			records.ObjectStatuses.Delete(u, s.Key())
 		}
-		return s.State == model.ObjectGone
+		return s.State == model.ObjectGone || isReplica(u, s)
 	}
 	rec := *s
 	rec.Since = now
@@ -210,6 +210,24 @@ func hasObject(u *records.Update, s *model.ObjectStatus) bool {
 		return ok && serves(u, p.NetworkID, s.Host)
 	}
 	return false
+}
+
+// isReplica reports whether the object may be a replica of a distributed router:
+// of these nothing is kept, every host with a guest has one, and what is wrong
+// with it is among the problems of the host's agent.
+func isReplica(u *records.Update, s *model.ObjectStatus) bool {
+	id := s.ID
+	switch s.Kind {
+	case model.ObjectRouter:
+	case model.ObjectFloatingIP:
+		if f, ok := records.FloatingIPs.Get(u, s.ID); ok {
+			id = f.RouterID
+		}
+	default:
+		return false
+	}
+	r, ok := records.Routers.Get(u, id)
+	return ok && r.Distributed
 }
 
 func hasRouter(u *records.Update, id, host string) bool {
