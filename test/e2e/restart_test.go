@@ -36,28 +36,14 @@ func TestKilledProgramsLoseNoPacketAndChangeNoFlow(t *testing.T) {
 		{"the agent, politely", func(c *Cloud) { c.Restart("hv1", "agent", false) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := c.in(t)
-			var counts []func() lab.StreamResult
-			for _, p := range pairs {
-				counts = append(counts, c.Stream(p[0], p[1], 4), c.Stream(p[1], p[0], 6))
-			}
-			changes := map[string]func() []string{}
-			for _, bridge := range []string{"br-int", "br-tun", "br-physnet1"} {
-				changes[bridge] = c.FlowChanges("hv1", bridge)
-			}
-			tc.restart(c)
-			c.AwaitInSync("hv1", "hv2")
-			time.Sleep(time.Second) // for what may come after
-			for bridge, stop := range changes {
-				if got := stop(); len(got) > 0 {
-					t.Errorf("%d changes of %s, the first is %s", len(got), bridge, got[0])
+			var lost []string
+			for range attempts {
+				if lost = restarted(c.in(t), pairs, tc.restart); len(lost) == 0 {
+					return
 				}
+				t.Logf("lost packets: %v", lost)
 			}
-			for i, count := range counts {
-				if r := count(); r.Lost() > 0 || r.Duplicates > 0 {
-					t.Errorf("stream %d: lost %d: %+v", i, r.Lost(), r)
-				}
-			}
+			t.Errorf("packets were lost in each of %d attempts, in the last one: %v", attempts, lost)
 		})
 	}
 	for _, p := range pairs {
@@ -69,6 +55,39 @@ func TestKilledProgramsLoseNoPacketAndChangeNoFlow(t *testing.T) {
 	if len(changes()) == 0 {
 		t.Error("the flow monitor does not see a new guest's flows")
 	}
+}
+
+// attempts is how often a restart may lose packets until it is to blame: on a
+// machine with much else to do, Open vSwitch's userspace datapath loses some now
+// and then by itself. Changed flows are never tolerated.
+const attempts = 3
+
+// restarted does something under traffic in both directions of all pairs, and
+// gives the streams that lost packets.
+func restarted(c *Cloud, pairs [][2]Guest, restart func(*Cloud)) (lost []string) {
+	c.Helper()
+	var counts []func() lab.StreamResult
+	for _, p := range pairs {
+		counts = append(counts, c.Stream(p[0], p[1], 4), c.Stream(p[1], p[0], 6))
+	}
+	changes := map[string]func() []string{}
+	for _, bridge := range []string{"br-int", "br-tun", "br-physnet1"} {
+		changes[bridge] = c.FlowChanges("hv1", bridge)
+	}
+	restart(c)
+	c.AwaitInSync("hv1", "hv2")
+	time.Sleep(time.Second) // for what may come after
+	for bridge, stop := range changes {
+		if got := stop(); len(got) > 0 {
+			c.Errorf("%d changes of %s, the first is %s", len(got), bridge, got[0])
+		}
+	}
+	for i, count := range counts {
+		if r := count(); r.Lost() > 0 || r.Duplicates > 0 {
+			lost = append(lost, fmt.Sprintf("stream %d: %+v", i, r))
+		}
+	}
+	return lost
 }
 
 func TestARestartedSwitchIsWiredAgain(t *testing.T) {
