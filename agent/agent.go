@@ -174,6 +174,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	g.Go(func() error { return ctl.Run(ctx) })
 	g.Go(func() error { return auditor.Run(ctx) })
+	g.Go(func() error { return auditor.Tell(ctx, func(p []model.Problem) { updates.Tell("drift", p) }) })
 	g.Go(func() error { return packets.Run(ctx) })
 	g.Go(func() error { return dhcp.Run(ctx) })
 	g.Go(func() error { return hub.Run(ctx) })

@@ -2,12 +2,15 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"github.com/lepton-sdn/lepton/model"
 )
 
 // Mode says what is done about drift.
@@ -49,6 +52,7 @@ type Auditor struct {
 	found *prometheus.CounterVec
 	runs  prometheus.Counter
 	now   chan chan struct{}
+	news  chan Finding // the last one, until Tell has seen it
 
 	mu        sync.Mutex
 	findings  []Finding // the oldest first
@@ -59,7 +63,7 @@ type Auditor struct {
 // New makes an auditor; Run works it.
 func New(cfg Config) *Auditor {
 	a := &Auditor{
-		cfg: cfg, now: make(chan chan struct{}),
+		cfg: cfg, now: make(chan chan struct{}), news: make(chan Finding, 1),
 		found: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lepton_agent_drift_total", Help: "What was found on the host that is not as the agent made it.",
 		}, []string{"kind"}),
@@ -102,6 +106,10 @@ func (a *Auditor) Found(list ...Finding) {
 		a.cfg.Log.Warn("drift", zap.String("kind", f.Kind), zap.String("place", f.Place),
 			zap.String("object", f.Object), zap.String("text", f.Text), zap.Bool("repaired", f.Repaired))
 	}
+	select {
+	case a.news <- a.findings[len(a.findings)-1]:
+	default:
+	}
 	if over := len(a.findings) - Kept; over > 0 {
 		a.findings = slices.Delete(a.findings, 0, over)
 	}
@@ -113,6 +121,51 @@ func (a *Auditor) Findings() (last []Finding, total int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.findings), a.total
+}
+
+// Tell has set called with what controllers are to know of drift, until ctx is
+// done: a problem from the first finding on until nothing was found for somewhat
+// longer than an interval. They keep it in their journal.
+func (a *Auditor) Tell(ctx context.Context, set func([]model.Problem)) error {
+	patience := a.cfg.Interval + a.cfg.Interval/2
+	quiet := time.NewTimer(patience)
+	defer quiet.Stop()
+	told := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f := <-a.news:
+			quiet.Reset(patience)
+			if !told {
+				set([]model.Problem{a.problem(f)})
+				told = true
+			}
+		case <-quiet.C:
+			if told {
+				set(nil)
+				told = false
+			}
+		}
+	}
+}
+
+// problem tells of the first finding of a time of drift; leptonctl has them all.
+func (a *Auditor) problem(f Finding) model.Problem {
+	done := "is put right"
+	if a.cfg.Mode != Repair {
+		done = "is left as it is, in mode " + string(a.cfg.Mode)
+	}
+	about := f.Kind
+	for _, s := range []string{f.Place, f.Object} {
+		if s != "" {
+			about += ", " + s
+		}
+	}
+	return model.Problem{
+		Object: "drift", Since: f.At,
+		Text: fmt.Sprintf("somebody else changes what the agent made, which %s; first %s: %s; leptonctl audit on the host lists all", done, about, f.Text),
+	}
 }
 
 // Consumer is one loop's end.

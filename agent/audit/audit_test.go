@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/lepton-sdn/lepton/model"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -201,5 +204,33 @@ func TestWithoutAnAuditorEverythingIsRepairedAndNothingFound(t *testing.T) {
 	}
 	if a.Mode() != Repair {
 		t.Errorf("mode %s", a.Mode())
+	}
+}
+
+func TestControllersAreToldOfDriftOnceUntilItIsQuiet(t *testing.T) {
+	a := New(Config{Mode: Watch, Interval: 200 * time.Millisecond})
+	told := make(chan []model.Problem, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Tell(ctx, func(p []model.Problem) { told <- p }) }()
+	for i := range 5 {
+		a.Found(Finding{Kind: "flow", Place: "br-int", Text: fmt.Sprint("flow ", i)}, Finding{Kind: "port", Text: "tag"})
+		time.Sleep(time.Millisecond)
+	}
+	first := <-told
+	if len(first) != 1 || first[0].Object != "drift" || first[0].Since.IsZero() || !strings.Contains(first[0].Text, "mode watch") {
+		t.Errorf("told %+v", first)
+	}
+	select {
+	case p := <-told:
+		if p != nil {
+			t.Errorf("told again: %+v", p)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("its end was never told")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -291,6 +291,17 @@ func (f *Feed) tellProblems() {
 	f.source.SetProblems(all)
 }
 
+// Tell replaces the problems about an object that is no consumer's.
+func (f *Feed) Tell(object string, problems []model.Problem) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.own, object)
+	for _, p := range problems {
+		f.own[object] = p
+	}
+	f.tellProblems()
+}
+
 // Standing is how the host stands with its records.
 type Standing struct {
 	// Known says that there are records, of a controller or from the disk; Stale is
