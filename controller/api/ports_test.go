@@ -44,7 +44,7 @@ func TestTheAddressesOfANewPort(t *testing.T) {
 	const mac, eui = "fa:16:3e:12:34:56", "2001:db8:2:0:f816:3eff:fe12:3456"
 	plain := id(c.network(`{}`))
 	v4 := id(c.subnet(plain, `"ip_version": 4, "cidr": "10.0.0.0/24"`))
-	c.subnet(plain, `"ip_version": 4, "cidr": "10.1.0.0/24"`)
+	c.subnet(plain, `"ip_version": 4, "cidr": "10.1.0.0/24", "allocation_pools": [{"start": "10.1.0.100", "end": "10.1.0.200"}]`)
 	dual := id(c.network(`{}`))
 	c.subnet(dual, `"ip_version": 4, "cidr": "10.0.0.0/24"`)
 	c.subnet(dual, `"ip_version": 6, "cidr": "2001:db8:1::/64", "ipv6_address_mode": "dhcpv6-stateful", "ipv6_ra_mode": "dhcpv6-stateful"`)
@@ -357,7 +357,7 @@ func TestASubnetForAServiceComesFirstAndServesNobodyElse(t *testing.T) {
 	c := newCloud(t)
 	n := id(c.network(`{}`))
 	general := id(c.subnet(n, `"ip_version": 4, "cidr": "10.0.0.0/24"`))
-	guests := id(c.subnet(n, `"ip_version": 4, "cidr": "10.1.0.0/24", "service_types": ["compute:nova", "network:router_gateway"]`))
+	guests := id(c.subnet(n, `"ip_version": 4, "cidr": "10.1.0.0/24", "allocation_pools": [{"start": "10.1.0.100", "end": "10.1.0.200"}], "service_types": ["compute:nova", "network:router_gateway"]`))
 	without := id(c.subnet(n, `"ip_version": 4, "cidr": "10.2.0.0/24", "service_types": ["compute:special"], "enable_dhcp": false`))
 	for _, f := range []struct{ owner, fixed, want string }{
 		{"compute:nova", ``, guests},

@@ -65,17 +65,12 @@ func TestThePageShowsACloudThatPeopleCanWalkThrough(t *testing.T) {
 	t.Run("a click on the picture selects what is there", func(t *testing.T) {
 		b := open(t, c.url+"/ui/#view=logical&selected=port%3A"+failed.ID)
 		b.ready()
-		// The port is 20 pixels above the middle, once its tile is found.
-		x, y := b.middle("#canvas")
-		b.until("the tile below the pointer", `document.querySelector("#tip").textContent.includes("lab-05") && !document.querySelector("#tip").hidden`,
-			func() { b.mouse(input.DispatchMouseEventTypeMouseMoved, x, y-20) })
+		b.point("lab-05")
 		b.run(chromedp.KeyEvent(kb.Escape))
 		b.until("no panel", `document.querySelector("#inspector").hidden`)
-		x, y = b.middle("#canvas") // which is wider now
-		b.until("the tile below the pointer again", `document.querySelector("#tip").textContent.includes("lab-05")`,
-			func() { b.mouse(input.DispatchMouseEventTypeMouseMoved, x, y-20) })
-		b.mouse(input.DispatchMouseEventTypeMousePressed, x, y-20)
-		b.mouse(input.DispatchMouseEventTypeMouseReleased, x, y-20)
+		x, y := b.point("lab-05") // the canvas is wider now
+		b.mouse(input.DispatchMouseEventTypeMousePressed, x, y)
+		b.mouse(input.DispatchMouseEventTypeMouseReleased, x, y)
 		b.says("#inspector h2", "lab-05")
 		b.harmless()
 	})
@@ -260,6 +255,25 @@ func (b *tab) middle(selector string) (x, y float64) {
 	b.t.Helper()
 	at := value[[]float64](b, fmt.Sprintf(`(() => { const r = document.querySelector(%q).getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`, selector))
 	return at[0], at[1]
+}
+
+// point looks for the tile of a port near the middle of the picture, where a
+// selected one is flown to, and gives where the pointer found it.
+func (b *tab) point(name string) (x, y float64) {
+	b.t.Helper()
+	n := 0
+	b.until("the tile of "+name+" below the pointer",
+		fmt.Sprintf(`document.querySelector("#tip").textContent.includes(%q) && !document.querySelector("#tip").hidden`, name),
+		func() {
+			midX, midY := b.middle("#canvas") // it may still grow
+			// Each place for some pictures: first 20 pixels above the middle, then around.
+			around := []float64{0, -15, 15, -30, 30}
+			at := n / 4 % (len(around) * len(around))
+			x, y = midX+around[at/len(around)], midY-20+around[at%len(around)]
+			b.mouse(input.DispatchMouseEventTypeMouseMoved, x, y)
+			n++
+		})
+	return x, y
 }
 
 func (b *tab) mouse(kind input.DispatchMouseEventType, x, y float64) {
