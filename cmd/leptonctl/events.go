@@ -164,7 +164,7 @@ func showEvents(ctx context.Context, p *eventPrinter, api *lab.API, q url.Values
 	begun := time.Now()
 	list, err := readEvents(ctx, api, q, f.last)
 	if err != nil {
-		return fmt.Errorf("list events: %w", err)
+		return p.settings.failed("list events", err)
 	}
 	if !f.follow {
 		return p.whole(list)
@@ -189,7 +189,7 @@ func showEvents(ctx context.Context, p *eventPrinter, api *lab.API, q url.Values
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("list events: %w", err)
+			return p.settings.failed("list events", err)
 		}
 		list = slices.DeleteFunc(list, func(e event) bool {
 			at, err := time.Parse(time.RFC3339Nano, e.At)
