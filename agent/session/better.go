@@ -16,6 +16,10 @@ import (
 // checkTimeout bounds the question whether another controller has its store.
 const checkTimeout = 5 * time.Second
 
+// noticed is how long, in first pauses before a retry, another controller has to
+// have its store: 5 s. By then it has noticed when it has lost it too.
+const noticed = 25
+
 // betterError ends a stream to a controller without store: another one has its.
 type betterError struct{ address string }
 
@@ -78,7 +82,19 @@ func (s *Session) search(ctx context.Context, address string, states <-chan heal
 			return "", state
 		case <-timer.C:
 		}
-		if other := s.cfg.Addresses[(at+n)%len(s.cfg.Addresses)]; other != address && s.hasStore(ctx, other) {
+		other := s.cfg.Addresses[(at+n)%len(s.cfg.Addresses)]
+		if other == address || !s.hasStore(ctx, other) {
+			continue
+		}
+		// When all lose it, they notice one after the other.
+		timer.Reset(noticed * s.cfg.RetryFirst)
+		select {
+		case state := <-states:
+			timer.Stop()
+			return "", state
+		case <-timer.C:
+		}
+		if s.hasStore(ctx, other) {
 			return other, 0
 		}
 	}
