@@ -32,7 +32,7 @@ demo: root packages build ## a guided tour with live pings, on a three-node lab
 
 # Most tests wait most of the time, so that more packages than processors run,
 # and the longest first.
-PARALLEL ?= $(shell expr 2 \* $$(nproc))
+PARALLEL ?= $(shell expr 1 + $$(nproc))
 
 test: root packages machines build deb ## all tests: unit, property, golden, end to end; needs root
 	$(GO) test -race -count=1 -timeout 14m -p $(PARALLEL) -parallel $(PARALLEL) ./test/e2e ./test/faults ./test/... ./...

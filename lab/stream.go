@@ -57,7 +57,7 @@ func StartStream(ctx context.Context, f Flow) (*Stream, error) {
 	f.Size = max(f.Size, 64)
 	s := &Stream{flow: f, stop: make(chan struct{})}
 	err := inside(f.To.Namespace, func() (err error) {
-		s.in, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(f.Address))
+		s.in, err = listenUDP(f.Address)
 		return err
 	})
 	if err != nil {
@@ -180,4 +180,16 @@ func (s *Stream) Stop() (StreamResult, error) {
 	r := s.received
 	r.Sent, r.SendErrors = s.sent, s.errors
 	return r, errors.Join(deadline, s.in.Close(), s.out.Close())
+}
+
+// listenUDP opens a socket that the stream before may have had: a program that is
+// being started holds it for a moment longer than this one, until its exec.
+func listenUDP(address netip.AddrPort) (conn *net.UDPConn, err error) {
+	for range 50 {
+		if conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(address)); !errors.Is(err, unix.EADDRINUSE) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return conn, err
 }

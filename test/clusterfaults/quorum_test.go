@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lepton-sdn/lepton/lab"
 	"github.com/lepton-sdn/lepton/test/e2e"
 	"github.com/lepton-sdn/lepton/test/soak"
 )
@@ -74,7 +75,13 @@ func TestWithoutAQuorumReadsAndTrafficGoOn(t *testing.T) {
 		c.start("ctl1", "etcd")
 		c.flowed(traffic())
 		third := c.Guest("hv2", fmt.Sprintf("g%d", time.Now().UnixNano()%1e6), n)
-		c.AllReach(near, third)
+		// Links that come and go make Open vSwitch's userspace tunnels lose some.
+		c.Eventually("the new guest is reached", func() error {
+			if r := c.Ping(near, third.IP(4), lab.Ping{Count: 1, Timeout: time.Second}); r.Received == 0 {
+				return fmt.Errorf("%s", r)
+			}
+			return nil
+		})
 		for _, host := range controllers {
 			c.Eventually("no answer is old", func() error {
 				if a := c.ask(c.Context(), host, "GET", "/v2.0/ports/"+third.Port.ID, nil, nil); a.status != http.StatusOK || a.stale {
@@ -93,8 +100,8 @@ func (c *cluster) readsOnly(n e2e.Network, g e2e.Guest) {
 	for _, host := range controllers {
 		all.Go(func() {
 			// The first to notice waits for the store.
-			c.looksOnly(host, n, g, 6*time.Second)
-			c.looksOnly(host, n, g, time.Second)
+			c.looksOnly(host, n, g, 15*time.Second)
+			c.looksOnly(host, n, g, 5*time.Second)
 		})
 	}
 	all.Wait()
@@ -115,7 +122,7 @@ func (c *cluster) looksOnly(host string, n e2e.Network, g e2e.Guest, limit time.
 		}
 	}
 	a := c.ask(c.Context(), host, "POST", "/v2.0/ports", aPort(n, nil), nil)
-	if err := a.proper(); err != nil || a.took > 10*time.Second {
+	if err := a.proper(); err != nil || a.took > 20*time.Second {
 		c.Errorf("create through %s after %s: %v", host, a.took, err)
 	}
 	c.Logf("%s refuses a write after %s", host, a.took.Round(time.Millisecond))

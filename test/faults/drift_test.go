@@ -172,10 +172,16 @@ func TestRoutersChangedByHandAreFoundByAudits(t *testing.T) {
 	ns := "qrouter-" + r.ID
 	gateway := p.subnet.Gateway + "/22"
 	hasAddress := func() error {
-		if out := p.Exec("net1", "ip", "netns", "exec", ns, "ip", "-br", "addr"); !strings.Contains(out, gateway) {
-			return fmt.Errorf("addresses %s", out)
+		host, err := p.Lab.Place("net1")
+		if err != nil {
+			return err
 		}
-		return nil
+		// The namespace may be in the making.
+		out, err := host.Exec(p.Context(), "ip", "netns", "exec", ns, "ip", "-br", "addr")
+		if err == nil && !strings.Contains(out, gateway) {
+			err = fmt.Errorf("addresses %s", out)
+		}
+		return err
 	}
 	rules := func() string { return p.Exec("net1", "ip", "netns", "exec", ns, "iptables-save", "-t", "nat") }
 	p.Eventually("the router is realised", func() error {
