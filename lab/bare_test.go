@@ -138,7 +138,15 @@ func pingAcross(t *testing.T, l *Lab) {
 	}
 	check := func(to netip.Addr) {
 		t.Helper()
-		r, err := a.Ping(t.Context(), to, Ping{Size: l.plan.Topology.MTU, DontFragment: true, Interval: 20 * time.Millisecond})
+		var r PingResult
+		var err error
+		// A switch that has just been started may take a moment on a busy machine.
+		for range 10 {
+			r, err = a.Ping(t.Context(), to, Ping{Size: l.plan.Topology.MTU, DontFragment: true, Interval: 20 * time.Millisecond})
+			if err != nil || r.Lost() == 0 {
+				break
+			}
+		}
 		if err != nil || r.Lost() > 0 || r.Duplicates > 0 || r.Errors > 0 {
 			t.Errorf("ping %s: %+v, %v", to, r, err)
 		}
