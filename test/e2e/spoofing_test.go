@@ -10,7 +10,12 @@ func TestAPortMaySpeakOnlyAsItself(t *testing.T) {
 	t.Parallel()
 	c := Start(t, "two-node")
 	n := c.Network(nil)
-	c.dual(n)
+	// 10.0.0.250 and 10.0.0.251 are nobody's.
+	c.create("subnet", Attributes{
+		"network_id": n.ID, "cidr": "10.0.0.0/24", "ip_version": 4,
+		"allocation_pools": []Attributes{{"start": "10.0.0.2", "end": "10.0.0.199"}},
+	}, &Subnet{})
+	c.Subnet(n, "fd00:10::/64")
 	victim := c.Guest("hv2", "victim", n)
 	liar := c.Guest("hv1", "liar", n)
 	c.Reaches(liar, victim)
