@@ -10,9 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/lepton-sdn/lepton/lab"
 )
 
 // explanation is what extension lepton-explain says, as far as it is looked at.
@@ -53,25 +50,6 @@ func (c *Cloud) explanation(from Guest, to, network string, port int) explanatio
 	return answer.Explain
 }
 
-// passes tries with packets.
-func (c *Cloud) passes(from Guest, to netip.Addr, network string, port int) bool {
-	c.Helper()
-	if network == "ping" {
-		return c.Ping(from, to, lab.Ping{Count: 1, Timeout: impatience}).Received > 0
-	}
-	conn, err := connect(from, network, 0, netip.AddrPortFrom(to, uint16(port)))
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(impatience))
-	if _, err := conn.Write([]byte("?")); err != nil {
-		return false
-	}
-	_, err = conn.Read(make([]byte, 1))
-	return err == nil
-}
-
 // What is explained is what packets do, on the way over one host, tunnels, a VLAN,
 // routers on one host and on many, with and without translation; and what decides
 // it is named.
@@ -104,13 +82,13 @@ func TestExplanationsAreWhatPacketsDo(t *testing.T) {
 	}
 	c.settle(r, dvr)
 	c.Eventually("the floating address answers", func() error {
-		if !c.passes(outside, fip.Address, "tcp", 80) || !c.passes(outside, own.Address, "tcp", 80) {
+		if !c.answersAt(outside, fip.Address, "tcp", 80) || !c.answersAt(outside, own.Address, "tcp", 80) {
 			return errors.New("no answer")
 		}
 		return nil
 	})
 	c.Eventually("guests of the distributed router get out", func() error {
-		if !c.passes(y, outside.IP(4), "tcp", 80) || !c.passes(x, y.IP(4), "tcp", 80) {
+		if !c.answersAt(y, outside.IP(4), "tcp", 80) || !c.answersAt(x, y.IP(4), "tcp", 80) {
 			return errors.New("no answer")
 		}
 		return nil
@@ -163,7 +141,7 @@ func TestExplanationsAreWhatPacketsDo(t *testing.T) {
 		t.Run(fmt.Sprintf("%s to %s by %s %d", tc.from.Guest.Name, tc.to, tc.network, tc.port), func(t *testing.T) {
 			c := c.in(t)
 			said := c.explanation(tc.from, tc.to.String(), tc.network, tc.port)
-			if real := c.passes(tc.from, tc.to, tc.network, tc.port); real != (said.Verdict == "passes") {
+			if real := c.answersAt(tc.from, tc.to, tc.network, tc.port); real != (said.Verdict == "passes") {
 				t.Errorf("packets pass: %v, it is explained: %s", real, said.Text)
 			}
 			if tc.by != "" && said.by() != tc.by {
@@ -215,7 +193,7 @@ func (c *Cloud) explainsDown(from, to Guest) {
 	c.Helper()
 	c.Update("port", to.Port.ID, Attributes{"admin_state_up": false})
 	c.Eventually("nothing passes", func() error {
-		if c.passes(from, to.IP(4), "tcp", 80) {
+		if c.answersAt(from, to.IP(4), "tcp", 80) {
 			return errors.New("it answers")
 		}
 		return nil

@@ -85,8 +85,10 @@ func (n *compute) arrives(event string) {
 	}
 }
 
-func TestNovaIsToldOfPorts(t *testing.T) {
-	t.Parallel()
+// startWithNova starts a cloud of one host that tells Nova of its ports, and makes
+// a network.
+func startWithNova(t *testing.T) (*Cloud, *compute, Network) {
+	t.Helper()
 	topo, err := lab.LoadTopology("single")
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +100,12 @@ func TestNovaIsToldOfPorts(t *testing.T) {
 	t.Cleanup(func() { nova.stop() })
 	n := c.Network(nil)
 	c.dual(n)
+	return c, nova, n
+}
+
+func TestNovaIsToldOfPorts(t *testing.T) {
+	t.Parallel()
+	c, nova, n := startWithNova(t)
 	// plug gives a guest a port as Nova does, and gives the end of its events.
 	plug := func(name string) (Port, string) {
 		g := c.Guest("hv1", name, n)

@@ -42,17 +42,7 @@ type libvirtInterface struct {
 // makes the port of the switch, before there is a tap, or libvirt does.
 func TestNovasOwnCodePlugsPorts(t *testing.T) {
 	t.Parallel()
-	topo, err := lab.LoadTopology("single")
-	if err != nil {
-		t.Fatal(err)
-	}
-	topo.Controller = map[string]any{"nova": map[string]any{"url": "http://" + novaAddress + "/v2.1", "token": "nova-token"}}
-	c := StartTopology(t, topo)
-	nova := &compute{c: c}
-	nova.listen()
-	t.Cleanup(func() { nova.stop() })
-	n := c.Network(nil)
-	c.dual(n)
+	c, nova, n := startWithNova(t)
 	for i, by := range []string{"delegate", "libvirt"} {
 		server := fmt.Sprintf("00000000-0000-4000-8000-00000000000%d", i+1)
 		p := c.Port(n, Attributes{"device_id": server, "device_owner": "compute:nova", "binding:host_id": "hv1"})

@@ -92,7 +92,12 @@ func connect(from Guest, network string, port int, to netip.AddrPort) (conn net.
 // Answers reports whether a guest answers another: network is tcp, udp or ping.
 func (c *Cloud) Answers(from, to Guest, network string, port, family int) bool {
 	c.Helper()
-	address := to.IP(family)
+	return c.answersAt(from, to.IP(family), network, port)
+}
+
+// answersAt is Answers for an address, whoever has it.
+func (c *Cloud) answersAt(from Guest, address netip.Addr, network string, port int) bool {
+	c.Helper()
 	if network == "ping" {
 		return c.Ping(from, address, lab.Ping{Count: 1, Timeout: impatience}).Received > 0
 	}
