@@ -20,7 +20,10 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A refused request's connection is closed half a second later, by net/http.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // brake keeps as many records as it says.
 type brake struct {
