@@ -40,7 +40,7 @@ test: root packages machines build deb ## all tests: unit, property, golden, end
 soak: root packages build ## faults for longer (LEPTON_SOAK=10m), with a seed that LEPTON_SEED repeats
 	LEPTON_SOAK=$${LEPTON_SOAK:-10m} $(GO) test -count=1 -v -timeout 0 ./test/faults ./test/clusterfaults
 
-conformance: stock build ## the openstack client and tempest's network API tests, with a real Keystone
+conformance: root packages stock build ## the openstack client and tempest's network API tests, with a real Keystone
 	@$(GO) run ./test/conformance
 
 bench: root packages build ## figures, as ratios to what Open vSwitch's own tools need

@@ -133,24 +133,20 @@ func (c *cloud) startKeystone(ctx context.Context) error {
 	return nil
 }
 
-// fillCatalogue names the controller and the stand-in for Nova.
+// fillCatalogue names the controller, by the commands that are documented, and
+// the stand-in for Nova.
 func (c *cloud) fillCatalogue(ctx context.Context) error {
-	for kind, url := range map[string]string{
-		"network": "http://" + c.API,
-		"compute": "http://" + c.Compute + computePath,
-	} {
-		service, err := services.Create(ctx, c.identity, services.CreateOpts{Type: kind, Extra: map[string]any{"name": kind}}).Extract()
-		if err != nil {
-			return fmt.Errorf("register service %s: %w", kind, err)
-		}
-		for _, availability := range []gophercloud.Availability{gophercloud.AvailabilityPublic, gophercloud.AvailabilityInternal, gophercloud.AvailabilityAdmin} {
-			opts := endpoints.CreateOpts{Availability: availability, Name: kind, Region: c.Region, ServiceID: service.ID, URL: url}
-			if err := endpoints.Create(ctx, c.identity, opts).Err; err != nil {
-				return fmt.Errorf("register %s endpoint of %s: %w", availability, kind, err)
-			}
+	service, err := services.Create(ctx, c.identity, services.CreateOpts{Type: "compute", Extra: map[string]any{"name": "compute"}}).Extract()
+	if err != nil {
+		return fmt.Errorf("register Nova: %w", err)
+	}
+	for _, availability := range []gophercloud.Availability{gophercloud.AvailabilityPublic, gophercloud.AvailabilityInternal, gophercloud.AvailabilityAdmin} {
+		opts := endpoints.CreateOpts{Availability: availability, Name: "compute", Region: c.Region, ServiceID: service.ID, URL: "http://" + c.Compute + computePath}
+		if err := endpoints.Create(ctx, c.identity, opts).Err; err != nil {
+			return fmt.Errorf("register %s endpoint of Nova: %w", availability, err)
 		}
 	}
-	return nil
+	return c.registerAsDocumented(ctx)
 }
 
 // startController serves the Networking API from an empty store.

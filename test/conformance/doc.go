@@ -6,8 +6,10 @@
 //	           ├─► lepton-controller ◄── agents of three hosts, without switches
 //	           └─► a stand-in for Nova
 //
-// It starts all of them on free loopback ports in a directory of its own, with
-// the network endpoint in Keystone's catalogue. First it walks through the
+// It starts all of them on free loopback ports in a directory of its own, and
+// registers the network endpoint in Keystone's catalogue by the commands of
+// docs/openstack.md. Its own view of /etc, /usr/local and /var/lib, in memory, lets
+// it write what pages say without touching the machine. First it walks through the
 // commands of the openstack client (package walk), then it runs tempest's
 // network API tests and those of Neutron's own plugin for tempest. tempest is
 // told the extensions that the controller lists, and so decides which tests

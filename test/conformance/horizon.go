@@ -20,16 +20,11 @@ import (
 
 // HorizonSettings is what docs/openstack.md has Horizon set, for this Keystone.
 func (c *cloud) HorizonSettings() (string, error) {
-	const page = "docs/openstack.md"
-	b, err := os.ReadFile(page)
+	settings, err := onlyMarked(openstackPage, "python local_settings.py")
 	if err != nil {
-		return "", fmt.Errorf("read what is documented: %w", err)
+		return "", err
 	}
-	m := regexp.MustCompile("(?ms)^```python local_settings.py\n(.*?)^```$").FindSubmatch(b)
-	if m == nil {
-		return "", errors.New(page + " has no block local_settings.py")
-	}
-	return strings.ReplaceAll(string(m[1]), "https://keystone:5000", "http://"+c.Keystone), nil
+	return strings.ReplaceAll(settings, "https://keystone:5000", "http://"+c.Keystone), nil
 }
 
 // startHorizon serves Debian's Horizon.

@@ -19,11 +19,15 @@ func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "`directory` of the built programs")
 	flag.StringVar(&o.tests, "tests", `^(tempest\.api\.network|neutron_tempest_plugin\.api)\.`, "regular `expression` of the tests to run; none when empty")
-	flag.StringVar(&o.only, "only", "", "`part` to run instead of all: walk, tempest, import or horizon")
+	flag.StringVar(&o.only, "only", "", "`part` to run instead of all: walk, tempest, import, horizon or tls")
 	flag.IntVar(&o.workers, "workers", 2, "`number` of tests to run at a time")
 	flag.StringVar(&o.keep, "keep", "", "an empty or new `directory` to work in, to be kept with all logs; without it a temporary one")
 	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "`time` after which everything is stopped")
 	flag.Parse()
+	if err := isolate(); err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
@@ -73,6 +77,7 @@ func run(ctx context.Context, o options) (report, error) {
 		{"filling the catalogue", c.fillCatalogue},
 		{"starting lepton-controller on " + c.API, c.startController},
 		{"joining the agents of the hosts", c.startHosts},
+		{"finding lepton-controller in the catalogue", c.findAsDocumented},
 	} {
 		fmt.Println(step.what)
 		if err := step.do(ctx); err != nil {
@@ -111,6 +116,7 @@ func (c *cloud) parts(o options) []part {
 		}},
 		{"import", "importing a Neutron on " + c.Neutron, c.moving},
 		{"horizon", "using Horizon on " + c.Horizon, c.horizon},
+		{"tls", "starting a controller with TLS everywhere", c.secured},
 	}
 }
 
