@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lepton-sdn/lepton/agent/internalport"
 	"github.com/lepton-sdn/lepton/linux/links"
 	"github.com/lepton-sdn/lepton/linux/netns"
 	"github.com/lepton-sdn/lepton/linux/offload"
@@ -21,9 +22,6 @@ const namespacePrefix = "qdhcp-"
 
 // networkKey is the external_id of an interface that says whose server's it is.
 const networkKey = "lepton-dhcp"
-
-// linkWait is how long Open vSwitch may take to make a link.
-const linkWait = 10 * time.Second
 
 // job is one attempt to bring one network's server to what is desired.
 type job struct {
@@ -202,15 +200,20 @@ func (j *job) names() []string {
 // ports brings the server's port on the integration bridge to what is desired
 // and its link into the namespace. It reports whether the link was moved.
 func (j *job) ports(ctx context.Context) (moved bool, err error) {
-	ops := append([]ovsdb.Op{j.want.port(j.cfg.Bridge)}, j.surplus(j.want.Port.Name)...)
+	port := j.want.port(j.cfg.Bridge)
+	ops := append([]ovsdb.Op{port}, j.surplus(port.Name)...)
 	if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
 		return false, fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
 	}
-	return j.fetch(ctx, j.want.Port.Name)
+	moved, err = internalport.Fetch(ctx, j.cfg.DB, port, j.cfg.SwitchNamespace, j.ns)
+	if moved {
+		j.res.changes++
+	}
+	return moved, err
 }
 
 // port is the server's port as the database should have it.
-func (s *Server) port(bridge string) ovsdb.Op {
+func (s *Server) port(bridge string) ovsdb.EnsurePort {
 	return ovsdb.EnsurePort{
 		Bridge: bridge, Name: s.Port.Name, Type: "internal", MTURequest: s.Port.MTU,
 		ExternalIDs: map[string]string{
@@ -231,27 +234,13 @@ func (j *job) surplus(desired string) []ovsdb.Op {
 	return ops
 }
 
-// fetch gets a link into the namespace, once Open vSwitch has made it.
-func (j *job) fetch(ctx context.Context, link string) (moved bool, err error) {
-	moved, err = netns.FetchLink(ctx, link, j.cfg.SwitchNamespace, j.ns, linkWait)
-	if moved {
-		j.res.changes++
-	}
-	if text := j.cfg.DB.State().Interfaces[link].Error; errors.Is(err, netns.ErrNotMade) && text != "" {
-		err = fmt.Errorf("%w: %s", err, text)
-	}
-	return moved, err
-}
-
 // remove takes the server off this host.
 func (j *job) remove(ctx context.Context) error {
 	if err := j.cfg.Children.Stop(ctx, childName(j.id)); err != nil {
 		return err
 	}
-	if ops := j.surplus(""); len(ops) > 0 {
-		if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
-			return fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
-		}
+	if err := internalport.Drop(ctx, j.cfg.DB, j.surplus("")...); err != nil {
+		return fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
 	}
 	var errs []error
 	for _, name := range j.names() {

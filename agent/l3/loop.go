@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/agent/audit"
+	"github.com/lepton-sdn/lepton/agent/internalport"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
@@ -36,8 +37,7 @@ var announceAfter = []time.Duration{0, 100 * time.Millisecond, 200 * time.Millis
 
 // Database is Open vSwitch's configuration database (*ovsdb.Client).
 type Database interface {
-	Commit(ctx context.Context, ops ...ovsdb.Op) error
-	State() ovsdb.State
+	internalport.Database
 	Watch() *ovsdb.Watcher
 }
 

@@ -342,6 +342,38 @@ func TestLinksThatOpenVSwitchMadeAnewAreTakenAgain(t *testing.T) {
 	}
 }
 
+func TestARouterThatWentAndCameBackAtOnceTranslates(t *testing.T) {
+	c := newCloud(t)
+	c.start()
+	c.begin()
+	c.seenAs(c.h1, "203.0.113.1:80", "203.0.113.147")
+	for i := range 10 {
+		c.change(func(v *View) { v.state(c.id, false) })
+		time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+		c.change(func(v *View) { v.state(c.id, true) })
+		c.seenAs(c.h1, "203.0.113.1:80", "203.0.113.147")
+	}
+}
+
+func TestARouterWhoseNamespaceSomebodyDeletedIsMadeAnew(t *testing.T) {
+	c := newCloud(t)
+	c.start()
+	c.begin()
+	c.seenAs(c.h1, "203.0.113.1:80", "203.0.113.147")
+	if out, err := linuxtest.Local("ip", "netns", "del", c.namespaces()[0]); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c.change(func(v *View) { delete(v.FloatingIPs, floatingID) })
+	c.seenAs(c.h2, "203.0.113.1:80", "203.0.113.147")
+}
+
+// state sets the router's admin_state_up.
+func (v *View) state(router string, up bool) {
+	r := *v.Routers[router]
+	r.AdminStateUp = up
+	v.Routers[router] = &r
+}
+
 // TestARouterKeepsItsNamespaceWhenAnotherAgentLetsGoOfTheName is a router that
 // comes from a host on the same machine.
 func TestARouterKeepsItsNamespaceWhenAnotherAgentLetsGoOfTheName(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/agent/audit"
+	"github.com/lepton-sdn/lepton/agent/internalport"
 	"github.com/lepton-sdn/lepton/linux/announce"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/linux/conntrack"
@@ -32,9 +33,6 @@ const namespacePrefix = "qrouter-"
 
 // routerKey is the external_id of an interface that says whose it is.
 const routerKey = "lepton-router"
-
-// linkWait is how long Open vSwitch may take to make a link.
-const linkWait = 10 * time.Second
 
 // job is one attempt to bring one router to what is desired.
 type job struct {
@@ -137,17 +135,21 @@ func (j *job) names() []string {
 // ports brings the router's ports on the integration bridge to what is desired
 // and their links into the namespace. It reports whether a link was moved.
 func (j *job) ports(ctx context.Context) (moved bool, err error) {
-	ops := j.want.ports(j.cfg.Bridge)
+	var ops []ovsdb.Op
+	ports := j.want.ports(j.cfg.Bridge)
 	desired := map[string]bool{}
-	for _, p := range j.want.Ports {
-		desired[p.Name] = true
+	for _, p := range ports {
+		ops, desired[p.Name] = append(ops, p), true
 	}
 	ops = append(ops, j.surplus(desired)...)
 	if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
 		return false, fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
 	}
-	for _, p := range j.want.Ports {
-		did, err := j.fetch(ctx, p.Name)
+	for _, p := range ports {
+		did, err := internalport.Fetch(ctx, j.cfg.DB, p, j.cfg.SwitchNamespace, j.ns)
+		if did {
+			j.res.changes++
+		}
 		if err != nil {
 			return moved, err
 		}
@@ -157,8 +159,8 @@ func (j *job) ports(ctx context.Context) (moved bool, err error) {
 }
 
 // ports are the router's ports as the database should have them.
-func (n *Namespace) ports(bridge string) []ovsdb.Op {
-	var ops []ovsdb.Op
+func (n *Namespace) ports(bridge string) []ovsdb.EnsurePort {
+	var ports []ovsdb.EnsurePort
 	for _, p := range n.Ports {
 		ids := map[string]string{
 			"iface-id": p.ID, "attached-mac": p.MAC.String(), "iface-status": "active", routerKey: n.RouterID,
@@ -166,11 +168,11 @@ func (n *Namespace) ports(bridge string) []ovsdb.Op {
 		if n.HA != nil && p.Name != n.HA.Link {
 			ids[haKey] = n.HA.part()
 		}
-		ops = append(ops, ovsdb.EnsurePort{
+		ports = append(ports, ovsdb.EnsurePort{
 			Bridge: bridge, Name: p.Name, Type: "internal", MTURequest: p.MTU, ExternalIDs: ids,
 		})
 	}
-	return ops
+	return ports
 }
 
 // surplus gives the deletion of the router's ports that are not desired.
@@ -183,18 +185,6 @@ func (j *job) surplus(desired map[string]bool) []ovsdb.Op {
 		}
 	}
 	return ops
-}
-
-// fetch gets a link into the namespace, once Open vSwitch has made it.
-func (j *job) fetch(ctx context.Context, link string) (moved bool, err error) {
-	moved, err = netns.FetchLink(ctx, link, j.cfg.SwitchNamespace, j.ns, linkWait)
-	if moved {
-		j.res.changes++
-	}
-	if text := j.cfg.DB.State().Interfaces[link].Error; errors.Is(err, netns.ErrNotMade) && text != "" {
-		err = fmt.Errorf("%w: %s", err, text)
-	}
-	return moved, err
 }
 
 // rules applies the rules of both families.
@@ -322,10 +312,7 @@ func (j *job) remove(ctx context.Context) error {
 
 // drop deletes ports.
 func (j *job) drop(ctx context.Context, ops []ovsdb.Op) error {
-	if len(ops) == 0 {
-		return nil
-	}
-	if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
+	if err := internalport.Drop(ctx, j.cfg.DB, ops...); err != nil {
 		return fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
 	}
 	return nil
@@ -342,7 +329,9 @@ func (l *Loop) prepare(ctx context.Context) bool {
 		var ops []ovsdb.Op
 		for _, id := range slices.Sorted(maps.Keys(l.routers)) {
 			if r := l.routers[id]; r.want != nil && l.cfg.Audit.Mode() != audit.Hold {
-				ops = append(ops, r.want.ports(l.cfg.Bridge)...)
+				for _, p := range r.want.ports(l.cfg.Bridge) {
+					ops = append(ops, p)
+				}
 			}
 		}
 		l.workers.Go(func() {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/lepton-sdn/lepton/agent/internalport"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/linux/netns"
 	"github.com/lepton-sdn/lepton/ovsdb"
@@ -33,7 +34,7 @@ func stopProxy(ctx context.Context, children *child.Supervisor, runDir string) e
 // namespace.
 func leaveLink(ctx context.Context, c Config) error {
 	if i, ok := c.DB.State().Interfaces[LocalLink]; ok && i.ExternalIDs[localKey] == c.Host {
-		if err := c.DB.Commit(ctx, ovsdb.DeletePort{Bridge: c.Bridge, Name: LocalLink}); err != nil {
+		if err := internalport.Drop(ctx, c.DB, ovsdb.DeletePort{Bridge: c.Bridge, Name: LocalLink}); err != nil {
 			return fmt.Errorf("port on %s: %w", c.Bridge, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lepton-sdn/lepton/agent/audit"
+	"github.com/lepton-sdn/lepton/agent/internalport"
 	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/linux/links"
 	"github.com/lepton-sdn/lepton/linux/netns"
@@ -43,17 +44,14 @@ var (
 
 // Delays of the work on the link.
 const (
-	localTimeout = 20 * time.Second
-	// localPatience is how long the switch may take to make the link.
-	localPatience = 3 * time.Second
-	localRetry    = time.Second
-	localAudit    = time.Minute
+	localTimeout = 25 * time.Second
+	localRetry   = time.Second
+	localAudit   = time.Minute
 )
 
 // Database is Open vSwitch's configuration database (*ovsdb.Client).
 type Database interface {
-	Commit(ctx context.Context, ops ...ovsdb.Op) error
-	State() ovsdb.State
+	internalport.Database
 	Watch() *ovsdb.Watcher
 }
 
@@ -166,25 +164,9 @@ func (l *Loop) makeLink(ctx context.Context) error {
 	if err := l.cfg.DB.Commit(ctx, port); err != nil {
 		return fmt.Errorf("port on %s: %w", l.cfg.Bridge, err)
 	}
-	_, err = netns.FetchLink(ctx, LocalLink, "", ns, localPatience)
-	if errors.Is(err, netns.ErrNotMade) {
-		// It is in a namespace whose name somebody took away, and which the proxy's
-		// sockets keep: the switch has to make another one.
-		// It takes a port that is deleted and made at once for the same.
-		err = l.cfg.DB.Commit(ctx, ovsdb.DeletePort{Bridge: l.cfg.Bridge, Name: LocalLink})
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(localRetry):
-		}
-		if err == nil {
-			err = l.cfg.DB.Commit(ctx, port)
-		}
-		if err == nil {
-			_, err = netns.FetchLink(ctx, LocalLink, "", ns, localPatience)
-		}
-	}
-	if err != nil {
+	// Its link may be in a namespace whose name somebody took away, and which the
+	// proxy's sockets keep.
+	if _, err := internalport.Fetch(ctx, l.cfg.DB, port, "", ns); err != nil {
 		return err
 	}
 	if _, err := sysctl.Apply(ns, map[string]string{
