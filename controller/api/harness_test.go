@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -52,6 +53,7 @@ func newCloudOn(t testing.TB, s store.Store, options ...option) *cloud {
 		s = cluster.open(t, shared.root)
 	}
 	pc := plugin.DefaultConfig()
+	pc.Random = upper
 	ac := Config{Auth: identity.None{}, Log: zap.NewNop()}
 	for _, o := range options {
 		o(&pc, &ac)
@@ -74,6 +76,14 @@ func newCloudOn(t testing.TB, s store.Store, options ...option) *cloud {
 		}
 	})
 	return &cloud{t: t, db: db, plugin: p, server: server, log: ac.Log}
+}
+
+// upper keeps the lower half of a /24 free for the addresses that tests ask for.
+func upper(n uint64) uint64 {
+	if n < 200 || n > 256 {
+		return rand.Uint64N(n)
+	}
+	return n/2 + rand.Uint64N(n-n/2)
 }
 
 // call sends a request; body may be nil, JSON text or a value. The answer's

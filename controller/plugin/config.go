@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lepton-sdn/lepton/controller/pick"
 	"github.com/lepton-sdn/lepton/controller/segments"
 	"github.com/lepton-sdn/lepton/model"
 )
@@ -32,6 +33,9 @@ type Config struct {
 	// MaxL3AgentsPerRouter is how many hosts have an ha router, where there are as
 	// many; 0 for all.
 	MaxL3AgentsPerRouter int `yaml:"max_l3_agents_per_router"`
+	// Random is where addresses and MACs that nobody asked for come from, numbers
+	// below n; nil: evenly from all.
+	Random pick.Random `yaml:"-"`
 	// LocalDHCP has every host answer DHCP of its own ports (dhcp.mode: local), so
 	// that no host serves a network.
 	LocalDHCP bool `yaml:"-"`

@@ -43,8 +43,12 @@ func New(c Config) (*Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
+	random := c.Random
+	if random == nil {
+		random = rand.Uint64N
+	}
 	return &Plugin{
-		config: c, segments: pools, baseMAC: mac, now: time.Now, random: rand.Uint64N,
+		config: c, segments: pools, baseMAC: mac, now: time.Now, random: random,
 		live:       newLiveness(c.agentDownTime()),
 		began:      time.Now().UTC().Truncate(time.Second),
 		seeNetwork: policy.Of("network").Get, seeGroup: policy.Of("security_group").Get,

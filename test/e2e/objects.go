@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 
@@ -66,9 +67,30 @@ func (c *Cloud) create(kind string, attrs Attributes, out any) {
 	if attrs == nil {
 		attrs = Attributes{}
 	}
+	if kind == "subnet" {
+		attrs = withPools(attrs)
+	}
 	var answer map[string]json.RawMessage
 	c.Must(c.Lab.API().Call(c.Context(), "POST", collection(kind), map[string]any{kind: attrs}, &answer))
 	c.Must(json.Unmarshal(answer[kind], out))
+}
+
+// withPools has the addresses that nobody asks for come from the middle of a /24:
+// the others are for tests that choose some.
+func withPools(attrs Attributes) Attributes {
+	cidr, _ := attrs["cidr"].(string)
+	p, err := netip.ParsePrefix(cidr)
+	if _, chosen := attrs["allocation_pools"]; chosen || err != nil || p.Addr().Is6() || p.Bits() != 24 {
+		return attrs
+	}
+	at := func(last byte) string {
+		a := p.Addr().As4()
+		a[3] = last
+		return netip.AddrFrom4(a).String()
+	}
+	attrs = maps.Clone(attrs)
+	attrs["allocation_pools"] = []Attributes{{"start": at(100), "end": at(199)}}
+	return attrs
 }
 
 // Network creates a network; without attributes it is a tenant's own.
@@ -82,9 +104,8 @@ func (c *Cloud) Network(attrs Attributes) Network {
 // Subnet creates a subnet on the network.
 func (c *Cloud) Subnet(n Network, cidr string) Subnet {
 	c.Helper()
-	p := netip.MustParsePrefix(cidr)
 	version := 4
-	if p.Addr().Is6() {
+	if netip.MustParsePrefix(cidr).Addr().Is6() {
 		version = 6
 	}
 	var s Subnet
