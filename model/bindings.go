@@ -37,10 +37,19 @@ type RouterHost struct {
 	// Denied is the number of the host's last wish to be active that was refused.
 	Denied int64     `json:"denied,omitempty"`
 	Since  time.Time `json:"since"`
+	// Grant says, of an ha router, by how much the host's right to forward stands
+	// above that of hosts that may not have heard yet that they lost theirs: 1 to
+	// MaxGrant. A host that loses the router keeps its own until it says that it
+	// stands by; 0 is none, and of the active host as good as 1.
+	Grant int `json:"grant,omitempty"`
 	// Challenge is for the active host: the number of another one's wish, to which
 	// it is to answer. It is told to the host only, and not stored.
 	Challenge int64 `json:"-"`
 }
+
+// MaxGrant bounds RouterHost.Grant: there is room for so many in VRRP's
+// priorities.
+const MaxGrant = 3
 
 // DHCPBinding says which hosts serve a network with DHCP: those whose dhcp agents
 // keep its namespace. There is one record of a network.

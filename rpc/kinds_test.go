@@ -83,6 +83,7 @@ func drawRouters(t *rapid.T, u *Update) {
 			{
 				Host: ids.Draw(t, "host"), Priority: rapid.IntRange(0, 254).Draw(t, "priority"), Active: rapid.Bool().Draw(t, "active"),
 				Challenge: rapid.Int64().Draw(t, "challenge"), Denied: rapid.Int64().Draw(t, "denied"),
+				Grant: rapid.IntRange(0, model.MaxGrant).Draw(t, "grant"),
 			},
 		}})
 		u.DHCPBindings = append(u.DHCPBindings, &model.DHCPBinding{NetworkID: ids.Draw(t, "network"), Hosts: []model.DHCPHost{
@@ -207,6 +208,7 @@ func TestHostileRoutersAreRejectedByField(t *testing.T) {
 		{"an exemption of IPv6", &pb.Update{Routers: []*pb.Router{{Id: "r", NatExempt: []*pb.Prefix{{Address: make([]byte, 16)}}}}}, "nat_exempt"},
 		{"a binding of no router", &pb.Update{RouterBindings: []*pb.RouterBinding{{}}}, "router_id"},
 		{"a binding to no host", &pb.Update{RouterBindings: []*pb.RouterBinding{{RouterId: "r", Hosts: []*pb.RouterHost{{}}}}}, "hosts"},
+		{"a grant above all", &pb.Update{RouterBindings: []*pb.RouterBinding{{RouterId: "r", Hosts: []*pb.RouterHost{{Host: "h", Grant: 4}}}}}, "hosts"},
 		{"a VRRP priority of 255", &pb.Update{RouterBindings: []*pb.RouterBinding{{RouterId: "r", Hosts: []*pb.RouterHost{{Host: "h", Priority: 255}}}}}, "hosts"},
 		{"a server of no network", &pb.Update{DhcpBindings: []*pb.DHCPBinding{{}}}, "network_id"},
 		{"a server on no host", &pb.Update{DhcpBindings: []*pb.DHCPBinding{{NetworkId: "n", Hosts: []*pb.DHCPHost{nil}}}}, "hosts"},

@@ -71,6 +71,7 @@ func encodeRouterBinding(b *model.RouterBinding) (*pb.RouterBinding, error) {
 	for _, h := range b.Hosts {
 		m.Hosts = append(m.Hosts, &pb.RouterHost{
 			Host: h.Host, Priority: uint32(max(h.Priority, 0)), Active: h.Active, Challenge: h.Challenge, Denied: h.Denied,
+			Grant: uint32(max(h.Grant, 0)),
 		})
 	}
 	return m, nil
@@ -88,9 +89,12 @@ func decodeRouterBinding(m *pb.RouterBinding) (*model.RouterBinding, error) {
 		if h.GetPriority() > 254 {
 			return nil, fmt.Errorf("hosts: priority: %d is over 254", h.GetPriority())
 		}
+		if h.GetGrant() > model.MaxGrant {
+			return nil, fmt.Errorf("hosts: grant: %d is over %d", h.GetGrant(), model.MaxGrant)
+		}
 		b.Hosts = append(b.Hosts, model.RouterHost{
 			Host: h.GetHost(), Priority: int(h.GetPriority()), Active: h.GetActive(),
-			Challenge: h.GetChallenge(), Denied: h.GetDenied(),
+			Challenge: h.GetChallenge(), Denied: h.GetDenied(), Grant: int(h.GetGrant()),
 		})
 	}
 	return b, nil

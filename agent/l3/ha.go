@@ -34,6 +34,9 @@ type part struct {
 	// granted says that the controllers have named this host; told that they said
 	// anything at all.
 	granted, told bool
+	// grant is how this host's naming stands to that of others that may not have
+	// heard yet that they are named no more.
+	grant int
 	// challenge is the number of the last claim of another host that this one was
 	// asked about, denied that of its own last claim that was refused.
 	challenge, denied int64
@@ -51,6 +54,7 @@ func (p *part) hear(h model.RouterHost) {
 		p.active, p.claim = false, 0
 	}
 	p.granted, p.told, p.denied = h.Active, true, h.Denied
+	p.grant = max(h.Grant, 1)
 	if h.Challenge != 0 {
 		p.challenge = h.Challenge
 	}
@@ -81,17 +85,25 @@ func (p *part) step(now time.Time, connected bool) (next time.Time) {
 	return time.Time{}
 }
 
-// weight is the host's claim to stay the master when it hears others again: who
-// forwards has one, and more of it when a controller agrees.
+// weight is the host's claim to stay the master when it hears others again: 0 to
+// maxWeight. Of two that the controllers have named it is the one whom they named
+// last: the other has been away, however briefly, and need not have noticed. One
+// that took over while nobody could be asked stands above one that was named
+// before and has no controller now, and below one that has.
 func (p *part) weight(connected bool) int {
 	switch {
 	case !p.active:
 		return 0
 	case p.granted && connected:
-		return 2
+		return 2 + min(max(p.grant, 1), model.MaxGrant)
+	case p.granted:
+		return 1
 	}
-	return 1
+	return 2
 }
+
+// maxWeight is the highest weight.
+const maxWeight = 2 + model.MaxGrant
 
 // status is what the controllers are told. forwards says that the host still
 // does, whatever it should: it is not told to have given up before it has. ok is
@@ -119,7 +131,7 @@ type HA struct {
 	// Dir holds the files of the router's keepalived and conntrackd.
 	Dir string
 	// Active says that this host forwards, and Weight how much that counts in
-	// VRRP: 0 to 2.
+	// VRRP: 0 to maxWeight.
 	Active bool
 	Weight int
 

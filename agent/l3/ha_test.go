@@ -184,6 +184,41 @@ func TestAHostAnswersAChallengeAndSaysThatItStoppedWhenItHas(t *testing.T) {
 	}
 }
 
+// prefers gives what VRRP compares when a host hears another master.
+func prefers(t *testing.T, p part, given int, connected bool) int {
+	t.Helper()
+	sum := vrrpPriority(given) + haBoost*p.weight(connected)
+	if sum < 1 || sum > 254 {
+		t.Fatalf("VRRP knows no priority %d", sum)
+	}
+	return sum
+}
+
+func TestOfTwoMastersTheOneStaysWhomTheControllersNamedLast(t *testing.T) {
+	named := func(grant int) part { return part{master: true, active: true, granted: true, grant: grant} }
+	alone, standby := part{master: true, active: true}, part{master: true, granted: true, grant: 3}
+	for _, tc := range []struct {
+		name           string
+		stays, yields  part
+		connected, was bool // whether they have a controller
+	}{
+		{"over one that was away too briefly to notice", named(2), named(1), true, true},
+		{"over one that was away after another one was", named(3), named(2), true, true},
+		{"over one that has no controller", named(1), named(3), true, false},
+		{"over one that took over by itself", named(1), alone, true, false},
+		{"over one that does not forward", named(1), standby, true, true},
+		{"without a controller the one that took over last", alone, named(3), false, false},
+		{"records of older controllers have no grants", named(0), alone, true, true},
+	} {
+		// Whatever priorities the controllers gave the two.
+		for _, pair := range [][2]int{{100, 61}, {61, 100}, {99, 100}} {
+			if a, b := prefers(t, tc.stays, pair[0], tc.connected), prefers(t, tc.yields, pair[1], tc.was); a <= b {
+				t.Errorf("%s: %d against %d, of given %v", tc.name, a, b, pair)
+			}
+		}
+	}
+}
+
 func TestARefusedHostAsksAgain(t *testing.T) {
 	now := time.Now()
 	p := part{master: true}

@@ -9,9 +9,17 @@ import (
 // takes three of them for its end (RFC 5798, section 6.1).
 const haAdvert = "0.3"
 
-// haBoost is by how much a weight of one raises a host's priority: who forwards is
-// the one to stay when two hear each other again.
-const haBoost = 50
+// The controllers give hosts priorities from 100 down to 61 (plugin.haPriority),
+// so they differ by 39 at most. Here they begin at 40: a weight more counts more
+// than any of them, and the highest stays below 255, which VRRP keeps for other
+// uses (RFC 5798, section 5.2.4).
+const (
+	haLower = 60
+	haBoost = 41
+)
+
+// vrrpPriority is a host's priority without a weight.
+func vrrpPriority(given int) int { return max(given-haLower, 1) }
 
 // keepalivedConf writes keepalived.conf(5). The master's address is of no use;
 // the agent gives the links theirs, after asking the controllers.
@@ -20,6 +28,7 @@ func keepalivedConf(router, link string, ha *HA) string {
     router_id %[1]s
     vrrp_version 3
     vrrp_priority -20
+    vrrp_higher_prio_send_advert true
     script_user root
 }
 track_file active {
@@ -41,8 +50,9 @@ vrrp_instance VR_%[3]d {
         active weight %[8]d
     }
     notify "%[9]s %[1]s" root
+    notify_master_rx_lower_pri "%[9]s %[1]s INSTANCE VR_%[3]d HEARD" root
 }
-`, router, filepath.Join(ha.Dir, activeFile), ha.VRID, link, ha.Priority, haAdvert, haVIP(ha.VRID), haBoost, filepath.Join(filepath.Dir(ha.Dir), notifyFile))
+`, router, filepath.Join(ha.Dir, activeFile), ha.VRID, link, vrrpPriority(ha.Priority), haAdvert, haVIP(ha.VRID), haBoost, filepath.Join(filepath.Dir(ha.Dir), notifyFile))
 }
 
 // conntrackdPort is the first UDP port by which connections are synchronised:

@@ -71,9 +71,11 @@ func (l *Loop) lookAtController(now time.Time) (next time.Time) {
 }
 
 // haRefresh is how often the host that forwards shows itself on each link. When
-// two hosts did, because they could not hear each other, what the switches have
-// learned is put right by it.
-const haRefresh = 3 * time.Second
+// two hosts did, what the switches have learned is put right once they hear each
+// other (showSoon); this is for when that news is lost. It is rare, because a host
+// that has been away, and does not know, is not to draw the traffic to itself in
+// the moment before it gives way.
+const haRefresh = 30 * time.Second
 
 func (l *Loop) refresh(r *router, now time.Time) {
 	if r.want == nil || r.want.HA == nil || !r.want.HA.Active || !r.known || now.Sub(r.refreshed) < haRefresh {
@@ -127,8 +129,27 @@ func (l *Loop) reportHA(r *router) {
 // onVRRP looks at a router of which keepalived has news; "" is all of them.
 func (l *Loop) onVRRP(id string) {
 	for _, r := range l.routers {
-		if r.part != nil && (id == "" || id == r.id) {
-			l.describe(r.id)
+		if r.part == nil || id != "" && id != r.id {
+			continue
+		}
+		was := r.part.active
+		l.describe(r.id)
+		if was && r.part.active {
+			r.showSoon(time.Now())
+		}
+	}
+}
+
+// showSoon has the router show itself on its links, now and a few times more. The
+// host forwards and goes on doing so, so the news is that keepalived heard another
+// one that thinks the same, which is about to give way.
+func (r *router) showSoon(now time.Time) {
+	if r.want == nil || r.want.HA == nil || len(r.announce) > 0 {
+		return
+	}
+	for _, link := range r.want.Links.Links {
+		if link.Name != r.want.HA.Link && len(link.Addresses) > 0 {
+			r.announce = append(r.announce, announcement{link: link.Name, addr: link.Addresses[0].Addr(), at: now})
 		}
 	}
 }

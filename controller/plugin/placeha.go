@@ -45,6 +45,7 @@ func (p *Plugin) planHA(r records.Reader, router *model.Router, b *model.RouterB
 		hosts = p.spreadHA(r, d, have.kept, have.failed, s, &plan.Placement)
 	}
 	prioritise(hosts)
+	forgetGrants(r, b.RouterID, hosts)
 	changed := *b
 	changed.Hosts, changed.Challenge = hosts, nil
 	p.elect(r, b, &changed, d, s, &plan.Placement)
@@ -130,8 +131,7 @@ func (p *Plugin) elect(r records.Reader, before, b *model.RouterBinding, d *dema
 		answer != nil && answer.State != model.ObjectActive && answer.State != model.ObjectClaims,
 		standing && s.Unanswered != nil && s.Unanswered(b.RouterID, wish):
 		b.Hosts = slices.Clone(b.Hosts)
-		b.Hosts[active].Active = false
-		b.Hosts[claim].Active, b.Hosts[claim].Since = true, p.now().UTC()
+		p.grant(b.Hosts, claim)
 		out.Activated = wish.Host
 	case standing && answer != nil && answer.State == model.ObjectActive && answer.Revision == wish.Number:
 		b.Hosts = slices.Clone(b.Hosts)
@@ -152,8 +152,46 @@ func (p *Plugin) ensureActive(r records.Reader, router string, hosts []model.Rou
 		st := haStatus(r, router, h.Host)
 		return st != nil && (st.State == model.ObjectActive || st.State == model.ObjectClaims)
 	}))
-	hosts[i].Active, hosts[i].Since = true, p.now().UTC()
+	p.grant(hosts, i)
 	return true
+}
+
+// grant makes a host the one that forwards. The others may not hear of it for a
+// while, so that two believe to have the router when they hear each other again:
+// the one with the highest grant stays.
+func (p *Plugin) grant(hosts []model.RouterHost, i int) {
+	top := 0
+	for j := range hosts {
+		if h := &hosts[j]; j != i {
+			if h.Active {
+				h.Active, h.Grant = false, max(h.Grant, 1)
+			}
+			top = max(top, h.Grant)
+		}
+	}
+	hosts[i].Active, hosts[i].Since = true, p.now().UTC()
+	hosts[i].Grant = min(top+1, model.MaxGrant)
+}
+
+// forgetGrants takes the grants from hosts that say that they stand by. Once
+// nobody has an old one, that of the active host begins anew, so that there is
+// room above it.
+func forgetGrants(r records.Reader, router string, hosts []model.RouterHost) {
+	active, others := -1, 0
+	for i := range hosts {
+		h := &hosts[i]
+		if h.Active {
+			active = i
+			continue
+		}
+		if st := haStatus(r, router, h.Host); st != nil && st.State == model.ObjectStandby {
+			h.Grant = 0
+		}
+		others += h.Grant
+	}
+	if active >= 0 && others == 0 {
+		hosts[active].Grant = min(hosts[active].Grant, 1)
+	}
 }
 
 // haStatus is what a host says of its part in an ha router; nil for nothing.

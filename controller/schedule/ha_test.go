@@ -183,6 +183,36 @@ func TestAHostThatClaimsGetsWhatTheActiveOneGivesUp(t *testing.T) {
 	w.settle()
 }
 
+func TestTheLastGrantStandsAboveThoseOfHostsThatMayNotHaveHeard(t *testing.T) {
+	w, r := haWorld(t)
+	grant := func(host string) func(model.RouterBinding) int {
+		return func(b model.RouterBinding) int {
+			i := slices.IndexFunc(b.Hosts, func(h model.RouterHost) bool { return h.Host == host })
+			return b.Hosts[i].Grant
+		}
+	}
+	one, two := active(w.binding(r)), standby(w.binding(r))
+	ofOne, ofTwo := grant(one), grant(two)
+	w.says(one, r, model.ObjectActive, 0)
+	w.says(two, r, model.ObjectStandby, 0)
+	for claim := range int64(4) {
+		w.says(two, r, model.ObjectClaims, claim+1)
+		w.until(r, "given to the other host, above the first", func(b model.RouterBinding) bool {
+			return active(b) == two && ofTwo(b) > max(ofOne(b), 1) && ofOne(b) > 0
+		})
+		w.says(two, r, model.ObjectActive, 0)
+		w.settle()
+		if b := w.binding(r); ofTwo(b) <= ofOne(b) {
+			t.Errorf("while %s has said nothing: %+v", one, b.Hosts)
+		}
+		w.says(one, r, model.ObjectStandby, 0)
+		w.until(r, "as if nobody else had ever had it", func(b model.RouterBinding) bool {
+			return active(b) == two && ofTwo(b) == 1 && ofOne(b) == 0
+		})
+		one, two, ofOne, ofTwo = two, one, ofTwo, ofOne
+	}
+}
+
 func TestARouterIsMadeHAAndBackWhileItIsOff(t *testing.T) {
 	w := newWorld(t)
 	defer w.run()()

@@ -2994,8 +2994,11 @@ type RouterHost struct {
 	Active   bool   `protobuf:"varint,3,opt,name=active,proto3" json:"active,omitempty"`
 	// Of an ha router: the number of another host's wish to be active, which this
 	// host is to answer, and that of this host's own last wish that was refused.
-	Challenge     int64 `protobuf:"varint,4,opt,name=challenge,proto3" json:"challenge,omitempty"`
-	Denied        int64 `protobuf:"varint,5,opt,name=denied,proto3" json:"denied,omitempty"`
+	Challenge int64 `protobuf:"varint,4,opt,name=challenge,proto3" json:"challenge,omitempty"`
+	Denied    int64 `protobuf:"varint,5,opt,name=denied,proto3" json:"denied,omitempty"`
+	// How the host's right to forward stands to that of hosts that may believe to
+	// have it still; the highest stays.
+	Grant         uint32 `protobuf:"varint,6,opt,name=grant,proto3" json:"grant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3061,6 +3064,13 @@ func (x *RouterHost) GetChallenge() int64 {
 func (x *RouterHost) GetDenied() int64 {
 	if x != nil {
 		return x.Denied
+	}
+	return 0
+}
+
+func (x *RouterHost) GetGrant() uint32 {
+	if x != nil {
+		return x.Grant
 	}
 	return 0
 }
@@ -4527,14 +4537,15 @@ const file_lepton_proto_rawDesc = "" +
 	"\rqos_policy_id\x18\x04 \x01(\tR\vqosPolicyId\"]\n" +
 	"\rRouterBinding\x12\x1b\n" +
 	"\trouter_id\x18\x01 \x01(\tR\brouterId\x12/\n" +
-	"\x05hosts\x18\x02 \x03(\v2\x19.lepton.rpc.v1.RouterHostR\x05hosts\"\x8a\x01\n" +
+	"\x05hosts\x18\x02 \x03(\v2\x19.lepton.rpc.v1.RouterHostR\x05hosts\"\xa0\x01\n" +
 	"\n" +
 	"RouterHost\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1a\n" +
 	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x16\n" +
 	"\x06active\x18\x03 \x01(\bR\x06active\x12\x1c\n" +
 	"\tchallenge\x18\x04 \x01(\x03R\tchallenge\x12\x16\n" +
-	"\x06denied\x18\x05 \x01(\x03R\x06denied\"\x8c\x03\n" +
+	"\x06denied\x18\x05 \x01(\x03R\x06denied\x12\x14\n" +
+	"\x05grant\x18\x06 \x01(\rR\x05grant\"\x8c\x03\n" +
 	"\n" +
 	"FloatingIP\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +

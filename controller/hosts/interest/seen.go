@@ -81,6 +81,9 @@ func seen(rec any, host string) any {
 				continue
 			}
 			told := model.RouterHost{Host: h.Host, Priority: h.Priority, Active: h.Active, Denied: h.Denied}
+			if h.Active {
+				told.Grant = h.Grant
+			}
 			if h.Active && r.Challenge != nil {
 				told.Challenge = r.Challenge.Number
 			}
