@@ -14,6 +14,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,9 @@ const (
 	giveUp    = 8 * time.Second  // without a beat that was stored
 	takeOver  = 10 * time.Second // after the last beat that was seen
 	lookEvery = time.Second
+	// rest is how long a controller leaves a duty to others that it gave back by
+	// itself.
+	rest = 10 * time.Second
 	// releaseTimeout bounds giving the duty back at the end.
 	releaseTimeout = 2 * time.Second
 )
@@ -55,7 +59,7 @@ type Duty struct {
 	Config
 	me string
 
-	beatEvery, giveUp, takeOver, lookEvery time.Duration
+	beatEvery, giveUp, takeOver, lookEvery, rest time.Duration
 
 	seen      model.Duty // the record as it was at the last look
 	seenSince time.Time  // when it was first seen so
@@ -69,7 +73,7 @@ func New(c Config) *Duty {
 	}
 	return &Duty{
 		Config: c, me: host + "/" + uuid.NewString()[:8],
-		beatEvery: beatEvery, giveUp: giveUp, takeOver: takeOver, lookEvery: lookEvery,
+		beatEvery: beatEvery, giveUp: giveUp, takeOver: takeOver, lookEvery: lookEvery, rest: rest,
 	}
 }
 
@@ -78,7 +82,15 @@ type Tenure struct {
 	name, holder string
 	// Begun is when any controller took the duty for the first time.
 	Begun time.Time
+
+	renewed *atomic.Pointer[time.Time]
+	giveUp  time.Duration
 }
+
+// Held reports whether nobody else can have the duty yet. A controller that stood
+// still finds out by it before its context ends; what cannot be made to depend on
+// Confirm, such as a request to somebody else, is not to be done without asking.
+func (t Tenure) Held() bool { return time.Since(*t.renewed.Load()) < t.giveUp }
 
 // Confirm makes it a condition of the update's commit that the duty is still
 // held; otherwise it fails with ErrLost.
@@ -90,16 +102,19 @@ func (t Tenure) Confirm(u *records.Update) error {
 }
 
 // Run waits for the duty, does the work while this controller has it, and again
-// until ctx is done. The context of the work ends when the duty is lost.
+// until ctx is done. The context of the work ends when the duty is lost. Work that
+// returns before that gives the duty back, to whoever else there is.
 func (d *Duty) Run(ctx context.Context, work func(context.Context, Tenure)) error {
 	for ctx.Err() == nil {
-		began := time.Now()
 		if t, ok := d.take(ctx); ok {
 			d.Log.Info("duty taken", zap.String("duty", d.Name), zap.String("as", d.me))
 			d.observe(true)
-			d.hold(ctx, t, began, work)
+			gave := d.hold(ctx, t, work)
 			d.observe(false)
 			d.Log.Info("duty ended", zap.String("duty", d.Name))
+			if gave && !d.Alone {
+				sleep(ctx, d.rest)
+			}
 		}
 		sleep(ctx, d.lookEvery/2+rand.N(d.lookEvery))
 	}
@@ -117,6 +132,7 @@ func (d *Duty) take(ctx context.Context) (Tenure, bool) {
 	if !d.vacant() {
 		return Tenure{}, false
 	}
+	began := time.Now()
 	var now *model.Duty
 	_, err := d.DB.Update(ctx, func(u *records.Update) error {
 		now = &model.Duty{Name: d.Name, Holder: d.me, Beat: 1, Begun: time.Now().UTC()}
@@ -135,7 +151,9 @@ func (d *Duty) take(ctx context.Context) (Tenure, bool) {
 		}
 		return Tenure{}, false
 	}
-	return Tenure{name: d.Name, holder: d.me, Begun: now.Begun}, true
+	t := Tenure{name: d.Name, holder: d.me, Begun: now.Begun, renewed: &atomic.Pointer[time.Time]{}, giveUp: d.giveUp}
+	t.renewed.Store(&began)
+	return t, true
 }
 
 // vacant tells whether the duty may be taken: nobody has it, or its holder has
@@ -154,39 +172,42 @@ func (d *Duty) vacant() bool {
 	return now.Holder == "" || d.Alone || time.Since(d.seenSince) >= d.takeOver
 }
 
-// hold does the work and shows life meanwhile; then it gives the duty back.
-func (d *Duty) hold(ctx context.Context, t Tenure, began time.Time, work func(context.Context, Tenure)) {
+// hold does the work and shows life meanwhile; then it gives the duty back. gave
+// says that the work ended although the duty was not lost.
+func (d *Duty) hold(ctx context.Context, t Tenure, work func(context.Context, Tenure)) (gave bool) {
 	working, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer end()
-		d.beat(working, t, began)
+		d.beat(working, t)
 	}()
 	work(working, t)
+	gave = working.Err() == nil
 	end()
 	<-ended
 	// Whether that succeeds only decides how soon another one begins.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	_ = d.write(bounded, t, "")
+	return gave
 }
 
 // beat renews the duty until ctx is done, or until it may be another's.
-func (d *Duty) beat(ctx context.Context, t Tenure, last time.Time) {
+func (d *Duty) beat(ctx context.Context, t Tenure) {
 	for {
 		sleep(ctx, d.beatEvery/2+rand.N(d.beatEvery/2))
 		began := time.Now()
-		bounded, cancel := context.WithDeadline(ctx, last.Add(d.giveUp))
+		bounded, cancel := context.WithDeadline(ctx, t.renewed.Load().Add(d.giveUp))
 		err := d.write(bounded, t, t.holder)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			last = began
-		case errors.Is(err, ErrLost), time.Since(last) >= d.giveUp:
+			t.renewed.Store(&began)
+		case errors.Is(err, ErrLost), !t.Held():
 			d.Log.Warn("duty lost", zap.String("duty", d.Name), zap.Error(err))
 			return
 		}

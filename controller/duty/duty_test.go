@@ -28,6 +28,7 @@ func contender(t *testing.T, s store.Store) *Duty {
 	t.Cleanup(func() { _ = db.Close() })
 	d := New(Config{DB: db, Name: "test", Log: zap.NewNop()})
 	d.beatEvery, d.giveUp, d.takeOver, d.lookEvery = 50*time.Millisecond, 1500*time.Millisecond, 2500*time.Millisecond, 10*time.Millisecond
+	d.rest = 10 * time.Millisecond
 	return d
 }
 
@@ -174,5 +175,35 @@ func TestOneThatLostTheDutyWritesNothing(t *testing.T) {
 	_, err := a.DB.Update(t.Context(), old.Confirm)
 	if !errors.Is(err, ErrLost) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestOneThatStoodStillKnowsBeforeItsContextEnds(t *testing.T) {
+	s := mem.New()
+	defer s.Close()
+	d := contender(t, s)
+	tenure, ok := d.take(t.Context())
+	if !ok || !tenure.Held() {
+		t.Fatalf("%+v %t", tenure, ok)
+	}
+	time.Sleep(d.giveUp) // nobody beats
+	if tenure.Held() {
+		t.Error("others may have taken over, and it says that it has the duty")
+	}
+}
+
+func TestADutyThatIsGivenBackIsLeftToOthersForAWhile(t *testing.T) {
+	s := mem.New()
+	defer s.Close()
+	held := make(chan string, 10)
+	a, b := contender(t, s), contender(t, s)
+	a.rest = time.Hour
+	defer start(a, func(context.Context, Tenure) { held <- "a" })()
+	within(t, "a", held)
+	defer start(b, func(context.Context, Tenure) { held <- "b" })()
+	for range 3 {
+		if who := within(t, "the next", held); who != "b" {
+			t.Errorf("%s has it, which gave it back", who)
+		}
 	}
 }

@@ -11,7 +11,8 @@
 // beyond the names of the ports, and a port that changed ten times meanwhile is
 // told once.
 //
-// One controller at a time has the duty to tell (package duty). An event may be
+// One controller at a time has the duty to tell (package duty). One that finds
+// Nova out of reach for a while gives it back, for another one to try. An event may be
 // sent twice, if the controller dies after Nova got it and before that was
 // stored, or if the answer was lost; Nova lets such an event pass. A port that
 // was made and deleted while no controller had the duty is never told.

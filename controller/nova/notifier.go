@@ -28,6 +28,9 @@ const (
 	maxTries = 5
 	// Bounds of the pause after a failure.
 	minPause, maxPause = 200 * time.Millisecond, 30 * time.Second
+	// handOver is how long one controller tries in vain before another one does:
+	// it may reach a Nova that this one does not.
+	handOver = 15 * time.Second
 )
 
 // Config is what a notifier needs.
@@ -50,8 +53,8 @@ type Notifier struct {
 	client *client
 	duty   *duty.Duty
 	window time.Duration
-	// minPause and maxPause are the constants but in tests.
-	minPause, maxPause time.Duration
+	// minPause, maxPause and handOver are the constants but in tests.
+	minPause, maxPause, handOver time.Duration
 
 	mu      sync.Mutex
 	active  bool // has the duty
@@ -62,7 +65,7 @@ type Notifier struct {
 // New makes a notifier.
 func New(c Config) *Notifier {
 	n := &Notifier{
-		config: c, client: newClient(c.URL, c.Tokens), window: window, minPause: minPause, maxPause: maxPause,
+		config: c, client: newClient(c.URL, c.Tokens), window: window, minPause: minPause, maxPause: maxPause, handOver: handOver,
 		waiting: map[string]bool{}, wake: make(chan struct{}, 1),
 	}
 	n.duty = duty.New(duty.Config{DB: c.DB, Name: "nova-events", As: c.As, Log: c.Log, Alone: c.Alone, Observe: c.Metrics.held})
@@ -170,12 +173,14 @@ func (n *Notifier) end() {
 	n.config.Metrics.waiting(0)
 }
 
-// tell works while this controller has the duty.
+// tell works while this controller has the duty, and gives it back when nothing
+// succeeds.
 func (n *Notifier) tell(ctx context.Context, t duty.Tenure) {
 	n.begin()
 	defer n.end()
 	w := &worker{Notifier: n, tenure: t, told: map[string]notice{}, tries: map[string]int{}}
 	pause := n.minPause
+	var failing time.Time // since when nothing succeeds
 	for {
 		select {
 		case <-ctx.Done():
@@ -184,6 +189,7 @@ func (n *Notifier) tell(ctx context.Context, t duty.Tenure) {
 		}
 		sleep(ctx, n.window)
 		ids := n.take()
+		began := time.Now()
 		err := w.work(ctx, ids)
 		switch {
 		case ctx.Err() != nil:
@@ -193,10 +199,16 @@ func (n *Notifier) tell(ctx context.Context, t duty.Tenure) {
 		case err != nil:
 			n.config.Log.Warn("Nova is not told of ports", zap.Int("ports", len(ids)), zap.Error(err))
 			n.again(ids)
+			if failing.IsZero() {
+				failing = began
+			}
+			if !n.config.Alone && time.Since(failing) >= n.handOver {
+				return
+			}
 			sleep(ctx, pause/2+rand.N(pause/2))
 			pause = min(2*pause, n.maxPause)
 		default:
-			pause = n.minPause
+			pause, failing = n.minPause, time.Time{}
 		}
 	}
 }

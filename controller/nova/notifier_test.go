@@ -141,7 +141,14 @@ func (x *site) start(alone bool) {
 	var done sync.WaitGroup
 	done.Go(func() { _ = x.n.Run(ctx) })
 	x.stop = func() { cancel(); done.Wait() }
-	for end := time.Now().Add(10 * time.Second); alone && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	if alone {
+		x.awaitDuty()
+	}
+}
+
+func (x *site) awaitDuty() {
+	x.t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		x.n.mu.Lock()
 		active := x.n.active
 		x.n.mu.Unlock()
@@ -149,9 +156,7 @@ func (x *site) start(alone bool) {
 			return
 		}
 	}
-	if alone {
-		x.t.Fatal("the duty was not taken in 10 s")
-	}
+	x.t.Fatal("the duty was not taken in 10 s")
 }
 
 func (x *site) update(fn func(u *records.Update)) {
@@ -573,4 +578,31 @@ func TestOfSeveralControllersOneTells(t *testing.T) {
 	for _, x := range sites {
 		x.stop()
 	}
+}
+
+func TestAControllerThatCannotReachNovaLeavesItToAnother(t *testing.T) {
+	s := mem.New()
+	defer s.Close()
+	f := newFakeNova(t)
+	x := newSite(t, s, f) // has the duty
+	x.stop()
+	x.n = New(Config{DB: x.db, URL: "http://127.0.0.1:1/v2.1", Tokens: Static("the token"), Log: zap.NewNop()})
+	x.n.window, x.n.minPause, x.n.maxPause, x.n.handOver = 5*time.Millisecond, 5*time.Millisecond, 50*time.Millisecond, 200*time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { _ = x.n.Run(ctx) })
+	x.stop = func() { cancel(); done.Wait() }
+	x.awaitDuty()
+	x.port("p1")
+	x.status("p1", model.PortActive)
+
+	db, err := records.Open(t.Context(), s, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	y := &site{t: t, db: db, nova: f}
+	y.start(false)
+	defer func() { y.stop() }()
+	f.await("network-vif-plugged completed p1")
 }

@@ -109,6 +109,9 @@ func (w *worker) send(ctx context.Context, items []item) error {
 	for _, i := range items {
 		events = append(events, i.events...)
 	}
+	if !w.tenure.Held() {
+		return duty.ErrLost // it stood still, and another one may have told more since
+	}
 	began := time.Now()
 	out, err := w.client.send(ctx, events)
 	w.config.Metrics.sent(time.Since(began), err)
