@@ -86,7 +86,7 @@ func (p *part) step(now time.Time, connected bool) (next time.Time) {
 }
 
 // weight is the host's claim to stay the master when it hears others again: 0 to
-// maxWeight. Of two that the controllers have named it is the one whom they named
+// 2 + model.MaxGrant. Of two that the controllers have named it is the one whom they named
 // last: the other has been away, however briefly, and need not have noticed. One
 // that took over while nobody could be asked stands above one that was named
 // before and has no controller now, and below one that has.
@@ -101,9 +101,6 @@ func (p *part) weight(connected bool) int {
 	}
 	return 2
 }
-
-// maxWeight is the highest weight.
-const maxWeight = 2 + model.MaxGrant
 
 // status is what the controllers are told. forwards says that the host still
 // does, whatever it should: it is not told to have given up before it has. ok is
@@ -131,7 +128,7 @@ type HA struct {
 	// Dir holds the files of the router's keepalived and conntrackd.
 	Dir string
 	// Active says that this host forwards, and Weight how much that counts in
-	// VRRP: 0 to maxWeight.
+	// VRRP: see part.weight.
 	Active bool
 	Weight int
 
