@@ -31,6 +31,10 @@ type Options struct {
 	BinDir string
 	// Bare builds links and Open vSwitch, and starts nothing of Lepton.
 	Bare bool
+	// Wrap gives the command line that a host's program is started with in the
+	// place of its own; nil: its own. It is not noted in the lab's state, so it
+	// holds for the Lab that Up gives.
+	Wrap func(host, program string, argv []string) []string
 	// Progress is told each step as it is done; nil: nobody is.
 	Progress func(step string, took time.Duration)
 }
@@ -45,6 +49,7 @@ type Lab struct {
 	ledger ledger
 	client *http.Client        // of the first controller
 	asked  atomic.Pointer[API] // instead of the first controller's
+	wrap   func(host, program string, argv []string) []string
 }
 
 // Name gives the lab's name.

@@ -196,6 +196,9 @@ func (l *Lab) launch(ctx context.Context, h HostPlan, name string) error {
 		}
 		p.Argv = []string{path, "--config", h.configFile(name)}
 	}
+	if l.wrap != nil {
+		p.Argv = l.wrap(h.Name, name, p.Argv)
+	}
 	env := append(h.environment(), markVariable+"="+l.mark)
 	if err := launch(&p, h.Namespace, env); err != nil {
 		return err

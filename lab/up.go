@@ -85,7 +85,9 @@ func prepare(ctx context.Context, t Topology, opts Options) (*builder, func(), e
 	if err != nil {
 		return nil, nil, err
 	}
-	return &builder{lab: newLab(led, state), plan: plan, opts: opts}, release, nil
+	l := newLab(led, state)
+	l.wrap = opts.Wrap
+	return &builder{lab: l, plan: plan, opts: opts}, release, nil
 }
 
 // claim makes the lab's directory with its state, unless the name is taken.

@@ -28,6 +28,12 @@ type Cloud struct {
 // when the test ends, and shows what happened in it when the test has failed.
 func Start(t testing.TB, topology string) *Cloud {
 	t.Helper()
+	return StartWrapped(t, topology, nil)
+}
+
+// StartWrapped is Start where programs are started as wrap says, see lab.Options.
+func StartWrapped(t testing.TB, topology string, wrap func(host, program string, argv []string) []string) *Cloud {
+	t.Helper()
 	var topo lab.Topology
 	var err error
 	if strings.Contains(topology, "\n") {
@@ -38,13 +44,19 @@ func Start(t testing.TB, topology string) *Cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return StartTopology(t, topo)
+	return startLab(t, topo, lab.Options{Wrap: wrap})
 }
 
 // StartTopology is Start for a topology that is at hand.
 func StartTopology(t testing.TB, topo lab.Topology) *Cloud {
 	t.Helper()
-	l, err := lab.Up(t.Context(), topo, lab.Options{Name: uniqueName(), Dir: shortDir(t), BinDir: BinDir()})
+	return startLab(t, topo, lab.Options{})
+}
+
+func startLab(t testing.TB, topo lab.Topology, opts lab.Options) *Cloud {
+	t.Helper()
+	opts.Name, opts.Dir, opts.BinDir = uniqueName(), shortDir(t), BinDir()
+	l, err := lab.Up(t.Context(), topo, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
