@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -40,8 +41,15 @@ type Daemon[C any] struct {
 	Ready func(C) string
 }
 
-// Main runs the daemon with the process's arguments and gives its exit code.
-func (d Daemon[C]) Main() int { return d.With(os.Args[1:]) }
+// Main runs the daemon with the process's arguments and gives its exit code. A
+// panic ends the process by SIGABRT: Go's own exit code for it is that of a bad
+// configuration, after which a service manager does not start a daemon again.
+func (d Daemon[C]) Main() int {
+	if os.Getenv("GOTRACEBACK") == "" {
+		debug.SetTraceback("crash")
+	}
+	return d.With(os.Args[1:])
+}
 
 // With runs the daemon with arguments, without the program's name.
 func (d Daemon[C]) With(args []string) int { return d.main(args, os.Stdout, os.Stderr) }

@@ -130,6 +130,7 @@ func TestInstallUpgradeDowngradeRemoveAndPurge(t *testing.T) {
 			"stat -c '%U %a' /var/lib/lepton/controller":                                                      "lepton 700",
 			"stat -c '%U %a' /var/lib/lepton/agent":                                                           "root 700",
 			"systemctl show -P Type lepton-agent":                                                             "notify",
+			"systemctl show -P StartLimitIntervalUSec lepton-controller lepton-agent":                         "0\n\n0",
 			"systemctl show -P KillMode lepton-agent":                                                         "process",
 			"test -s /usr/share/man/man8/lepton-agent.8.gz && echo manual":                                    "manual",
 			"bash -c '. /usr/share/bash-completion/completions/leptonctl'":                                    "",
