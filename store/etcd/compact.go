@@ -22,6 +22,9 @@ func (s *Store) compactor(every time.Duration) {
 		case <-s.ctx.Done():
 			return
 		}
+		if s.disk.allows() != nil {
+			continue // compacting writes, too
+		}
 		head, err := s.Head(s.ctx)
 		if err == nil && last > 0 && head > last {
 			err = s.Compact(s.ctx, last)

@@ -45,8 +45,9 @@ type Embedded struct {
 	Log   *zap.Logger
 }
 
-// OpenEmbedded starts an etcd inside this program. It listens on no socket. It
-// fails when another program uses the directory, and when the server is not
+// OpenEmbedded starts an etcd inside this program. It listens on no socket.
+// While its disk has less than 128 MiB left, writes fail with store.ErrFull, and
+// reads go on. It fails when another program uses the directory, and when the server is not
 // ready within 30 s.
 func OpenEmbedded(ctx context.Context, cfg Embedded) (*Store, error) {
 	name := "embedded etcd in " + cfg.Dir
@@ -54,6 +55,7 @@ func OpenEmbedded(ctx context.Context, cfg Embedded) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
+	disk := openDisk(cfg.Dir, cfg.Log)
 	quiet := newQuiet(cfg.Log)
 	quota := cmp.Or(cfg.Quota, embeddedQuota)
 	server, err := startEmbedded(ctx, embeddedConfig(cfg.Dir, quota, quiet), quiet)
@@ -61,11 +63,12 @@ func OpenEmbedded(ctx context.Context, cfg Embedded) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", name, err), lock.Close())
 	}
 	client := v3client.New(server.Server)
-	relieve(ctx, client, server.Server.Backend().Size() < quota/10*9, cfg.Log)
+	relieve(ctx, client, disk.allows() == nil && server.Server.Backend().Size() < quota/10*9, cfg.Log)
 	return newStore(client, settings{
 		root:         cfg.Root,
 		name:         name,
 		log:          cfg.Log,
+		disk:         disk,
 		compactEvery: embeddedCompact,
 		shutdown: func() error {
 			quiet.mute()

@@ -101,6 +101,9 @@ func (s *Store) ask(ctx context.Context, endpoint string) answer {
 		Leader: st.Leader == a.id, Version: st.Version, Size: st.DbSize, InUse: st.DbSizeInUse, Revision: st.Header.Revision,
 		Error: strings.Join(st.Errors, "; "),
 	}
+	if err := s.disk.allows(); err != nil {
+		a.member.Error = err.Error()
+	}
 	if st.Leader == 0 {
 		a.member.Error = "it has no leader: the cluster has no quorum"
 	}

@@ -41,6 +41,8 @@ type Store struct {
 	once   sync.Once
 	// members are those of an external cluster; nil for an embedded server.
 	members *members
+	// disk is that of an embedded server; nil for an external cluster.
+	disk *disk
 	// shutdown stops what is behind the client.
 	shutdown func() error
 }
@@ -53,6 +55,7 @@ type settings struct {
 	name         string
 	log          *zap.Logger
 	members      *members
+	disk         *disk
 	compactEvery time.Duration
 	shutdown     func() error
 }
@@ -70,9 +73,13 @@ func newStore(client *clientv3.Client, set settings) *Store {
 		ctx:      ctx,
 		cancel:   cancel,
 		members:  set.members,
+		disk:     set.disk,
 		shutdown: set.shutdown,
 	}
 	s.work.Go(func() { s.compactor(set.compactEvery) })
+	if s.disk != nil {
+		s.work.Go(func() { s.disk.run(s.ctx) })
+	}
 	return s
 }
 
@@ -211,6 +218,8 @@ func (s *Store) failed(verb string, err error) error {
 	switch {
 	case s.ctx.Err() != nil:
 		return fmt.Errorf("%s %s: %w: closed", verb, s.name, store.ErrUnavailable)
+	case errors.Is(err, store.ErrFull):
+		return fmt.Errorf("%s %s: %w", verb, s.name, err)
 	case errors.Is(err, rpctypes.ErrNoSpace):
 		kind = store.ErrFull
 	case errors.Is(err, rpctypes.ErrCompacted):

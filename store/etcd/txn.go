@@ -24,6 +24,9 @@ func (s *Store) Txn(ctx context.Context, txn store.Txn) (store.Result, error) {
 	if err := txn.Check(); err != nil {
 		return store.Result{}, err
 	}
+	if err := s.disk.allows(); err != nil {
+		return store.Result{}, s.failed("commit", err)
+	}
 	cmps, ops := s.translate(txn)
 	ctx, done := s.bound(ctx)
 	defer done()
