@@ -39,7 +39,12 @@ hosts:
 
 func start(t testing.TB, topology string) *cluster {
 	t.Helper()
-	c := &cluster{Cloud: e2e.Start(t, topology), apis: map[string]*lab.API{}}
+	return startWrapped(t, topology, nil)
+}
+
+func startWrapped(t testing.TB, topology string, wrap func(host, program string, argv []string) []string) *cluster {
+	t.Helper()
+	c := &cluster{Cloud: e2e.StartWrapped(t, topology, wrap), apis: map[string]*lab.API{}}
 	for _, host := range controllers {
 		api, err := c.Lab.APIOn(host)
 		c.Must(err)

@@ -67,6 +67,11 @@ func TestAFullStoreIsReadAndSaysSo(t *testing.T) {
 			t.Errorf("GET through %s: %+v", host, a)
 		}
 	}
+	c.kill("ctl3", "controller")
+	c.start("ctl3", "controller")
+	if a := c.ask(c.Context(), "ctl3", "GET", "/v2.0/ports/"+near.Port.ID, nil, nil); a.status != http.StatusOK {
+		t.Errorf("GET through a controller that started on a full store: %+v", a)
+	}
 	time.Sleep(downTime + 2*time.Second) // no heartbeat can be stored
 	c.makeRoom(client)
 	for _, host := range controllers {

@@ -1,0 +1,229 @@
+package clusterfaults
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lepton-sdn/lepton/lab"
+	"github.com/lepton-sdn/lepton/test/e2e"
+	"github.com/lepton-sdn/lepton/test/soak"
+	"github.com/lepton-sdn/lepton/test/trouble"
+)
+
+// startOn starts a cloud with three controllers where some members of etcd have disks
+// of their own, by host.
+func startOn(t testing.TB, topology string, disks map[string]*trouble.Disk) *cluster {
+	t.Helper()
+	return startWrapped(t, topology, func(host, program string, argv []string) []string {
+		if i := slices.Index(argv, "--data-dir"); i >= 0 && disks[host] != nil {
+			argv[i+1] = disks[host].Path + "/etcd"
+		}
+		return argv
+	})
+}
+
+// ends waits until a host's program has ended.
+func (c *cluster) ends(host, program string) {
+	c.Helper()
+	c.Eventually(program+" of "+host+" ends", func() error {
+		st, err := c.Lab.Status(c.Context())
+		if err != nil {
+			return err
+		}
+		for _, h := range st.Hosts {
+			for _, p := range h.Processes {
+				if h.Name == host && p.Name == program && p.Alive {
+					return fmt.Errorf("it runs")
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// TestMembersWhoseDiskIsFullEndAndComeBack fills the disk of one member of etcd,
+// then of another one, while clients write.
+func TestMembersWhoseDiskIsFullEndAndComeBack(t *testing.T) {
+	t.Parallel()
+	disks := map[string]*trouble.Disk{"ctl1": trouble.NewDisk(t, 200<<20), "ctl2": trouble.NewDisk(t, 200<<20)}
+	c := startOn(t, onlyControllers, disks)
+	h := begin(c)
+	stop := h.run(soak.Chance(t))
+	for range soak.Rounds(1, 5) {
+		disks["ctl1"].Fill(0)
+		c.ends("ctl1", "etcd")
+		h.reset()
+		time.Sleep(2 * time.Second)
+		if slow := h.slow(controllers); slow != "" {
+			t.Errorf("with one full disk nothing is written through %s", slow)
+		}
+		disks["ctl2"].Fill(0)
+		c.ends("ctl2", "etcd")
+		for _, host := range []string{"ctl1", "ctl2"} {
+			if log := c.log(host, "etcd", 0); !strings.Contains(log, "no space left on device") {
+				t.Errorf("etcd of %s does not say why it ended:\n%s", host, log)
+			}
+		}
+		for _, host := range controllers {
+			if a := c.ask(c.Context(), host, "GET", "/v2.0/ports/"+h.counter, nil, nil); a.status != http.StatusOK {
+				t.Errorf("GET through %s: %+v", host, a)
+			}
+			if err := c.ask(c.Context(), host, "POST", "/v2.0/networks", map[string]any{"network": map[string]any{}}, nil).proper(); err != nil {
+				t.Errorf("POST through %s: %v", host, err)
+			}
+		}
+		for _, host := range []string{"ctl1", "ctl2"} {
+			disks[host].MakeRoom()
+			c.start(host, "etcd")
+		}
+		for _, host := range controllers {
+			t.Logf("%s writes %s after there is room", host, c.writes(host).Round(time.Millisecond))
+		}
+	}
+	stop()
+	h.judge(t)
+}
+
+// onDisks is a cloud whose controller and whose agent have disks of their own.
+const onDisks = `
+tunnel_types: [vxlan]
+controller: { store: { embedded: { dir: %q } }, network: { agent_down_time: 6 } }
+hosts:
+  - { name: ctl1, roles: [controller] }
+  - { name: hv1, roles: [compute], agent: { state_dir: %q } }
+`
+
+// writer makes networks, one after the other, and keeps what was acknowledged.
+type writer struct {
+	c    *cluster
+	mu   sync.Mutex
+	made []string
+}
+
+// run writes until the function that it gives is called.
+func (w *writer) run() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() {
+		for ctx.Err() == nil {
+			var out struct{ Network struct{ ID string } }
+			a := w.c.ask(context.Background(), "ctl1", "POST", "/v2.0/networks", map[string]any{"network": map[string]any{"project_id": "writer", "description": strings.Repeat("x", 200)}}, &out)
+			if a.status == http.StatusCreated {
+				w.mu.Lock()
+				w.made = append(w.made, out.Network.ID)
+				w.mu.Unlock()
+			} else if a.err == nil {
+				if err := a.proper(); err != nil {
+					w.c.Errorf("POST: %v", err)
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		}
+	})
+	return func() { cancel(); work.Wait() }
+}
+
+// refuses waits until writes are refused for want of space, and reads.
+func (c *cluster) refuses(what string) {
+	c.Helper()
+	c.Eventually(what, func() error {
+		a := c.ask(c.Context(), "ctl1", "POST", "/v2.0/networks", map[string]any{"network": map[string]any{"project_id": "writer"}}, nil)
+		if err := a.proper(); err != nil {
+			return err
+		}
+		if !strings.Contains(a.body, "no space left") {
+			return fmt.Errorf("%s", a.body)
+		}
+		return nil
+	})
+	if a := c.ask(c.Context(), "ctl1", "GET", "/v2.0/agents", nil, nil); a.status != http.StatusOK || a.stale {
+		c.Errorf("GET: %+v", a)
+	}
+}
+
+// TestFullDisksOfControllerAndAgentStopNeither fills the disk of an embedded
+// store, and that of an agent's records.
+func TestFullDisksOfControllerAndAgentStopNeither(t *testing.T) {
+	t.Parallel()
+	store, state := trouble.NewDisk(t, 512<<20), trouble.NewDisk(t, 8<<20)
+	c := &cluster{Cloud: e2e.Start(t, fmt.Sprintf(onDisks, store.Path+"/store", state.Path+"/agent"))}
+	c.apis = map[string]*lab.API{"ctl1": c.Lab.API()}
+	n := c.Network(nil)
+	c.Subnet(n, "10.7.0.0/24")
+	near, far := c.Guest("hv1", "near", n), c.Guest("hv1", "far", n)
+	c.AllReach(near, far)
+	traffic := c.Stream(near, far, 4)
+
+	state.Fill(0)
+	c.rules(80) // more than fits in the block that the file ends in
+	third := c.Guest("hv1", "third", n)
+	c.AllReach(near, third)
+	c.Eventually("the agent says that its disk is full", func() error { return c.agentSays("no space left on device", true) })
+	c.Restart("hv1", "agent", true)
+	c.AwaitInSync("hv1")
+	fourth := c.Guest("hv1", "fourth", n)
+	c.AllReach(near, fourth)
+	state.MakeRoom()
+	c.Eventually("the agent has no problem", func() error { return c.agentSays("no space left on device", false) })
+
+	c.Must(c.Lab.API().Call(t.Context(), "PUT", "/v2.0/quotas/writer", map[string]any{"quota": map[string]any{"network": -1}}, nil))
+	w := &writer{c: c}
+	stop := w.run()
+	time.Sleep(300 * time.Millisecond)
+	store.Fill(0)
+	c.refuses("a full disk")
+	c.kill("ctl1", "controller")
+	c.start("ctl1", "controller")
+	c.refuses("a controller that starts on a full disk")
+	time.Sleep(downTime + 2*time.Second) // no heartbeat can be stored
+	store.MakeRoom()
+	t.Logf("writes %s after there is room", c.writes("ctl1").Round(time.Millisecond))
+	stop()
+	c.flowed(traffic())
+	log := c.log("ctl1", "controller", 0)
+	for _, word := range []string{"FATAL", "PANIC", "agent is dead"} {
+		if strings.Contains(log, word) {
+			t.Errorf("the controller says %s:\n%s", word, log)
+		}
+	}
+	var there struct{ Networks []listed }
+	c.Must(c.Lab.API().Call(t.Context(), "GET", "/v2.0/networks", nil, &there))
+	for _, id := range w.made {
+		if !slices.ContainsFunc(there.Networks, func(n listed) bool { return n.ID == id }) {
+			t.Errorf("network %s was acknowledged and is lost", id)
+		}
+	}
+	t.Logf("%d networks were made", len(w.made))
+	c.AwaitInSync("hv1")
+}
+
+// rules adds rules to the groups of all projects.
+func (c *cluster) rules(n int) {
+	c.Helper()
+	var groups struct {
+		Groups []listed `json:"security_groups"`
+	}
+	c.Must(c.Lab.API().Call(c.Context(), "GET", "/v2.0/security-groups", nil, &groups))
+	for _, g := range groups.Groups {
+		var all []any
+		for i := range n {
+			all = append(all, map[string]any{"security_group_id": g.ID, "direction": "ingress", "protocol": "tcp", "port_range_min": 1000 + i, "port_range_max": 1000 + i})
+		}
+		c.Must(c.Lab.API().Call(c.Context(), "POST", "/v2.0/security-group-rules", map[string]any{"security_group_rules": all}, nil))
+	}
+}
+
+// agentSays checks whether the controllers know of a problem of hv1's agent.
+func (c *cluster) agentSays(word string, want bool) error {
+	a := c.ask(c.Context(), "ctl1", "GET", "/v2.0/agents", nil, nil)
+	if got := strings.Contains(a.body, word); a.status != http.StatusOK || got != want {
+		return fmt.Errorf("%d %s", a.status, a.body)
+	}
+	return nil
+}
