@@ -151,4 +151,3 @@ func TestADiskIsFullAndHasRoomAgain(t *testing.T) {
 		t.Errorf("%d bytes are free", free)
 	}
 }
-
