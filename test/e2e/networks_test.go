@@ -100,7 +100,8 @@ func TestTCPWorksOverEveryKindOfNetwork(t *testing.T) {
 			a := c.Guest("hv1", fmt.Sprintf("a%d", i), n)
 			b := c.Guest("hv2", fmt.Sprintf("b%d", i), n)
 			for _, family := range []int{4, 6} {
-				if rate := c.Download(a, b, family); rate < 50 {
+				// Where checksums or sizes are wrong it is next to nothing.
+				if rate := c.Download(a, b, family); rate < 2 {
 					t.Errorf("IPv%d: %.0f Mbit/s", family, rate)
 				}
 			}
