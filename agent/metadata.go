@@ -36,6 +36,7 @@ func serveMetadata(ctx context.Context, g *errgroup.Group, o Options, c metadata
 		return fmt.Errorf("find the program of the metadata proxy: %w", err)
 	}
 	c.RunDir, c.Version, c.Loop, c.Log = cfg.RunDir, o.Version, o.loops.Loop("metadata"), o.Log
+	c.LinkLoop = o.loops.Loop("metadata-link")
 	c.Local, c.Bridge = cfg.Metadata.Local(), cfg.OVS.IntegrationBridge
 	c.Settings = proxy.Settings{
 		Controllers: cfg.Controller.All(), LogLevel: cfg.Log.Level,

@@ -45,17 +45,17 @@ type Options struct {
 func Run(ctx context.Context, o Options) error {
 	cfg := o.Config
 	warnOfPlainText(cfg, o.Log)
-	auth, authRun, err := authenticator(cfg.Auth, o.Log)
+	reg := telemetry.Registry()
+	loops := telemetry.NewLoops(reg)
+	auth, authRun, err := authenticator(cfg.Auth, loops, o.Log)
 	if err != nil {
 		return fmt.Errorf("auth: %w", err)
 	}
-	st, err := openStore(ctx, cfg, o.Log)
+	st, err := openStore(ctx, cfg, loops, o.Log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = st.Close() }()
-	reg := telemetry.Registry()
-	loops := telemetry.NewLoops(reg)
 	events := journal.New(st, o.Log.Named("journal"), journal.NewMetrics(reg))
 	db, err := records.Open(ctx, st, o.Log, records.Journal(events.Note), records.Counted(loops.Loop("records")))
 	if err != nil {
@@ -117,10 +117,11 @@ func Run(ctx context.Context, o Options) error {
 	keeper := journal.Keeper{
 		Journal: events, DB: db, Config: cfg.Journal, Alone: len(cfg.Store.Endpoints) == 0,
 		DownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second, Log: o.Log.Named("journal"),
+		Loop: loops.Loop("journal"),
 	}
 	g.Go(func() error { return keeper.Run(byPart(ctx, "journal")) })
 	if cfg.Nova.URL != "" {
-		events := notifier(cfg, db, reg, o.Log)
+		events := notifier(cfg, db, reg, loops, o.Log)
 		g.Go(func() error { return events.Run(ctx) })
 	}
 	g.Go(func() error { return there.Run(byPart(ctx, "presence")) })
@@ -161,11 +162,12 @@ func listen(ctx context.Context, cfg *config.Config, log *zap.Logger) (apiListen
 	return secured, rpcListener, nil
 }
 
-func openStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (store.Store, error) {
+func openStore(ctx context.Context, cfg *config.Config, loops *telemetry.Loops, log *zap.Logger) (store.Store, error) {
+	compacted := loops.Loop("compactor").Done
 	if len(cfg.Store.Endpoints) == 0 {
-		return etcd.OpenEmbedded(ctx, etcd.Embedded{Dir: cfg.Store.Embedded.Dir, Log: log})
+		return etcd.OpenEmbedded(ctx, etcd.Embedded{Dir: cfg.Store.Embedded.Dir, Log: log, Compacted: compacted})
 	}
-	ext := etcd.External{Endpoints: cfg.Store.Endpoints, Log: log}
+	ext := etcd.External{Endpoints: cfg.Store.Endpoints, Log: log, Compacted: compacted}
 	if t := cfg.Store.TLS; t.Enabled() {
 		keys, err := (pki.Files{Cert: t.Cert, Key: t.Key, CA: t.CA}).Open(log)
 		if err != nil {

@@ -89,9 +89,13 @@ func (l *Loop) keepLink(ctx context.Context, failed func(string)) {
 	defer watch.Close()
 	told, known, look, audited := "", false, false, false
 	for {
+		began := time.Now()
 		attempt, cancel := context.WithTimeout(ctx, localTimeout)
 		err := l.bringLink(attempt, known && look)
 		cancel()
+		if ctx.Err() == nil {
+			l.cfg.LinkLoop.Done(began, err)
+		}
 		if known = known || err == nil; audited {
 			l.linkAudits.Done()
 		}

@@ -71,7 +71,9 @@ type Config struct {
 	Audit *audit.Auditor
 	// Loop counts what is written; nil: nothing does.
 	Loop *telemetry.Loop
-	Log  *zap.Logger
+	// LinkLoop counts looks at the link of mode local; nil: nothing does.
+	LinkLoop *telemetry.Loop
+	Log      *zap.Logger
 }
 
 // Loop keeps the files of the proxy, and the proxy. Use New, then Run.

@@ -35,6 +35,9 @@ type Credentials struct {
 	URL string
 	// Username and Project are names in the domain, which is a name too.
 	Username, Password, Project, Domain string
+	// Counted, if set, is told of every request to Keystone; an error is one
+	// without an answer, or with one of the server's failures.
+	Counted func(began time.Time, err error)
 }
 
 // session speaks with Keystone as the service's own user. It is safe for
@@ -277,6 +280,8 @@ func (s *session) logInAs(ctx context.Context, as Credentials) (text string, t *
 func (s *session) do(r *http.Request) (status int, header http.Header, body []byte, err error) {
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", "lepton-controller")
+	began := time.Now()
+	defer func() { s.count(began, status, err) }()
 	res, err := s.client.Do(r)
 	if err != nil {
 		return 0, nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -290,4 +295,15 @@ func (s *session) do(r *http.Request) (status int, header http.Header, body []by
 		return 0, nil, nil, fmt.Errorf("%w: Keystone's answer is larger than %d bytes", ErrUnavailable, maxAnswer)
 	}
 	return res.StatusCode, res.Header, body, nil
+}
+
+// count counts a request.
+func (s *session) count(began time.Time, status int, err error) {
+	if s.as.Counted == nil {
+		return
+	}
+	if err == nil && status >= http.StatusInternalServerError {
+		err = ErrUnavailable
+	}
+	s.as.Counted(began, err)
 }

@@ -46,9 +46,11 @@ type holder struct {
 // Tokens is the authenticator of auth.mode token: a file says which tokens
 // there are and who holds them. It is safe for concurrent use.
 type Tokens struct {
-	path    string
-	log     *zap.Logger
-	poll    time.Duration
+	path string
+	log  *zap.Logger
+	poll time.Duration
+	// Counted, if set before Run, is told of every look at the file.
+	Counted func(began time.Time, err error)
 	holders atomic.Pointer[[]holder]
 	// Only Run and OpenTokens use these: what was read last, and what was
 	// last found wrong.
@@ -83,7 +85,11 @@ func (t *Tokens) Run(ctx context.Context) error {
 }
 
 func (t *Tokens) reload() {
+	began := time.Now()
 	changed, err := t.load()
+	if t.Counted != nil {
+		t.Counted(began, err)
+	}
 	switch {
 	case err != nil && err.Error() != t.failure:
 		t.failure = err.Error()

@@ -256,3 +256,28 @@ func FuzzTokenFile(f *testing.F) {
 		}
 	})
 }
+
+func TestLooksAtTheFileAreCounted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(path, []byte("tokens: [{ token: secret-one, user: a, project: p, roles: [member] }]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := OpenTokens(path, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	looks, failures := 0, 0
+	tokens.Counted = func(_ time.Time, err error) {
+		if looks++; err != nil {
+			failures++
+		}
+	}
+	tokens.reload()
+	if err := os.WriteFile(path, []byte("tokens: what\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens.reload()
+	if looks != 2 || failures != 1 {
+		t.Errorf("%d looks, %d failures", looks, failures)
+	}
+}

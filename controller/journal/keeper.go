@@ -10,6 +10,7 @@ import (
 	"github.com/lepton-sdn/lepton/controller/duty"
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/store"
+	"github.com/lepton-sdn/lepton/telemetry"
 )
 
 // How the keeper works.
@@ -34,6 +35,8 @@ type Keeper struct {
 	// DownTime is how long an agent may be silent.
 	DownTime time.Duration
 	Log      *zap.Logger
+	// Loop counts its looks; nil: nothing does.
+	Loop *telemetry.Loop
 
 	heard map[string]heard // by the agent's id
 }
@@ -57,17 +60,22 @@ func (k *Keeper) work(ctx context.Context, t duty.Tenure) {
 			return
 		case <-tick.C:
 		}
+		began := time.Now()
+		var failed error
 		if time.Since(trimmed) >= keepEvery {
 			trimmed = time.Now()
 			for _, s := range []series{changes, hosts} {
 				if err := k.trim(ctx, s); err != nil && ctx.Err() == nil {
+					failed = err
 					k.Log.Warn("the journal cannot be trimmed", zap.String("series", s.label()), zap.Error(err))
 				}
 			}
 		}
 		if err := k.noteDead(ctx, t); err != nil && ctx.Err() == nil {
+			failed = err
 			k.Log.Warn("dead agents cannot be noted", zap.Error(err))
 		}
+		k.Loop.Done(began, failed)
 	}
 }
 

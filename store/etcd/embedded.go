@@ -43,6 +43,9 @@ type Embedded struct {
 	// is full takes no writes until it is opened with room for more.
 	Quota int64
 	Log   *zap.Logger
+	// Compacted, if set, is told when a round began that made etcd forget old
+	// revisions, and how it ended.
+	Compacted func(began time.Time, err error)
 }
 
 // OpenEmbedded starts an etcd inside this program. It listens on no socket.
@@ -70,6 +73,7 @@ func OpenEmbedded(ctx context.Context, cfg Embedded) (*Store, error) {
 		log:          cfg.Log,
 		disk:         disk,
 		compactEvery: embeddedCompact,
+		compacted:    cfg.Compacted,
 		shutdown: func() error {
 			quiet.mute()
 			// The client has no connection; only its watches are closed here.

@@ -38,6 +38,9 @@ type External struct {
 	// Root is the prefix of all keys; "" is DefaultRoot.
 	Root string
 	Log  *zap.Logger
+	// Compacted, if set, is told when a round began that made etcd forget old
+	// revisions, and how it ended.
+	Compacted func(began time.Time, err error)
 }
 
 // OpenExternal connects to a cluster. It fails, naming the endpoints, when none
@@ -73,6 +76,7 @@ func OpenExternal(ctx context.Context, cfg External) (*Store, error) {
 		log:          cfg.Log,
 		members:      newMembers(client, endpoints),
 		compactEvery: externalCompact,
+		compacted:    cfg.Compacted,
 		shutdown:     client.Close,
 	})
 	if _, err := s.Head(ctx); err != nil {

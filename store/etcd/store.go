@@ -57,6 +57,7 @@ type settings struct {
 	members      *members
 	disk         *disk
 	compactEvery time.Duration
+	compacted    func(began time.Time, err error)
 	shutdown     func() error
 }
 
@@ -76,7 +77,7 @@ func newStore(client *clientv3.Client, set settings) *Store {
 		disk:     set.disk,
 		shutdown: set.shutdown,
 	}
-	s.work.Go(func() { s.compactor(set.compactEvery) })
+	s.work.Go(func() { s.compactor(set.compactEvery, set.compacted) })
 	if s.disk != nil {
 		s.work.Go(func() { s.disk.run(s.ctx) })
 	}
