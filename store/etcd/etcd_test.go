@@ -129,11 +129,11 @@ func TestAnEmbeddedStoreThatWasFullWritesWhenItHasRoom(t *testing.T) {
 	}
 	s := open(8 << 20)
 	var err error
-	for i := 0; err == nil && i < 20; i++ {
+	for i := 0; err == nil && i < 100; i++ {
 		err = write(s, fmt.Sprint("k/", i))
 	}
 	if !errors.Is(err, store.ErrFull) || !errors.Is(err, store.ErrUnavailable) {
-		t.Fatalf("a store of 8 MiB takes 20, or says %v", err)
+		t.Fatalf("a store of 8 MiB takes 100, or says %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -43,6 +44,9 @@ type Store struct {
 	members *members
 	// disk is that of an embedded server; nil for an external cluster.
 	disk *disk
+	// head is that of an embedded server, whose only client knows it; 0 before it
+	// was read.
+	head atomic.Int64
 	// shutdown stops what is behind the client.
 	shutdown func() error
 }
@@ -186,6 +190,10 @@ func (s *Store) Head(ctx context.Context) (int64, error) {
 	if ctx.Err() != nil {
 		return 0, s.failed("read", ctx.Err())
 	}
+	// A disk that is slow keeps the server from answering, not us.
+	if head := s.head.Load(); head > 0 {
+		return head, nil
+	}
 	var resp *clientv3.GetResponse
 	err := s.each(ctx, firstTry, refused, func(ctx context.Context) (err error) {
 		resp, err = s.client.Get(ctx, s.root+headKey)
@@ -197,7 +205,21 @@ func (s *Store) Head(ctx context.Context) (int64, error) {
 	if len(resp.Kvs) == 0 {
 		return 0, nil
 	}
+	s.raise(resp.Kvs[0].ModRevision)
 	return resp.Kvs[0].ModRevision, nil
+}
+
+// raise notes a head of an embedded server. Nobody may see a revision before it
+// is noted.
+func (s *Store) raise(revision int64) {
+	if s.disk == nil {
+		return
+	}
+	for was := s.head.Load(); was < revision; was = s.head.Load() {
+		if s.head.CompareAndSwap(was, revision) {
+			return
+		}
+	}
 }
 
 // bound gives a request its deadline, and ends it when the store is closed.

@@ -53,6 +53,7 @@ func (s *Store) Txn(ctx context.Context, txn store.Txn) (store.Result, error) {
 	case err != nil:
 		return store.Result{}, s.failed("commit", err)
 	case resp.Succeeded:
+		s.raise(resp.Header.Revision)
 		return store.Result{OK: true, Revision: resp.Header.Revision}, nil
 	case doubt != nil:
 		return s.settle(ctx, txn, doubt)

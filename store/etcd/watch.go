@@ -59,6 +59,7 @@ func (s *Store) watch(ctx context.Context, from int64, out chan<- store.Batch) e
 		for events := resp.Events; len(events) > 0; {
 			var b store.Batch
 			b, events = s.split(events)
+			s.raise(b.Revision)
 			select {
 			case out <- b:
 			case <-ctx.Done():

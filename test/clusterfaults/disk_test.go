@@ -1,12 +1,10 @@
 package clusterfaults
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -99,36 +97,6 @@ hosts:
   - { name: hv1, roles: [compute], agent: { state_dir: %q } }
 `
 
-// writer makes networks, one after the other, and keeps what was acknowledged.
-type writer struct {
-	c    *cluster
-	mu   sync.Mutex
-	made []string
-}
-
-// run writes until the function that it gives is called.
-func (w *writer) run() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var work sync.WaitGroup
-	work.Go(func() {
-		for ctx.Err() == nil {
-			var out struct{ Network struct{ ID string } }
-			a := w.c.ask(context.Background(), "ctl1", "POST", "/v2.0/networks", map[string]any{"network": map[string]any{"project_id": "writer", "description": strings.Repeat("x", 200)}}, &out)
-			if a.status == http.StatusCreated {
-				w.mu.Lock()
-				w.made = append(w.made, out.Network.ID)
-				w.mu.Unlock()
-			} else if a.err == nil {
-				if err := a.proper(); err != nil {
-					w.c.Errorf("POST: %v", err)
-				}
-				time.Sleep(50 * time.Millisecond)
-			}
-		}
-	})
-	return func() { cancel(); work.Wait() }
-}
-
 // refuses waits until writes are refused for want of space, and reads.
 func (c *cluster) refuses(what string) {
 	c.Helper()
@@ -172,8 +140,7 @@ func TestFullDisksOfControllerAndAgentStopNeither(t *testing.T) {
 	state.MakeRoom()
 	c.Eventually("the agent has no problem", func() error { return c.agentSays("no space left on device", false) })
 
-	c.Must(c.Lab.API().Call(t.Context(), "PUT", "/v2.0/quotas/writer", map[string]any{"quota": map[string]any{"network": -1}}, nil))
-	w := &writer{c: c}
+	w := c.writer()
 	stop := w.run()
 	time.Sleep(300 * time.Millisecond)
 	store.Fill(0)
@@ -192,14 +159,7 @@ func TestFullDisksOfControllerAndAgentStopNeither(t *testing.T) {
 			t.Errorf("the controller says %s:\n%s", word, log)
 		}
 	}
-	var there struct{ Networks []listed }
-	c.Must(c.Lab.API().Call(t.Context(), "GET", "/v2.0/networks", nil, &there))
-	for _, id := range w.made {
-		if !slices.ContainsFunc(there.Networks, func(n listed) bool { return n.ID == id }) {
-			t.Errorf("network %s was acknowledged and is lost", id)
-		}
-	}
-	t.Logf("%d networks were made", len(w.made))
+	w.judge()
 	c.AwaitInSync("hv1")
 }
 
