@@ -20,7 +20,7 @@ type agentFlags struct {
 }
 
 func (f *agentFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.socket, "socket", "/run/lepton/agent.sock", "control socket of the agent")
+	cmd.Flags().StringVar(&f.socket, "socket", "", "control socket of the agent (default: the one of its configuration)")
 	cmd.Flags().StringVar(&f.host, "host", "", "with --lab: the host of the lab")
 }
 
@@ -30,7 +30,14 @@ func (f *agentFlags) path(s *settings) (string, error) {
 		if f.host != "" {
 			return "", usage(fmt.Errorf("--host names a host of a lab, and no --lab is given"))
 		}
-		return f.socket, nil
+		if f.socket != "" {
+			return f.socket, nil
+		}
+		h, err := here("")
+		if err != nil {
+			return "", err
+		}
+		return filepath.Join(h.config.RunDir, "agent.sock"), nil
 	}
 	l, err := lab.Open(s.lab, s.dir)
 	if err != nil {
