@@ -1,7 +1,7 @@
 #!/bin/bash
 # Process 1 of a machine, before it becomes systemd. Runs in new mount, pid,
 # cgroup, uts, ipc and network namespaces.
-#   boot.sh LOWER DIR NAME
+#   boot.sh LOWER DIR NAME [SOURCE TARGET]...
 set -e
 lower=$1 dir=$2 name=$3 root=$2/root
 mount --make-rprivate /
@@ -28,6 +28,13 @@ mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount --rbind /dev "$root/dev"
 mkdir -p "$root/debs"
+shift 3
+while [ $# -ge 2 ]; do
+	mkdir -p "$root$2"
+	mount --bind "$1" "$root$2"
+	mount -o remount,bind,ro "$root$2"
+	shift 2
+done
 echo "$name" >"$root/etc/hostname"
 : >"$root/etc/machine-id"
 rm -f "$root/usr/sbin/policy-rc.d" "$root/etc/openvswitch/conf.db" "$root/var/lib/openvswitch/conf.db"

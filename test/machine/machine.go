@@ -32,6 +32,9 @@ type Options struct {
 	Name string
 	// Root is the directory that it sees as its own; this machine's unless set.
 	Root string
+	// Shares are directories of this machine that it can read, by where it sees
+	// them.
+	Shares map[string]string
 }
 
 // Machine is one that runs.
@@ -71,6 +74,9 @@ func Boot(t testing.TB, o Options) *Machine {
 	cmd := exec.Command("/bin/sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$@"`, m.cgroup,
 		"unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--cgroup", "--uts", "--ipc", "--net",
 		script, o.Root, m.dir, o.Name)
+	for target, source := range o.Shares {
+		cmd.Args = append(cmd.Args, source, target)
+	}
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
