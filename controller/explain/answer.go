@@ -88,6 +88,12 @@ type Step struct {
 	Packet string `json:"packet"`
 	// Objects are those that the text is about.
 	Objects []Object `json:"objects"`
+	// In and Out are the ports of a router that the packet comes in and goes out
+	// by, NextHop is whom it is sent to from there. A replica of a distributed
+	// router that sends it to the router's home has no NextHop.
+	In      *Object `json:"in,omitempty"`
+	Out     *Object `json:"out,omitempty"`
+	NextHop string  `json:"next_hop,omitempty"`
 	// Path names the tables that the packet meets, "br-int 0 classify".
 	Path []string `json:"path,omitempty"`
 	// Tables are the flows that it hits, when they are asked for.

@@ -42,6 +42,11 @@ func (s *Step) redact(shown func(*Object) bool) {
 			rules = append(rules, o.String())
 		}
 	}
+	for _, end := range []**Object{&s.In, &s.Out} {
+		if !shown(*end) {
+			*end, s.NextHop = &Object{Kind: (*end).Kind}, ""
+		}
+	}
 	switch {
 	case s.Kind == "physical_network" || s.Kind == "tunnel":
 		s.Text = "from host to host, or to a machine outside"

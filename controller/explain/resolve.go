@@ -172,7 +172,11 @@ func (w *walk) routerReply(ctx context.Context, there end, h head) (end, *Decisi
 	if conn, answers := r.find(h); conn != nil && answers {
 		h = conn.original.answer()
 	}
-	w.step(Step{Kind: "router", Host: r.host, Text: o.String() + " answers", Packet: h.String()}, kindRouter, r.rec.ID)
+	s := Step{Kind: "router", Host: r.host, Text: o.String() + " answers", Packet: h.String()}
+	if out.reason == "" && !out.home {
+		s.Out, s.NextHop = w.object(kindPort, out.out.port.ID), hopText(out.via)
+	}
+	w.step(s, kindRouter, r.rec.ID)
 	if out.reason != "" {
 		return end{}, w.drop(h, out.reason, kindRouter, r.rec.ID, r.host, o.String()+" "+out.text), nil
 	}

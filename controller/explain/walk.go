@@ -340,7 +340,11 @@ func (w *walk) through(rec *model.Router, host string, c crossing) (end, *onward
 		return end{}, nil, w.drop(c.head, ReasonRouterNowhere, kindRouter, rec.ID, host, o.String()+" has not been made by its host yet"), nil
 	}
 	out := r.forward(in, c.head)
-	s := Step{Kind: "router", Host: host, Packet: c.head.String()}
+	s := Step{Kind: "router", Host: host, Packet: c.head.String(), In: w.object(kindPort, in.port.ID)}
+	if out.reason == "" && out.out != nil {
+		s.Out = w.object(kindPort, out.out.port.ID)
+		s.NextHop = hopText(out.via)
+	}
 	for _, by := range out.by {
 		s.Objects = append(s.Objects, *w.object(by.kind, by.id))
 		if f, ok := records.FloatingIPs.Get(w.r, by.id); ok && by.kind == kindFloatingIP {
@@ -359,6 +363,13 @@ func (w *walk) through(rec *model.Router, host string, c crossing) (end, *onward
 		network: out.out.network, head: out.head, src: out.out.port.MAC, from: out.out.port, host: host,
 	}}
 	return end{}, next, nil, nil
+}
+
+func hopText(via netip.Addr) string {
+	if !via.IsValid() {
+		return ""
+	}
+	return via.String()
 }
 
 // local is a packet for the router itself: it answers pings, and nothing else.
