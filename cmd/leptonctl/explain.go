@@ -19,7 +19,8 @@ import (
 type asking struct {
 	from, to, protocol string
 	port, source, ip   int
-	verbose            bool
+	size, mtu          int
+	verbose, whole     bool
 }
 
 func newExplain(s *settings) *cobra.Command {
@@ -35,6 +36,13 @@ the packet.
 A port is named by its id, its name, the beginning of its id, or a fixed
 address. Without --proto an ICMP echo request is asked about.
 
+With --size the length of the IP packet counts: where it is cut into fragments, or
+with --dont-fragment (as TCP sends) where it is too big, and who tells the sender.
+--link-mtu is for a guest whose link has another MTU than its network.
+
+--to 169.254.169.254 --proto tcp --port 80 says who answers for metadata. --proto
+udp --port 67 (547 over IPv6) without --to says who answers DHCP.
+
 It is computed from the records, by the flow tables that the hosts on the way
 compile from them; what a host has not made of them yet is told. Nothing is
 sent. leptonctl trace asks the switch of a host instead.
@@ -42,10 +50,12 @@ sent. leptonctl trace asks the switch of a host instead.
 Exits 8 if the packet, or the answer to it, is dropped.`,
 		Example: `  leptonctl explain --from web1 --to db1 --proto tcp --port 5432
   leptonctl explain --from 4f1d2a7b --to 198.51.100.1
-  leptonctl explain --from 10.0.0.5 --to 203.0.113.20 --proto tcp --port 443 -v`,
+  leptonctl explain --from 10.0.0.5 --to 203.0.113.20 --proto tcp --port 443 -v
+  leptonctl explain --from web1 --to db1 --size 1500 --dont-fragment
+  leptonctl explain --from web1 --proto udp --port 67`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if a.from == "" || a.to == "" {
+			if a.from == "" || a.to == "" && a.port != 67 && a.port != 547 {
 				return usage(fmt.Errorf("--from names the port that sends, --to a port or an address"))
 			}
 			api, err := s.client()
@@ -76,20 +86,28 @@ Exits 8 if the packet, or the answer to it, is dropped.`,
 	f.IntVar(&a.port, "port", 0, "destination port, with tcp, udp and sctp")
 	f.IntVar(&a.source, "source-port", 0, "source port")
 	f.IntVar(&a.ip, "ip-version", 0, "4 or 6, where both ports have both")
+	f.IntVar(&a.size, "size", 0, "length of the IP packet in `bytes`")
+	f.BoolVar(&a.whole, "dont-fragment", false, "the packet may not be fragmented")
+	f.IntVar(&a.mtu, "link-mtu", 0, "MTU of the sender's link in `bytes`, if it is not its network's")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show the flows that the packet hits")
 	addOutput(cmd, s)
 	return cmd
 }
 
 func (a *asking) query() string {
-	q := url.Values{"from": {a.from}, "to": {a.to}, "protocol": {a.protocol}}
-	for name, n := range map[string]int{"port": a.port, "source_port": a.source, "ip_version": a.ip} {
+	q := url.Values{"from": {a.from}, "protocol": {a.protocol}}
+	if a.to != "" {
+		q.Set("to", a.to)
+	}
+	for name, n := range map[string]int{"port": a.port, "source_port": a.source, "ip_version": a.ip, "size": a.size, "link_mtu": a.mtu} {
 		if n != 0 {
 			q.Set(name, strconv.Itoa(n))
 		}
 	}
-	if a.verbose {
-		q.Set("verbose", "true")
+	for name, set := range map[string]bool{"verbose": a.verbose, "dont_fragment": a.whole} {
+		if set {
+			q.Set(name, "true")
+		}
 	}
 	return q.Encode()
 }
@@ -180,7 +198,11 @@ func packetText(p explain.Packet) string {
 		}
 		return netip.AddrPortFrom(a, uint16(port)).String()
 	}
-	return fmt.Sprintf("%s %s → %s", p.Protocol, end(p.SourceAddress, p.SourcePort), end(p.DestinationAddress, p.DestinationPort))
+	text := fmt.Sprintf("%s %s → %s", p.Protocol, end(p.SourceAddress, p.SourcePort), end(p.DestinationAddress, p.DestinationPort))
+	if p.Size > 0 {
+		text += fmt.Sprintf(", %d bytes", p.Size)
+	}
+	return text
 }
 
 // objectText is an object with all that is known of it.

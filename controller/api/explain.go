@@ -85,7 +85,10 @@ func (e explainer) explain(ctx context.Context, rq *request, r records.Reader, q
 	if from == nil {
 		return nil, &explain.BadQuestion{Field: "from", Unknown: true, Text: "no port has the address " + clip(q.From)}
 	}
-	to, err := explain.FindPort(r, "to", q.To, visible)
+	var to *model.Port
+	if q.To != "" {
+		to, err = explain.FindPort(r, "to", q.To, visible)
+	}
 	if err != nil && !isAddress(q.To) { // of an address that several ports have none is meant
 		return nil, err
 	}
@@ -114,7 +117,8 @@ func isAddress(text string) bool {
 func readQuestion(q *query) (explain.Question, error) {
 	var out explain.Question
 	words := map[string]*string{"from": &out.From, "to": &out.To, "protocol": &out.Protocol}
-	numbers := map[string]*int{"port": &out.Port, "source_port": &out.SourcePort, "ip_version": &out.IPVersion}
+	numbers := map[string]*int{"port": &out.Port, "source_port": &out.SourcePort, "ip_version": &out.IPVersion, "size": &out.Size, "link_mtu": &out.LinkMTU}
+	switches := map[string]*bool{"verbose": &out.Verbose, "dont_fragment": &out.DontFragment}
 	seen := map[string]bool{}
 	for _, p := range q.parameters {
 		if seen[p.name] {
@@ -127,19 +131,20 @@ func readQuestion(q *query) (explain.Question, error) {
 			*words[p.name] = p.value
 		case numbers[p.name] != nil:
 			*numbers[p.name], err = strconv.Atoi(p.value)
-		case p.name == "verbose":
-			out.Verbose, err = strconv.ParseBool(strings.ToLower(p.value))
+			if err == nil && *numbers[p.name] < 0 {
+				err = strconv.ErrRange
+			}
+		case switches[p.name] != nil:
+			*switches[p.name], err = strconv.ParseBool(strings.ToLower(p.value))
 		default:
-			return out, badRequest("Unrecognized parameter '%s': there are from, to, protocol, port, source_port, ip_version and verbose.", clip(p.name))
+			return out, badRequest("Unrecognized parameter '%s': there are from, to, protocol, port, source_port, ip_version, size, dont_fragment, link_mtu and verbose.", clip(p.name))
 		}
 		if err != nil {
 			return out, badRequest("Invalid input for %s. Reason: '%s' is not a value of it.", p.name, clip(p.value))
 		}
 	}
-	for _, name := range []string{"from", "to"} {
-		if *words[name] == "" {
-			return out, badRequest("Invalid input for %s. Reason: it names a port, and is missing.", name)
-		}
+	if out.From == "" {
+		return out, badRequest("Invalid input for from. Reason: it names a port, and is missing.")
 	}
 	return out, nil
 }

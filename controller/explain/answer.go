@@ -37,6 +37,9 @@ const (
 	ReasonOtherSource   Reason = "unexpected_source" // the answer is not from where the packet went
 	ReasonLoop          Reason = "loop"
 	ReasonNotForwarded  Reason = "not_forwarded" // a router's own address, of which nothing is translated
+	ReasonTooBig        Reason = "too_big"       // for a network's MTU
+	ReasonNoDHCP        Reason = "no_dhcp"       // nobody would answer
+	ReasonNoMetadata    Reason = "no_metadata"   // likewise
 	ReasonPipeline      Reason = "pipeline"      // a table's; see Text
 )
 
@@ -79,7 +82,8 @@ type Nearest struct {
 
 // Step is a stage of the way.
 type Step struct {
-	// Kind is sender, bridges, tunnel, physical_network, router or receiver.
+	// Kind is sender, resolution (who answers ARP or a neighbour solicitation for
+	// the next hop), bridges, tunnel, physical_network, router or receiver.
 	Kind string `json:"kind"`
 	Host string `json:"host,omitempty"`
 	// Text is one sentence, which names no host.
@@ -126,6 +130,9 @@ type Packet struct {
 	DestinationAddress string `json:"destination_ip_address"`
 	SourcePort         int    `json:"source_port,omitempty"`
 	DestinationPort    int    `json:"destination_port,omitempty"`
+	// Size is the length of the IP packet in bytes, 0 when nobody asks for it.
+	Size         int  `json:"size,omitempty"`
+	DontFragment bool `json:"dont_fragment,omitempty"`
 }
 
 // Answer is an explanation.

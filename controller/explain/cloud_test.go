@@ -262,9 +262,11 @@ func (c *cloud) try(q Question) (a *Answer, err error) {
 		if from == nil {
 			return errors.New("no port")
 		}
-		to, err := FindPort(r, "to", q.To, all)
-		if err != nil {
-			return err
+		var to *model.Port
+		if q.To != "" {
+			if to, err = FindPort(r, "to", q.To, all); err != nil {
+				return err
+			}
 		}
 		a, err = Explain(c.Context(), World{Reader: r, Records: c.told, Now: c.now, DownTime: time.Minute}, q, from, to)
 		return err

@@ -18,6 +18,8 @@
 // what the host reported last. So an explanation tells what the cloud is to do;
 // where a host has not realised it yet, Answer.Pending says so.
 //
-// Not followed are what guests' own firewalls do, MTUs, bandwidth limits, what
-// machines on physical networks do with a packet, and requests for metadata.
+// Not followed are what guests' own firewalls do, bandwidth limits, and what
+// machines on physical networks do with a packet. Not known is which hosts answer
+// metadata themselves (metadata.mode: local), and what tunnels take: that they take
+// what the MTU of their networks says.
 package explain

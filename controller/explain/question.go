@@ -23,6 +23,11 @@ type Question struct {
 	Port, SourcePort int
 	// IPVersion is 4, 6, or 0 for what both ends have, 4 first.
 	IPVersion int
+	// Size is the length of the IP packet in bytes, 0: sizes are not looked at.
+	// DontFragment has it arrive whole or not at all, as TCP and path MTU discovery
+	// do. LinkMTU is the MTU of the sender's own link, 0: its network's.
+	Size, LinkMTU int
+	DontFragment  bool
 	// Verbose has the answer show the flows that the packet hits.
 	Verbose bool
 }
@@ -115,10 +120,22 @@ func (q *Question) packet(r records.Reader, from, to *model.Port) (head, error) 
 		return head{}, err
 	}
 	h := head{dst: dst, src: sourceFor(r, from, dst)}
+	switch {
+	case q.asksDHCP():
+		h.src, _ = dhcpSource(from, h.v6())
+	case dst.Is6() && dst.IsLinkLocalUnicast():
+		h.src = from.MAC.LinkLocal()
+	}
 	if !h.src.IsValid() {
 		return h, nil // the walk says so
 	}
-	return h, q.protocol(&h)
+	if err := q.protocol(&h); err != nil {
+		return h, err
+	}
+	if q.asksDHCP() {
+		_, h.sport = dhcpSource(from, h.v6())
+	}
+	return h, q.sizes(h)
 }
 
 func (q *Question) protocol(h *head) error {
@@ -162,6 +179,12 @@ func (q *Question) protocol(h *head) error {
 func (q *Question) destination(from, to *model.Port) (netip.Addr, error) {
 	if q.IPVersion != 0 && q.IPVersion != 4 && q.IPVersion != 6 {
 		return netip.Addr{}, bad("ip_version", "%d is neither 4 nor 6", q.IPVersion)
+	}
+	if q.To == "" && !q.asksDHCP() {
+		return netip.Addr{}, bad("to", "names a port or an address, and is missing")
+	}
+	if q.asksDHCP() {
+		return q.dhcpServers()
 	}
 	if ip, err := netip.ParseAddr(q.To); err == nil {
 		ip = ip.Unmap()

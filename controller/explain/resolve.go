@@ -15,7 +15,11 @@ import (
 
 // resolve finds what answers for an address in the packet's network.
 func (w *walk) resolve(ctx context.Context, c crossing, ip netip.Addr) (station, *Decision, error) {
-	if p := w.holder(c.network.ID, ip); p != nil {
+	p := w.holder(c.network.ID, ip)
+	if c.head.metadata() && ip == c.head.dst {
+		p = w.metadataServer(c.network.ID, c.head)
+	}
+	if p != nil {
 		if p.DeviceOwner == ownerFloating {
 			return w.floatingStation(c, p, ip)
 		}
@@ -25,6 +29,9 @@ func (w *walk) resolve(ctx context.Context, c crossing, ip netip.Addr) (station,
 		}
 		to := station{mac: p.MAC, port: p, host: host}
 		return to, w.routerUnready(c.head, p, host), nil
+	}
+	if p := w.linkLocalHolder(c.network.ID, ip); p != nil {
+		return station{mac: p.MAC, port: p, host: p.Host}, nil, nil
 	}
 	if p, mac := w.pairHolder(c.network.ID, ip); p != nil {
 		return station{mac: mac, port: p, host: p.Host}, nil, nil
@@ -168,6 +175,9 @@ func (w *walk) reply(ctx context.Context, there end) (end, *Decision, error) {
 func (w *walk) routerReply(ctx context.Context, there end, h head) (end, *Decision, error) {
 	r := there.router
 	out := r.route(there.in, h)
+	if h.dst.IsLinkLocalUnicast() {
+		out = routed{out: there.in, via: h.dst}
+	}
 	o := w.object(kindRouter, r.rec.ID)
 	if conn, answers := r.find(h); conn != nil && answers {
 		h = conn.original.answer()

@@ -15,6 +15,7 @@ const (
 	ownerHAInterface = "network:ha_router_replicated_interface"
 	ownerGateway     = "network:router_gateway"
 	ownerFloating    = "network:floatingip"
+	ownerDHCP        = "network:dhcp"
 )
 
 // address is an address of a router's port.

@@ -44,6 +44,7 @@ type walk struct {
 	routers   map[string]*router
 	direction string
 	admitted  []string // ids of rules that admitted the packet, in order
+	size      int      // of the packet now, or of its largest fragment; 0: unknown
 }
 
 // end is where a packet got to.
@@ -75,22 +76,30 @@ func Explain(ctx context.Context, world World, q Question, from, to *model.Port)
 	if to != nil {
 		a.To = w.object(kindPort, to.ID)
 	}
+	if q.asksDHCP() {
+		a.Packet = w.packet(h)
+		return a, w.dhcp(ctx, from, h)
+	}
 	if !h.src.IsValid() {
 		w.direction = "forward"
 		w.conclude(w.drop(h, ReasonNoAddress, kindPort, from.ID, from.Host, fmt.Sprintf("%s has no address of the family of %s", w.called(from), h.dst)), end{})
 		a.Packet = Packet{DestinationAddress: h.dst.String()}
 		return a, nil
 	}
-	a.Packet = Packet{
-		Protocol: h.protocol(), SourceAddress: h.src.String(), DestinationAddress: h.dst.String(),
-		SourcePort: int(h.sport), DestinationPort: int(h.dport),
-	}
+	a.Packet = w.packet(h)
 	return a, w.both(ctx, from, h)
+}
+
+func (w *walk) packet(h head) Packet {
+	return Packet{
+		Protocol: h.protocol(), SourceAddress: h.src.String(), DestinationAddress: h.dst.String(),
+		SourcePort: int(h.sport), DestinationPort: int(h.dport), Size: w.q.Size, DontFragment: w.q.DontFragment,
+	}
 }
 
 // both follows the packet, and the answer to it.
 func (w *walk) both(ctx context.Context, from *model.Port, h head) error {
-	w.direction = "forward"
+	w.direction, w.size = "forward", w.q.Size
 	there, d, err := w.send(ctx, from, h)
 	if err != nil || d != nil {
 		w.conclude(d, there)
@@ -98,6 +107,9 @@ func (w *walk) both(ctx context.Context, from *model.Port, h head) error {
 	}
 	decision := w.passed(there)
 	w.direction = "reply"
+	if w.size = 0; h.icmp() {
+		w.size = w.q.Size // an echo; how much others answer is not known
+	}
 	back, d, err := w.reply(ctx, there)
 	switch {
 	case err != nil:
@@ -125,6 +137,12 @@ func (w *walk) passed(there end) *Decision {
 		}
 	}
 	switch {
+	case there.port != nil && there.head.metadata():
+		d.Object = w.object(kindNetwork, there.network.ID)
+		d.Text = "the metadata proxy of the DHCP servers' host answers"
+	case there.router != nil && there.head.metadata():
+		d.Object = w.object(kindRouter, there.router.rec.ID)
+		d.Text = "the metadata proxy of the router's host answers"
 	case d.Object != nil:
 		d.Text = d.Object.String() + " admits it"
 	case there.port != nil:
@@ -233,6 +251,12 @@ func (w *walk) send(ctx context.Context, from *model.Port, h head) (end, *Decisi
 		return end{}, w.drop(h, ReasonUnknown, kindPort, from.ID, from.Host, "the port has no network"), nil
 	}
 	via, text, d := w.guestRoute(from, h)
+	if d == nil {
+		var more string
+		if more, d = w.fits(from, network, h); more != "" {
+			text += ", " + more
+		}
+	}
 	w.step(Step{Kind: "sender", Host: from.Host, Text: text, Packet: h.String()}, kindPort, from.ID)
 	if d != nil {
 		return end{}, d, nil
@@ -252,7 +276,12 @@ func (w *walk) guestRoute(p *model.Port, h head) (via netip.Addr, text string, d
 		}
 	}
 	name := w.called(p)
+	if h.metadata() {
+		return w.metadataRoute(p, h)
+	}
 	switch {
+	case h.dst.IsLinkLocalUnicast():
+		return h.dst, fmt.Sprintf("%s sends to %s on its link", name, h.dst), nil
 	case subnet == nil:
 		return h.dst, fmt.Sprintf("%s sends to %s", name, h.dst), nil
 	case subnet.CIDR.Contains(h.dst):
@@ -283,14 +312,14 @@ func (w *walk) onward(ctx context.Context, c crossing, via netip.Addr) (end, *De
 			return end{}, d, err
 		}
 		c.to = to
-		e, next, d, err := w.hop(ctx, c)
+		e, next, d, err := w.hop(ctx, c, via)
 		if err != nil || d != nil || next == nil {
 			return e, d, err
 		}
 		c, via = next.crossing, next.via
 		if next.home {
 			c.to = station{mac: model.PortMAC(c.from.Host, c.from.MAC), port: c.from, host: c.from.Host}
-			if e, next, d, err = w.hop(ctx, c); err != nil || d != nil || next == nil {
+			if e, next, d, err = w.hop(ctx, c, netip.Addr{}); err != nil || d != nil || next == nil {
 				return e, d, err
 			}
 			c, via = next.crossing, next.via
@@ -308,7 +337,10 @@ type onwards struct {
 
 // hop takes the packet over one network, and through the router if it comes to
 // one.
-func (w *walk) hop(ctx context.Context, c crossing) (end, *onwards, *Decision, error) {
+func (w *walk) hop(ctx context.Context, c crossing, via netip.Addr) (end, *onwards, *Decision, error) {
+	if err := w.resolution(ctx, c, via); err != nil {
+		return end{}, nil, nil, err
+	}
 	got, err := w.cross(ctx, c)
 	switch {
 	case err != nil:
@@ -321,6 +353,11 @@ func (w *walk) hop(ctx context.Context, c crossing) (end, *onwards, *Decision, e
 	rec := w.routerOf(c.to.port)
 	if rec == nil {
 		w.awaitPort(c.to.port)
+		if c.head.metadata() && c.to.port.DeviceOwner == ownerDHCP {
+			if d := w.metadataService(c, got.host); d != nil {
+				return end{}, nil, d, nil
+			}
+		}
 		return end{head: c.head, port: c.to.port, host: got.host, network: c.network}, nil, nil, nil
 	}
 	return w.through(rec, got.host, c)
@@ -339,6 +376,10 @@ func (w *walk) through(rec *model.Router, host string, c crossing) (end, *onward
 	case !r.replica && !w.awaitObject(model.ObjectRouter, o, rec.Revision, host): // replicas are not told of
 		return end{}, nil, w.drop(c.head, ReasonRouterNowhere, kindRouter, rec.ID, host, o.String()+" has not been made by its host yet"), nil
 	}
+	if c.head.metadata() && !in.external {
+		d := w.metadataService(c, host)
+		return end{head: c.head, router: r, in: in, host: host, network: in.network}, nil, d, nil
+	}
 	out := r.forward(in, c.head)
 	s := Step{Kind: "router", Host: host, Packet: c.head.String(), In: w.object(kindPort, in.port.ID)}
 	if out.reason == "" && out.out != nil {
@@ -352,7 +393,14 @@ func (w *walk) through(rec *model.Router, host string, c crossing) (end, *onward
 		}
 	}
 	s.Text = w.routedText(o, c.head, out)
+	more, big := w.fragments(o, host, c.head, out)
+	if more != "" {
+		s.Text += ", " + more
+	}
 	w.step(s, kindRouter, rec.ID)
+	if big != nil {
+		return end{}, nil, big, nil
+	}
 	switch {
 	case out.reason != "":
 		return end{}, nil, w.drop(c.head, out.reason, out.about.kind, out.about.id, host, o.String()+" "+out.text), nil

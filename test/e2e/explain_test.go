@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,7 +29,22 @@ type explanation struct {
 		Rule    struct{ ID string } `json:"rule"`
 		Differs []string            `json:"differs"`
 	} `json:"nearest"`
-	Pending []struct{ Host, Text string } `json:"pending"`
+	Pending  []struct{ Host, Text string } `json:"pending"`
+	Warnings []string                      `json:"warnings"`
+	Forward  []explainedStep               `json:"forward"`
+	Reply    []explainedStep               `json:"reply"`
+}
+
+type explainedStep struct{ Kind, Host, Text string }
+
+// hosts gives the hosts of the stages of a kind, in both directions.
+func (e *explanation) hosts(kind string) (hosts []string) {
+	for _, s := range append(slices.Clone(e.Forward), e.Reply...) {
+		if s.Kind == kind {
+			hosts = append(hosts, s.Host)
+		}
+	}
+	return hosts
 }
 
 // by is what decides, in short.
@@ -43,6 +59,12 @@ func (c *Cloud) explanation(from Guest, to, network string, port int) explanatio
 		q.Set("protocol", network)
 		q.Set("port", fmt.Sprint(port))
 	}
+	return c.asked(q)
+}
+
+// asked is the explanation that a query gives.
+func (c *Cloud) asked(q url.Values) explanation {
+	c.Helper()
 	var answer struct {
 		Explain explanation `json:"lepton_explain"`
 	}
@@ -152,6 +174,7 @@ func TestExplanationsAreWhatPacketsDo(t *testing.T) {
 			}
 		})
 	}
+	t.Run("hosts of a distributed router", func(t *testing.T) { c.in(t).explainsReplicas(x, y, outside, own.Address) })
 	t.Run("switched off", func(t *testing.T) { c.in(t).explainsDown(a, b) })
 	t.Run("the command", func(t *testing.T) { c.in(t).explainsByCommand(blue, a, d, http) })
 }
@@ -237,4 +260,28 @@ func (c *Cloud) explainsByCommand(network Network, from, to Guest, rule string) 
 	run(8, "status", "1 not wired", "port "+ghost.ID+" on hv2 is not wired")
 	run(0, "ports --not-wired", ghost.ID, "ghost", "is not wired")
 	run(8, "explain --from a --to ghost", "ghost is not wired")
+}
+
+// explainsReplicas: the hosts that are said to route are those that packets visit.
+func (c *Cloud) explainsReplicas(x, y, outside Guest, own netip.Addr) {
+	c.Helper()
+	for _, tc := range []struct {
+		from  Guest
+		to    netip.Addr
+		hosts []string // that route, there and back
+	}{
+		{x, y.IP(4), []string{"hv1", "hv2"}},
+		{y, outside.IP(4), []string{"hv2", "net1", "net1"}},
+		{outside, own, []string{"hv1", "hv1"}},
+		{x, outside.IP(4), []string{"hv1", "hv1"}},
+	} {
+		said := c.explanation(tc.from, tc.to.String(), "tcp", 80)
+		visits := c.crossing("net1", tc.to)
+		passes := c.answersAt(tc.from, tc.to, "tcp", 80)
+		seen := visits() > 0
+		if !passes || said.Verdict != "passes" || !slices.Equal(said.hosts("router"), tc.hosts) || seen != slices.Contains(tc.hosts, "net1") {
+			c.Errorf("%s to %s: passes %v, visits the router's home %v; it is said that %v route: %s",
+				tc.from.Guest.Name, tc.to, passes, seen, said.hosts("router"), said.Text)
+		}
+	}
 }

@@ -229,6 +229,7 @@ func (c *haCloud) steady(what string, f func()) {
 func TestAnHARouterFailsOverOnlyWhenItsHostIsGone(t *testing.T) {
 	c := startHA(t)
 	first, second := c.states()["active"], c.states()["standby"]
+	c.explainsActive(first)
 
 	c.steady("agents restart", func() {
 		for _, host := range []string{first, second, first} {
@@ -257,6 +258,7 @@ func TestAnHARouterFailsOverOnlyWhenItsHostIsGone(t *testing.T) {
 	c.dies(first, "without a controller")
 	c.Must(c.Lab.Start(c.Context(), "ctl", "controller"))
 	c.activeIs(second)
+	c.explainsActive(second)
 	c.links(first, "up")
 	c.settled()
 }
@@ -316,6 +318,33 @@ func (c *haCloud) split(a, b string, apart bool) {
 			c.Exec(pair[0], "ovs-ofctl", "add-flow", "br-ul", match+",actions=drop")
 		} else {
 			c.Exec(pair[0], "ovs-ofctl", "--strict", "del-flows", "br-ul", match)
+		}
+	}
+}
+
+// explainsActive demands that packets are explained as they go, by the router on
+// its active host.
+func (c *haCloud) explainsActive(host string) {
+	c.Helper()
+	for _, tc := range []struct {
+		from Guest
+		to   netip.Addr
+		port int
+		back int // passages through the router, there and back
+	}{
+		{c.plain, c.outside.IP(4), 80, 2},
+		{c.outside, c.fip.Address, 80, 2},
+		{c.plain, c.fip.Address, 80, 2},
+		{c.plain, c.outside.IP(4), 81, 2},
+		{c.floating, c.outside.IP(4), 80, 2},
+	} {
+		said := c.explanation(tc.from, tc.to.String(), "tcp", tc.port)
+		hosts := said.hosts("router")
+		if said.Verdict != "passes" || len(hosts) != tc.back || slices.ContainsFunc(hosts, func(h string) bool { return h != host }) {
+			c.Errorf("%s to %s: %s, by the router on %v, want %s", tc.from.Guest.Name, tc.to, said.Text, hosts, host)
+		}
+		if answers := c.answersAt(tc.from, tc.to, "tcp", tc.port); answers != (tc.port == 80) {
+			c.Errorf("%s to %s port %d: answers %v", tc.from.Guest.Name, tc.to, tc.port, answers)
 		}
 	}
 }
