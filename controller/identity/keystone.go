@@ -181,9 +181,8 @@ func (k *Keystone) ask(ctx context.Context, q question, subject string) (*answer
 	if err != nil {
 		return nil, err
 	}
-	if !t.expires.After(asked) && !q.allowExpired {
-		return nil, fmt.Errorf("token has expired: %w", ErrUnauthorized)
-	}
+	// Whether a token has expired says Keystone, whose clock made it: where ours is
+	// ahead it is asked every time.
 	a := &answer{expires: t.expires}
 	if a.who, err = t.identity(); err != nil {
 		return nil, err

@@ -553,3 +553,23 @@ func TestASlowKeystoneHoldsUpNobodyWhoIsKnown(t *testing.T) {
 		t.Errorf("answers took %s", d)
 	}
 }
+
+func TestATokenIsGoodAsLongAsKeystoneSaysHoweverWrongOurClockIs(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"ahead": 3 * time.Hour, "behind": -3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeKeystone(t)
+			f.give("token", time.Minute, "member")
+			k := f.client()
+			right := k.now
+			k.now = func() time.Time { return right().Add(ahead) }
+			k.session.now = k.now
+			if _, err := withToken(k, "token"); err != nil {
+				t.Errorf("a token that Keystone takes: %v", err)
+			}
+			f.pass(k.config.CacheTime + 2*time.Minute)
+			if _, err := withToken(k, "token"); !errors.Is(err, ErrUnauthorized) {
+				t.Errorf("a token that has expired: %v, want ErrUnauthorized", err)
+			}
+		})
+	}
+}
