@@ -123,6 +123,7 @@ func (s *Store) Range(ctx context.Context, prefix string, visit func(store.KV) e
 			}
 		}
 		if !resp.More {
+			s.raise(revision)
 			return revision, nil
 		}
 		key = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"

@@ -61,6 +61,7 @@ func (s *Store) Txn(ctx context.Context, txn store.Txn) (store.Result, error) {
 	res := store.Result{}
 	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
 		res.Revision = kvs[0].ModRevision
+		s.raise(res.Revision)
 	}
 	return res, nil
 }
