@@ -56,10 +56,10 @@ func TestASlowDiskOfAMemberSlowsAndLosesNothing(t *testing.T) {
 		}, func() { on[host].SlowDisk(0) }, controllers}
 	}
 	plan := []fault{
-		slow(true, 200*time.Millisecond), slow(false, 2*time.Second), slow(true, 2*time.Second), slow(false, 200*time.Millisecond),
+		slow(false, 2*time.Second), slow(true, 2*time.Second), slow(true, 200*time.Millisecond), slow(false, 200*time.Millisecond),
 	}
 	for range soak.Rounds(1, 5) {
-		for _, f := range plan[:soak.Rounds(3, len(plan))] {
+		for _, f := range plan[:soak.Rounds(2, len(plan))] {
 			h.try(t, f, rng)
 		}
 	}
@@ -94,7 +94,7 @@ func TestASlowDiskOfAnEmbeddedStoreSlowsWritesOnly(t *testing.T) {
 		on["ctl1"].SlowDisk(by)
 		time.Sleep(by)
 		before, _, _ := w.look()
-		slowest := c.reads("/v2.0/ports/"+near.Port.ID, max(4*by, 4*time.Second, soak.Lasting(t, 0)/4))
+		slowest := c.reads("/v2.0/ports/"+near.Port.ID, max(3*by, 2*time.Second, soak.Lasting(t, 0)/4))
 		made, refused, slow := w.look()
 		t.Logf("%s longer: %d written, slowest %s, %d refused; slowest read %s", by, made-before, slow.Round(time.Millisecond), refused, slowest.Round(time.Millisecond))
 		if made == before && slow < by {
