@@ -142,12 +142,21 @@ func TestARestartedDatabaseLosesNothing(t *testing.T) {
 	p := threeNode(t)
 	near, local := p.Stream(p.near, p.far, 4), p.Stream(p.near, p.same, 4)
 	changes := p.FlowChanges("hv1", "br-int")
+	// What ovs-vswitchd has read when this returns.
+	write := func(key string, i int) {
+		p.Exec("hv1", "ovs-vsctl", "--timeout=20", "set", "Open_vSwitch", ".", fmt.Sprintf("external_ids:%s=%d", key, i))
+	}
 	for i := range rounds(2, 20) {
+		if i > 0 {
+			// It waits twice as long for the next connection after one that was used
+			// for less time than it waited for that, up to 8 s.
+			time.Sleep(1200 * time.Millisecond)
+			write("used", i)
+		}
 		p.stop("hv1", "ovsdb-server", true)
 		time.Sleep(300 * time.Millisecond)
 		p.start("hv1", "ovsdb-server")
-		// Waits until ovs-vswitchd has read the database again.
-		p.Exec("hv1", "ovs-vsctl", "--timeout=20", "set", "Open_vSwitch", ".", fmt.Sprintf("external_ids:restarts=%d", i))
+		write("restarts", i)
 	}
 	time.Sleep(500 * time.Millisecond)
 	if got := changes(); len(got) > 0 {
