@@ -98,9 +98,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	auditor := audit.New(audit.Config{
+		Mode: audit.Mode(cfg.Drift.Mode), Interval: time.Duration(cfg.Drift.AuditInterval) * time.Second,
+		Registerer: reg, Log: o.Log,
+	})
+	o.audit = auditor
 	sess := session.New(session.Config{
 		Addresses: cfg.Controller.All(), Keys: keys, Hello: hello(o, instance), Log: o.Log,
-		Loop: o.loops.Loop("session"),
+		Loop: o.loops.Loop("session"), Findings: auditor.Newest,
 	})
 	updates := feed.NewWith(sess, feed.Config{
 		Archive: snapshot.New(filepath.Join(cfg.StateDir, "records"), snapshot.Owner{Host: cfg.Host, Instance: instance}),
@@ -110,11 +115,6 @@ func Run(ctx context.Context, o Options) error {
 		},
 		Metrics: feed.NewMetrics(reg), Loop: o.loops.Loop("feed"), Log: o.Log,
 	})
-	auditor := audit.New(audit.Config{
-		Mode: audit.Mode(cfg.Drift.Mode), Interval: time.Duration(cfg.Drift.AuditInterval) * time.Second,
-		Registerer: reg, Log: o.Log,
-	})
-	o.audit = auditor
 	dhcp := localdhcp.New(localdhcp.Config{Host: cfg.Host, Log: o.Log, Registerer: reg, Loop: o.loops.Loop("localdhcp"), Settings: answers.Settings{
 		LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true, Resolvers: cfg.DHCP.Resolvers(), LinkMetadata: metadataLink(cfg) != "",
 	}})

@@ -42,6 +42,9 @@ type Agent struct {
 	// a bridge mapping to a missing bridge, an interface with an unknown
 	// iface-id, a MAC that differs from the record.
 	Problems []Problem `json:"problems,omitempty"`
+	// Findings are the last things that an audit of the host found changed by
+	// others, the newest first, MaxFindings at most.
+	Findings []Finding `json:"findings,omitempty"`
 	// Ports and InSync describe the last report.
 	Devices int  `json:"devices,omitempty"`
 	InSync  bool `json:"in_sync,omitempty"`
@@ -59,6 +62,20 @@ type Problem struct {
 	Object string    `json:"object"`
 	Text   string    `json:"text"`
 	Since  time.Time `json:"since"`
+}
+
+// MaxFindings bounds the findings that an agent tells the controllers.
+const MaxFindings = 20
+
+// Finding is one thing on a host that is not as the agent made it.
+type Finding struct {
+	At     time.Time `json:"at"`
+	Kind   string    `json:"kind"`             // flow, port, bridge, router, …
+	Place  string    `json:"place,omitempty"`  // the bridge or the namespace
+	Object string    `json:"object,omitempty"` // the object of the API concerned: "port <id>"
+	Text   string    `json:"text"`
+	// Repaired says that it is being put right.
+	Repaired bool `json:"repaired"`
 }
 
 // Endpoint is another host's end of the tunnels.

@@ -296,6 +296,20 @@ func DecodeProblems(m *pb.Heartbeat) []model.Problem {
 	return out
 }
 
+// DecodeFindings reads the findings of a heartbeat, at most model.MaxFindings of
+// them.
+func DecodeFindings(m *pb.Heartbeat) []model.Finding {
+	list := m.GetFindings()
+	var out []model.Finding
+	for _, f := range list[:min(len(list), model.MaxFindings)] {
+		out = append(out, model.Finding{
+			At: unixNano(f.GetAtUnixNano()), Kind: brief(f.GetKind()), Place: brief(f.GetPlace()), Object: brief(f.GetObject()),
+			Text: brief(f.GetText()), Repaired: f.GetRepaired(),
+		})
+	}
+	return out
+}
+
 // DecodeStatus reads a port's status. Host and Since are the controller's to
 // fill in.
 func DecodeStatus(m *pb.PortStatus) (model.PortStatus, error) {

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc/pb"
 )
 
@@ -223,6 +224,9 @@ func FuzzAgentMessage(f *testing.F) {
 			if digits, c, err := DecodeRuleCounter(r); err == nil && (len(digits) != 12 || checkID("digits", digits) != nil || c.Rule != "") {
 				t.Errorf("accepted %q %+v", digits, c)
 			}
+		}
+		if got := DecodeFindings(m.GetHeartbeat()); len(got) > model.MaxFindings || len(got) > 0 && len(got[0].Text) > MaxFindingText {
+			t.Errorf("findings %+v", got)
 		}
 		if got := DecodeProblems(m.GetHeartbeat()); len(got) > MaxProblems {
 			t.Errorf("accepted %d problems", len(got))

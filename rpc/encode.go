@@ -202,6 +202,19 @@ func EncodeHeartbeat(problems []model.Problem, devices int, inSync bool) *pb.Hea
 	return h
 }
 
+// EncodeFindings gives the findings of a heartbeat, at most model.MaxFindings. Texts
+// are cut after MaxFindingText bytes: every heartbeat has them all.
+func EncodeFindings(list []model.Finding) []*pb.Finding {
+	var out []*pb.Finding
+	for _, f := range list[:min(len(list), model.MaxFindings)] {
+		out = append(out, &pb.Finding{
+			AtUnixNano: f.At.UnixNano(), Kind: brief(f.Kind), Place: brief(f.Place), Object: brief(f.Object), Text: brief(f.Text),
+			Repaired: f.Repaired,
+		})
+	}
+	return out
+}
+
 // EncodeStatus gives the message of a port's status. An error text longer than
 // MaxText is cut.
 func EncodeStatus(s *model.PortStatus) *pb.PortStatus {
@@ -222,6 +235,12 @@ func EncodeObjectStatus(s *model.ObjectStatus) *pb.ObjectStatus {
 func EncodeRuleCounter(digits string, c *model.RuleCounter) *pb.RuleCounter {
 	return &pb.RuleCounter{Digits: digits, Packets: c.Packets, Bytes: c.Bytes, ReadUnixNano: c.ReadAt.UnixNano()}
 }
+
+// MaxFindingText bounds the texts of a finding, in bytes.
+const MaxFindingText = 300
+
+// brief is bounded for a finding.
+func brief(s string) string { return bounded(s[:min(len(s), MaxFindingText)]) }
 
 // bounded gives a text that the wire accepts: valid UTF-8 of at most MaxText
 // bytes.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -330,5 +331,30 @@ func TestARefusalArrivesAsItWasSent(t *testing.T) {
 	}
 	if _, ok := AsRefusal(errors.New("connection lost")); ok {
 		t.Error("any error is a refusal")
+	}
+}
+
+func TestTheNewestFindingsOfAHostTravelShortened(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	list := []model.Finding{{At: at, Kind: "flow", Place: "br-int", Object: "port x", Text: "gone", Repaired: true}}
+	for range model.MaxFindings {
+		list = append(list, model.Finding{At: at, Kind: "file", Text: strings.Repeat("ü", 1000)})
+	}
+	got := DecodeFindings(&pb.Heartbeat{Findings: EncodeFindings(list)})
+	if len(got) != model.MaxFindings {
+		t.Fatalf("%d arrive", len(got))
+	}
+	if diff := cmp.Diff(list[0], got[0]); diff != "" {
+		t.Errorf("(-sent +got):\n%s", diff)
+	}
+	if n := len(got[1].Text); n > MaxFindingText || !utf8.ValidString(got[1].Text) {
+		t.Errorf("a text of %d bytes arrives: %q", n, got[1].Text)
+	}
+	hostile := &pb.Heartbeat{}
+	for range 1000 {
+		hostile.Findings = append(hostile.Findings, &pb.Finding{Text: strings.Repeat("x", 5000)})
+	}
+	if got := DecodeFindings(hostile); len(got) != model.MaxFindings || len(got[0].Text) != MaxFindingText {
+		t.Errorf("%d arrive, of %d bytes", len(got), len(got[0].Text))
 	}
 }

@@ -27,15 +27,7 @@ const (
 const Kept = 500
 
 // Finding is one thing that is not as the agent made it.
-type Finding struct {
-	At     time.Time `json:"at"`
-	Kind   string    `json:"kind"`             // flow, port, bridge, router, …
-	Place  string    `json:"place,omitempty"`  // the bridge or the namespace
-	Object string    `json:"object,omitempty"` // the object of the API concerned: "port <id>"
-	Text   string    `json:"text"`
-	// Repaired says that it is being put right.
-	Repaired bool `json:"repaired"`
-}
+type Finding = model.Finding
 
 // Config says how the host is audited.
 type Config struct {
@@ -121,6 +113,15 @@ func (a *Auditor) Findings() (last []Finding, total int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.findings), a.total
+}
+
+// Newest gives the last findings for the controllers, the newest first.
+func (a *Auditor) Newest() []Finding {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last := slices.Clone(a.findings[max(0, len(a.findings)-model.MaxFindings):])
+	slices.Reverse(last)
+	return last
 }
 
 // Tell has set called with what controllers are to know of drift, until ctx is

@@ -24,6 +24,7 @@ type outbox struct {
 	acked, ackSent int64
 
 	problems, rejected []model.Problem
+	findings           func() []model.Finding // nil: there are none
 	devices            int
 	inSync             bool
 	beat               bool // the heartbeat has changed since it was sent
@@ -229,5 +230,8 @@ func (o *outbox) heartbeat() *pb.AgentMessage {
 	defer o.mu.Unlock()
 	o.beat = false
 	h := rpc.EncodeHeartbeat(slices.Concat(o.problems, o.rejected), o.devices, o.inSync)
+	if o.findings != nil {
+		h.Findings = rpc.EncodeFindings(o.findings())
+	}
 	return &pb.AgentMessage{Body: &pb.AgentMessage_Heartbeat{Heartbeat: h}}
 }

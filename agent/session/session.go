@@ -57,6 +57,9 @@ type Config struct {
 	SendTimeout time.Duration
 	// Queue is the number of updates that wait for the reader: 16.
 	Queue int
+	// Findings gives what was found changed on the host, the newest first. Every
+	// heartbeat tells the first model.MaxFindings; nil: there is nothing.
+	Findings func() []model.Finding
 	// Dial replaces the TCP dialer.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
@@ -90,7 +93,9 @@ func New(cfg Config) *Session {
 			return d.DialContext(ctx, "tcp", address)
 		}
 	}
-	return &Session{cfg: cfg, log: cfg.Log, updates: make(chan Update, cfg.Queue), out: newOutbox()}
+	out := newOutbox()
+	out.findings = cfg.Findings
+	return &Session{cfg: cfg, log: cfg.Log, updates: make(chan Update, cfg.Queue), out: out}
 }
 
 func orDefault(d *time.Duration, v time.Duration) {

@@ -154,7 +154,7 @@ func introduced(old, hello *model.Agent, now time.Time) *model.Agent {
 	if old != nil {
 		rec.CreatedAt, rec.AdminStateUp, rec.Description = old.CreatedAt, old.AdminStateUp, old.Description
 		rec.RoleSettings = old.RoleSettings
-		rec.Problems, rec.Devices, rec.RoleSettings = old.Problems, old.Devices, old.RoleSettings
+		rec.Problems, rec.Findings, rec.Devices, rec.RoleSettings = old.Problems, old.Findings, old.Devices, old.RoleSettings
 	}
 	if rec.StartedAt.IsZero() {
 		rec.StartedAt = now

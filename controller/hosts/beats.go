@@ -94,6 +94,7 @@ func (b *beats) write(ctx context.Context, list []beat) error {
 			rec.HeartbeatAt, rec.LeftAt, rec.Dead = now, time.Time{}, false
 			rec.Devices, rec.InSync = int(e.beat.GetDevices()), e.beat.GetInSync()
 			rec.Problems = append(rpc.DecodeProblems(e.beat), b.claimants(old, now)...)
+			rec.Findings = rpc.DecodeFindings(e.beat)
 			records.Agents.Put(u, &rec)
 		}
 		return nil

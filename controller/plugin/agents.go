@@ -3,6 +3,7 @@ package plugin
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -158,7 +159,14 @@ func (v *AgentView) Configurations() map[string]any {
 	for _, problem := range v.Problems {
 		problems = append(problems, problem.Object+": "+problem.Text)
 	}
+	drift := []any{}
+	for _, f := range v.Findings {
+		drift = append(drift, map[string]any{
+			"at": f.At.UTC().Format(time.RFC3339), "kind": f.Kind, "place": f.Place, "object": f.Object, "text": f.Text, "repaired": f.Repaired,
+		})
+	}
 	return map[string]any{
+		"drift":                      drift,
 		"bridge_mappings":            mappings,
 		"tunnel_types":               types,
 		"tunneling_ip":               tunnelIP,

@@ -100,7 +100,7 @@ func (x Refusal_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refusal_Reason.Descriptor instead.
 func (Refusal_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{43, 0}
+	return file_lepton_proto_rawDescGZIP(), []int{44, 0}
 }
 
 // AgentMessage is what an agent sends. The first one of a stream is a Hello,
@@ -622,10 +622,12 @@ func (x *Settings) GetMetadataSecret() string {
 }
 
 type Heartbeat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Problems      []*Problem             `protobuf:"bytes,1,rep,name=problems,proto3" json:"problems,omitempty"`
-	Devices       uint32                 `protobuf:"varint,2,opt,name=devices,proto3" json:"devices,omitempty"`
-	InSync        bool                   `protobuf:"varint,3,opt,name=in_sync,json=inSync,proto3" json:"in_sync,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Problems []*Problem             `protobuf:"bytes,1,rep,name=problems,proto3" json:"problems,omitempty"`
+	Devices  uint32                 `protobuf:"varint,2,opt,name=devices,proto3" json:"devices,omitempty"`
+	InSync   bool                   `protobuf:"varint,3,opt,name=in_sync,json=inSync,proto3" json:"in_sync,omitempty"`
+	// What others changed on the host, the newest first.
+	Findings      []*Finding `protobuf:"bytes,4,rep,name=findings,proto3" json:"findings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -681,6 +683,97 @@ func (x *Heartbeat) GetInSync() bool {
 	return false
 }
 
+func (x *Heartbeat) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+type Finding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AtUnixNano    int64                  `protobuf:"varint,1,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Place         string                 `protobuf:"bytes,3,opt,name=place,proto3" json:"place,omitempty"`
+	Object        string                 `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
+	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	Repaired      bool                   `protobuf:"varint,6,opt,name=repaired,proto3" json:"repaired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_lepton_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_lepton_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_lepton_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Finding) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *Finding) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Finding) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *Finding) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *Finding) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Finding) GetRepaired() bool {
+	if x != nil {
+		return x.Repaired
+	}
+	return false
+}
+
 type Problem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Object        string                 `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
@@ -692,7 +785,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_lepton_proto_msgTypes[6]
+	mi := &file_lepton_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +797,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[6]
+	mi := &file_lepton_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +810,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{6}
+	return file_lepton_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Problem) GetObject() string {
@@ -751,7 +844,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_lepton_proto_msgTypes[7]
+	mi := &file_lepton_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +856,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[7]
+	mi := &file_lepton_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +869,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{7}
+	return file_lepton_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Ack) GetRevision() int64 {
@@ -800,7 +893,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_lepton_proto_msgTypes[8]
+	mi := &file_lepton_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +905,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[8]
+	mi := &file_lepton_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +918,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{8}
+	return file_lepton_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Report) GetSequence() uint64 {
@@ -865,7 +958,7 @@ type ReportAck struct {
 
 func (x *ReportAck) Reset() {
 	*x = ReportAck{}
-	mi := &file_lepton_proto_msgTypes[9]
+	mi := &file_lepton_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +970,7 @@ func (x *ReportAck) String() string {
 func (*ReportAck) ProtoMessage() {}
 
 func (x *ReportAck) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[9]
+	mi := &file_lepton_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +983,7 @@ func (x *ReportAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportAck.ProtoReflect.Descriptor instead.
 func (*ReportAck) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{9}
+	return file_lepton_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReportAck) GetSequence() uint64 {
@@ -912,7 +1005,7 @@ type PortStatus struct {
 
 func (x *PortStatus) Reset() {
 	*x = PortStatus{}
-	mi := &file_lepton_proto_msgTypes[10]
+	mi := &file_lepton_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1017,7 @@ func (x *PortStatus) String() string {
 func (*PortStatus) ProtoMessage() {}
 
 func (x *PortStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[10]
+	mi := &file_lepton_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1030,7 @@ func (x *PortStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortStatus.ProtoReflect.Descriptor instead.
 func (*PortStatus) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{10}
+	return file_lepton_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PortStatus) GetPortId() string {
@@ -985,7 +1078,7 @@ type ObjectStatus struct {
 
 func (x *ObjectStatus) Reset() {
 	*x = ObjectStatus{}
-	mi := &file_lepton_proto_msgTypes[11]
+	mi := &file_lepton_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1090,7 @@ func (x *ObjectStatus) String() string {
 func (*ObjectStatus) ProtoMessage() {}
 
 func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[11]
+	mi := &file_lepton_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1103,7 @@ func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatus.ProtoReflect.Descriptor instead.
 func (*ObjectStatus) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{11}
+	return file_lepton_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ObjectStatus) GetKind() string {
@@ -1064,7 +1157,7 @@ type RuleCounter struct {
 
 func (x *RuleCounter) Reset() {
 	*x = RuleCounter{}
-	mi := &file_lepton_proto_msgTypes[12]
+	mi := &file_lepton_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1169,7 @@ func (x *RuleCounter) String() string {
 func (*RuleCounter) ProtoMessage() {}
 
 func (x *RuleCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[12]
+	mi := &file_lepton_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1182,7 @@ func (x *RuleCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleCounter.ProtoReflect.Descriptor instead.
 func (*RuleCounter) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{12}
+	return file_lepton_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RuleCounter) GetDigits() string {
@@ -1174,7 +1267,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_lepton_proto_msgTypes[13]
+	mi := &file_lepton_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1279,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[13]
+	mi := &file_lepton_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1292,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{13}
+	return file_lepton_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Update) GetFull() bool {
@@ -1485,7 +1578,7 @@ type Prefix struct {
 
 func (x *Prefix) Reset() {
 	*x = Prefix{}
-	mi := &file_lepton_proto_msgTypes[14]
+	mi := &file_lepton_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1590,7 @@ func (x *Prefix) String() string {
 func (*Prefix) ProtoMessage() {}
 
 func (x *Prefix) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[14]
+	mi := &file_lepton_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1603,7 @@ func (x *Prefix) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prefix.ProtoReflect.Descriptor instead.
 func (*Prefix) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{14}
+	return file_lepton_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Prefix) GetAddress() []byte {
@@ -1547,7 +1640,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_lepton_proto_msgTypes[15]
+	mi := &file_lepton_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1652,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[15]
+	mi := &file_lepton_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1665,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{15}
+	return file_lepton_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Network) GetId() string {
@@ -1670,7 +1763,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_lepton_proto_msgTypes[16]
+	mi := &file_lepton_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +1775,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[16]
+	mi := &file_lepton_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +1788,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{16}
+	return file_lepton_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Segment) GetType() string {
@@ -1742,7 +1835,7 @@ type Subnet struct {
 
 func (x *Subnet) Reset() {
 	*x = Subnet{}
-	mi := &file_lepton_proto_msgTypes[17]
+	mi := &file_lepton_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1847,7 @@ func (x *Subnet) String() string {
 func (*Subnet) ProtoMessage() {}
 
 func (x *Subnet) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[17]
+	mi := &file_lepton_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1860,7 @@ func (x *Subnet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subnet.ProtoReflect.Descriptor instead.
 func (*Subnet) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{17}
+	return file_lepton_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Subnet) GetId() string {
@@ -1885,7 +1978,7 @@ type HostRoute struct {
 
 func (x *HostRoute) Reset() {
 	*x = HostRoute{}
-	mi := &file_lepton_proto_msgTypes[18]
+	mi := &file_lepton_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +1990,7 @@ func (x *HostRoute) String() string {
 func (*HostRoute) ProtoMessage() {}
 
 func (x *HostRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[18]
+	mi := &file_lepton_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +2003,7 @@ func (x *HostRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostRoute.ProtoReflect.Descriptor instead.
 func (*HostRoute) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{18}
+	return file_lepton_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HostRoute) GetDestination() *Prefix {
@@ -1960,7 +2053,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_lepton_proto_msgTypes[19]
+	mi := &file_lepton_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2065,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[19]
+	mi := &file_lepton_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2078,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{19}
+	return file_lepton_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Port) GetId() string {
@@ -2159,7 +2252,7 @@ type FixedIP struct {
 
 func (x *FixedIP) Reset() {
 	*x = FixedIP{}
-	mi := &file_lepton_proto_msgTypes[20]
+	mi := &file_lepton_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2171,7 +2264,7 @@ func (x *FixedIP) String() string {
 func (*FixedIP) ProtoMessage() {}
 
 func (x *FixedIP) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[20]
+	mi := &file_lepton_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,7 +2277,7 @@ func (x *FixedIP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FixedIP.ProtoReflect.Descriptor instead.
 func (*FixedIP) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{20}
+	return file_lepton_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FixedIP) GetSubnetId() string {
@@ -2211,7 +2304,7 @@ type AddressPair struct {
 
 func (x *AddressPair) Reset() {
 	*x = AddressPair{}
-	mi := &file_lepton_proto_msgTypes[21]
+	mi := &file_lepton_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2316,7 @@ func (x *AddressPair) String() string {
 func (*AddressPair) ProtoMessage() {}
 
 func (x *AddressPair) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[21]
+	mi := &file_lepton_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2329,7 @@ func (x *AddressPair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddressPair.ProtoReflect.Descriptor instead.
 func (*AddressPair) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{21}
+	return file_lepton_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AddressPair) GetMac() []byte {
@@ -2264,7 +2357,7 @@ type DHCPOption struct {
 
 func (x *DHCPOption) Reset() {
 	*x = DHCPOption{}
-	mi := &file_lepton_proto_msgTypes[22]
+	mi := &file_lepton_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2369,7 @@ func (x *DHCPOption) String() string {
 func (*DHCPOption) ProtoMessage() {}
 
 func (x *DHCPOption) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[22]
+	mi := &file_lepton_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2382,7 @@ func (x *DHCPOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DHCPOption.ProtoReflect.Descriptor instead.
 func (*DHCPOption) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{22}
+	return file_lepton_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DHCPOption) GetName() string {
@@ -2325,7 +2418,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_lepton_proto_msgTypes[23]
+	mi := &file_lepton_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +2430,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[23]
+	mi := &file_lepton_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +2443,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{23}
+	return file_lepton_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Endpoint) GetHost() string {
@@ -2394,7 +2487,7 @@ type SecurityGroup struct {
 
 func (x *SecurityGroup) Reset() {
 	*x = SecurityGroup{}
-	mi := &file_lepton_proto_msgTypes[24]
+	mi := &file_lepton_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2499,7 @@ func (x *SecurityGroup) String() string {
 func (*SecurityGroup) ProtoMessage() {}
 
 func (x *SecurityGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[24]
+	mi := &file_lepton_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2512,7 @@ func (x *SecurityGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecurityGroup.ProtoReflect.Descriptor instead.
 func (*SecurityGroup) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{24}
+	return file_lepton_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SecurityGroup) GetId() string {
@@ -2481,7 +2574,7 @@ type SecurityGroupRule struct {
 
 func (x *SecurityGroupRule) Reset() {
 	*x = SecurityGroupRule{}
-	mi := &file_lepton_proto_msgTypes[25]
+	mi := &file_lepton_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2586,7 @@ func (x *SecurityGroupRule) String() string {
 func (*SecurityGroupRule) ProtoMessage() {}
 
 func (x *SecurityGroupRule) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[25]
+	mi := &file_lepton_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2506,7 +2599,7 @@ func (x *SecurityGroupRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecurityGroupRule.ProtoReflect.Descriptor instead.
 func (*SecurityGroupRule) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{25}
+	return file_lepton_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SecurityGroupRule) GetId() string {
@@ -2613,7 +2706,7 @@ type GroupMember struct {
 
 func (x *GroupMember) Reset() {
 	*x = GroupMember{}
-	mi := &file_lepton_proto_msgTypes[26]
+	mi := &file_lepton_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2625,7 +2718,7 @@ func (x *GroupMember) String() string {
 func (*GroupMember) ProtoMessage() {}
 
 func (x *GroupMember) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[26]
+	mi := &file_lepton_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2638,7 +2731,7 @@ func (x *GroupMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupMember.ProtoReflect.Descriptor instead.
 func (*GroupMember) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{26}
+	return file_lepton_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GroupMember) GetGroupId() string {
@@ -2675,7 +2768,7 @@ type AddressGroup struct {
 
 func (x *AddressGroup) Reset() {
 	*x = AddressGroup{}
-	mi := &file_lepton_proto_msgTypes[27]
+	mi := &file_lepton_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2687,7 +2780,7 @@ func (x *AddressGroup) String() string {
 func (*AddressGroup) ProtoMessage() {}
 
 func (x *AddressGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[27]
+	mi := &file_lepton_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2700,7 +2793,7 @@ func (x *AddressGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddressGroup.ProtoReflect.Descriptor instead.
 func (*AddressGroup) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{27}
+	return file_lepton_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AddressGroup) GetId() string {
@@ -2759,7 +2852,7 @@ type Router struct {
 
 func (x *Router) Reset() {
 	*x = Router{}
-	mi := &file_lepton_proto_msgTypes[28]
+	mi := &file_lepton_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2771,7 +2864,7 @@ func (x *Router) String() string {
 func (*Router) ProtoMessage() {}
 
 func (x *Router) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[28]
+	mi := &file_lepton_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2784,7 +2877,7 @@ func (x *Router) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Router.ProtoReflect.Descriptor instead.
 func (*Router) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{28}
+	return file_lepton_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Router) GetId() string {
@@ -2876,7 +2969,7 @@ type RouterGateway struct {
 
 func (x *RouterGateway) Reset() {
 	*x = RouterGateway{}
-	mi := &file_lepton_proto_msgTypes[29]
+	mi := &file_lepton_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +2981,7 @@ func (x *RouterGateway) String() string {
 func (*RouterGateway) ProtoMessage() {}
 
 func (x *RouterGateway) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[29]
+	mi := &file_lepton_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +2994,7 @@ func (x *RouterGateway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterGateway.ProtoReflect.Descriptor instead.
 func (*RouterGateway) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{29}
+	return file_lepton_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RouterGateway) GetNetworkId() string {
@@ -2944,7 +3037,7 @@ type RouterBinding struct {
 
 func (x *RouterBinding) Reset() {
 	*x = RouterBinding{}
-	mi := &file_lepton_proto_msgTypes[30]
+	mi := &file_lepton_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2956,7 +3049,7 @@ func (x *RouterBinding) String() string {
 func (*RouterBinding) ProtoMessage() {}
 
 func (x *RouterBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[30]
+	mi := &file_lepton_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2969,7 +3062,7 @@ func (x *RouterBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterBinding.ProtoReflect.Descriptor instead.
 func (*RouterBinding) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{30}
+	return file_lepton_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RouterBinding) GetRouterId() string {
@@ -3005,7 +3098,7 @@ type RouterHost struct {
 
 func (x *RouterHost) Reset() {
 	*x = RouterHost{}
-	mi := &file_lepton_proto_msgTypes[31]
+	mi := &file_lepton_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3017,7 +3110,7 @@ func (x *RouterHost) String() string {
 func (*RouterHost) ProtoMessage() {}
 
 func (x *RouterHost) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[31]
+	mi := &file_lepton_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3030,7 +3123,7 @@ func (x *RouterHost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterHost.ProtoReflect.Descriptor instead.
 func (*RouterHost) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{31}
+	return file_lepton_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RouterHost) GetHost() string {
@@ -3096,7 +3189,7 @@ type FloatingIP struct {
 
 func (x *FloatingIP) Reset() {
 	*x = FloatingIP{}
-	mi := &file_lepton_proto_msgTypes[32]
+	mi := &file_lepton_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3108,7 +3201,7 @@ func (x *FloatingIP) String() string {
 func (*FloatingIP) ProtoMessage() {}
 
 func (x *FloatingIP) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[32]
+	mi := &file_lepton_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3121,7 +3214,7 @@ func (x *FloatingIP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloatingIP.ProtoReflect.Descriptor instead.
 func (*FloatingIP) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{32}
+	return file_lepton_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *FloatingIP) GetId() string {
@@ -3237,7 +3330,7 @@ type PortForwarding struct {
 
 func (x *PortForwarding) Reset() {
 	*x = PortForwarding{}
-	mi := &file_lepton_proto_msgTypes[33]
+	mi := &file_lepton_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3249,7 +3342,7 @@ func (x *PortForwarding) String() string {
 func (*PortForwarding) ProtoMessage() {}
 
 func (x *PortForwarding) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[33]
+	mi := &file_lepton_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3262,7 +3355,7 @@ func (x *PortForwarding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortForwarding.ProtoReflect.Descriptor instead.
 func (*PortForwarding) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{33}
+	return file_lepton_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PortForwarding) GetId() string {
@@ -3379,7 +3472,7 @@ type ConntrackHelper struct {
 
 func (x *ConntrackHelper) Reset() {
 	*x = ConntrackHelper{}
-	mi := &file_lepton_proto_msgTypes[34]
+	mi := &file_lepton_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3391,7 +3484,7 @@ func (x *ConntrackHelper) String() string {
 func (*ConntrackHelper) ProtoMessage() {}
 
 func (x *ConntrackHelper) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[34]
+	mi := &file_lepton_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3404,7 +3497,7 @@ func (x *ConntrackHelper) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConntrackHelper.ProtoReflect.Descriptor instead.
 func (*ConntrackHelper) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{34}
+	return file_lepton_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ConntrackHelper) GetId() string {
@@ -3477,7 +3570,7 @@ type SubnetPool struct {
 
 func (x *SubnetPool) Reset() {
 	*x = SubnetPool{}
-	mi := &file_lepton_proto_msgTypes[35]
+	mi := &file_lepton_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3489,7 +3582,7 @@ func (x *SubnetPool) String() string {
 func (*SubnetPool) ProtoMessage() {}
 
 func (x *SubnetPool) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[35]
+	mi := &file_lepton_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3502,7 +3595,7 @@ func (x *SubnetPool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubnetPool.ProtoReflect.Descriptor instead.
 func (*SubnetPool) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{35}
+	return file_lepton_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SubnetPool) GetId() string {
@@ -3559,7 +3652,7 @@ type DHCPBinding struct {
 
 func (x *DHCPBinding) Reset() {
 	*x = DHCPBinding{}
-	mi := &file_lepton_proto_msgTypes[36]
+	mi := &file_lepton_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3571,7 +3664,7 @@ func (x *DHCPBinding) String() string {
 func (*DHCPBinding) ProtoMessage() {}
 
 func (x *DHCPBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[36]
+	mi := &file_lepton_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3584,7 +3677,7 @@ func (x *DHCPBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DHCPBinding.ProtoReflect.Descriptor instead.
 func (*DHCPBinding) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{36}
+	return file_lepton_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DHCPBinding) GetNetworkId() string {
@@ -3612,7 +3705,7 @@ type DHCPHost struct {
 
 func (x *DHCPHost) Reset() {
 	*x = DHCPHost{}
-	mi := &file_lepton_proto_msgTypes[37]
+	mi := &file_lepton_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3624,7 +3717,7 @@ func (x *DHCPHost) String() string {
 func (*DHCPHost) ProtoMessage() {}
 
 func (x *DHCPHost) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[37]
+	mi := &file_lepton_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3637,7 +3730,7 @@ func (x *DHCPHost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DHCPHost.ProtoReflect.Descriptor instead.
 func (*DHCPHost) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{37}
+	return file_lepton_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DHCPHost) GetHost() string {
@@ -3673,7 +3766,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_lepton_proto_msgTypes[38]
+	mi := &file_lepton_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3685,7 +3778,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[38]
+	mi := &file_lepton_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3698,7 +3791,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{38}
+	return file_lepton_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Log) GetId() string {
@@ -3772,7 +3865,7 @@ type Trunk struct {
 
 func (x *Trunk) Reset() {
 	*x = Trunk{}
-	mi := &file_lepton_proto_msgTypes[39]
+	mi := &file_lepton_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3784,7 +3877,7 @@ func (x *Trunk) String() string {
 func (*Trunk) ProtoMessage() {}
 
 func (x *Trunk) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[39]
+	mi := &file_lepton_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3797,7 +3890,7 @@ func (x *Trunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trunk.ProtoReflect.Descriptor instead.
 func (*Trunk) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{39}
+	return file_lepton_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Trunk) GetId() string {
@@ -3860,7 +3953,7 @@ type SubPort struct {
 
 func (x *SubPort) Reset() {
 	*x = SubPort{}
-	mi := &file_lepton_proto_msgTypes[40]
+	mi := &file_lepton_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3872,7 +3965,7 @@ func (x *SubPort) String() string {
 func (*SubPort) ProtoMessage() {}
 
 func (x *SubPort) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[40]
+	mi := &file_lepton_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3885,7 +3978,7 @@ func (x *SubPort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubPort.ProtoReflect.Descriptor instead.
 func (*SubPort) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{40}
+	return file_lepton_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SubPort) GetPortId() string {
@@ -3922,7 +4015,7 @@ type QoSPolicy struct {
 
 func (x *QoSPolicy) Reset() {
 	*x = QoSPolicy{}
-	mi := &file_lepton_proto_msgTypes[41]
+	mi := &file_lepton_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3934,7 +4027,7 @@ func (x *QoSPolicy) String() string {
 func (*QoSPolicy) ProtoMessage() {}
 
 func (x *QoSPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[41]
+	mi := &file_lepton_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3947,7 +4040,7 @@ func (x *QoSPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QoSPolicy.ProtoReflect.Descriptor instead.
 func (*QoSPolicy) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{41}
+	return file_lepton_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *QoSPolicy) GetId() string {
@@ -3998,7 +4091,7 @@ type QoSRule struct {
 
 func (x *QoSRule) Reset() {
 	*x = QoSRule{}
-	mi := &file_lepton_proto_msgTypes[42]
+	mi := &file_lepton_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4010,7 +4103,7 @@ func (x *QoSRule) String() string {
 func (*QoSRule) ProtoMessage() {}
 
 func (x *QoSRule) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[42]
+	mi := &file_lepton_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4023,7 +4116,7 @@ func (x *QoSRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QoSRule.ProtoReflect.Descriptor instead.
 func (*QoSRule) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{42}
+	return file_lepton_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *QoSRule) GetId() string {
@@ -4073,7 +4166,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_lepton_proto_msgTypes[43]
+	mi := &file_lepton_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4085,7 +4178,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[43]
+	mi := &file_lepton_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4098,7 +4191,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{43}
+	return file_lepton_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Refusal) GetReason() Refusal_Reason {
@@ -4132,7 +4225,7 @@ type MetadataRequest struct {
 
 func (x *MetadataRequest) Reset() {
 	*x = MetadataRequest{}
-	mi := &file_lepton_proto_msgTypes[44]
+	mi := &file_lepton_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4144,7 +4237,7 @@ func (x *MetadataRequest) String() string {
 func (*MetadataRequest) ProtoMessage() {}
 
 func (x *MetadataRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[44]
+	mi := &file_lepton_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4157,7 +4250,7 @@ func (x *MetadataRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetadataRequest.ProtoReflect.Descriptor instead.
 func (*MetadataRequest) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{44}
+	return file_lepton_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *MetadataRequest) GetHost() string {
@@ -4207,7 +4300,7 @@ type MetadataReply struct {
 
 func (x *MetadataReply) Reset() {
 	*x = MetadataReply{}
-	mi := &file_lepton_proto_msgTypes[45]
+	mi := &file_lepton_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4219,7 +4312,7 @@ func (x *MetadataReply) String() string {
 func (*MetadataReply) ProtoMessage() {}
 
 func (x *MetadataReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lepton_proto_msgTypes[45]
+	mi := &file_lepton_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4232,7 +4325,7 @@ func (x *MetadataReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetadataReply.ProtoReflect.Descriptor instead.
 func (*MetadataReply) Descriptor() ([]byte, []int) {
-	return file_lepton_proto_rawDescGZIP(), []int{45}
+	return file_lepton_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *MetadataReply) GetStatus() uint32 {
@@ -4306,11 +4399,20 @@ const file_lepton_proto_rawDesc = "" +
 	"local_dhcp\x18\x03 \x01(\bR\tlocalDhcp\x12*\n" +
 	"\x11nova_metadata_url\x18\n" +
 	" \x01(\tR\x0fnovaMetadataUrl\x12'\n" +
-	"\x0fmetadata_secret\x18\v \x01(\tR\x0emetadataSecret\"r\n" +
+	"\x0fmetadata_secret\x18\v \x01(\tR\x0emetadataSecret\"\xa6\x01\n" +
 	"\tHeartbeat\x122\n" +
 	"\bproblems\x18\x01 \x03(\v2\x16.lepton.rpc.v1.ProblemR\bproblems\x12\x18\n" +
 	"\adevices\x18\x02 \x01(\rR\adevices\x12\x17\n" +
-	"\ain_sync\x18\x03 \x01(\bR\x06inSync\"]\n" +
+	"\ain_sync\x18\x03 \x01(\bR\x06inSync\x122\n" +
+	"\bfindings\x18\x04 \x03(\v2\x16.lepton.rpc.v1.FindingR\bfindings\"\x9d\x01\n" +
+	"\aFinding\x12 \n" +
+	"\fat_unix_nano\x18\x01 \x01(\x03R\n" +
+	"atUnixNano\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05place\x18\x03 \x01(\tR\x05place\x12\x16\n" +
+	"\x06object\x18\x04 \x01(\tR\x06object\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x1a\n" +
+	"\brepaired\x18\x06 \x01(\bR\brepaired\"]\n" +
 	"\aProblem\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12&\n" +
@@ -4685,7 +4787,7 @@ func file_lepton_proto_rawDescGZIP() []byte {
 }
 
 var file_lepton_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_lepton_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_lepton_proto_goTypes = []any{
 	(Refusal_Reason)(0),       // 0: lepton.rpc.v1.Refusal.Reason
 	(*AgentMessage)(nil),      // 1: lepton.rpc.v1.AgentMessage
@@ -4694,108 +4796,110 @@ var file_lepton_proto_goTypes = []any{
 	(*Welcome)(nil),           // 4: lepton.rpc.v1.Welcome
 	(*Settings)(nil),          // 5: lepton.rpc.v1.Settings
 	(*Heartbeat)(nil),         // 6: lepton.rpc.v1.Heartbeat
-	(*Problem)(nil),           // 7: lepton.rpc.v1.Problem
-	(*Ack)(nil),               // 8: lepton.rpc.v1.Ack
-	(*Report)(nil),            // 9: lepton.rpc.v1.Report
-	(*ReportAck)(nil),         // 10: lepton.rpc.v1.ReportAck
-	(*PortStatus)(nil),        // 11: lepton.rpc.v1.PortStatus
-	(*ObjectStatus)(nil),      // 12: lepton.rpc.v1.ObjectStatus
-	(*RuleCounter)(nil),       // 13: lepton.rpc.v1.RuleCounter
-	(*Update)(nil),            // 14: lepton.rpc.v1.Update
-	(*Prefix)(nil),            // 15: lepton.rpc.v1.Prefix
-	(*Network)(nil),           // 16: lepton.rpc.v1.Network
-	(*Segment)(nil),           // 17: lepton.rpc.v1.Segment
-	(*Subnet)(nil),            // 18: lepton.rpc.v1.Subnet
-	(*HostRoute)(nil),         // 19: lepton.rpc.v1.HostRoute
-	(*Port)(nil),              // 20: lepton.rpc.v1.Port
-	(*FixedIP)(nil),           // 21: lepton.rpc.v1.FixedIP
-	(*AddressPair)(nil),       // 22: lepton.rpc.v1.AddressPair
-	(*DHCPOption)(nil),        // 23: lepton.rpc.v1.DHCPOption
-	(*Endpoint)(nil),          // 24: lepton.rpc.v1.Endpoint
-	(*SecurityGroup)(nil),     // 25: lepton.rpc.v1.SecurityGroup
-	(*SecurityGroupRule)(nil), // 26: lepton.rpc.v1.SecurityGroupRule
-	(*GroupMember)(nil),       // 27: lepton.rpc.v1.GroupMember
-	(*AddressGroup)(nil),      // 28: lepton.rpc.v1.AddressGroup
-	(*Router)(nil),            // 29: lepton.rpc.v1.Router
-	(*RouterGateway)(nil),     // 30: lepton.rpc.v1.RouterGateway
-	(*RouterBinding)(nil),     // 31: lepton.rpc.v1.RouterBinding
-	(*RouterHost)(nil),        // 32: lepton.rpc.v1.RouterHost
-	(*FloatingIP)(nil),        // 33: lepton.rpc.v1.FloatingIP
-	(*PortForwarding)(nil),    // 34: lepton.rpc.v1.PortForwarding
-	(*ConntrackHelper)(nil),   // 35: lepton.rpc.v1.ConntrackHelper
-	(*SubnetPool)(nil),        // 36: lepton.rpc.v1.SubnetPool
-	(*DHCPBinding)(nil),       // 37: lepton.rpc.v1.DHCPBinding
-	(*DHCPHost)(nil),          // 38: lepton.rpc.v1.DHCPHost
-	(*Log)(nil),               // 39: lepton.rpc.v1.Log
-	(*Trunk)(nil),             // 40: lepton.rpc.v1.Trunk
-	(*SubPort)(nil),           // 41: lepton.rpc.v1.SubPort
-	(*QoSPolicy)(nil),         // 42: lepton.rpc.v1.QoSPolicy
-	(*QoSRule)(nil),           // 43: lepton.rpc.v1.QoSRule
-	(*Refusal)(nil),           // 44: lepton.rpc.v1.Refusal
-	(*MetadataRequest)(nil),   // 45: lepton.rpc.v1.MetadataRequest
-	(*MetadataReply)(nil),     // 46: lepton.rpc.v1.MetadataReply
-	nil,                       // 47: lepton.rpc.v1.Hello.BridgeMappingsEntry
+	(*Finding)(nil),           // 7: lepton.rpc.v1.Finding
+	(*Problem)(nil),           // 8: lepton.rpc.v1.Problem
+	(*Ack)(nil),               // 9: lepton.rpc.v1.Ack
+	(*Report)(nil),            // 10: lepton.rpc.v1.Report
+	(*ReportAck)(nil),         // 11: lepton.rpc.v1.ReportAck
+	(*PortStatus)(nil),        // 12: lepton.rpc.v1.PortStatus
+	(*ObjectStatus)(nil),      // 13: lepton.rpc.v1.ObjectStatus
+	(*RuleCounter)(nil),       // 14: lepton.rpc.v1.RuleCounter
+	(*Update)(nil),            // 15: lepton.rpc.v1.Update
+	(*Prefix)(nil),            // 16: lepton.rpc.v1.Prefix
+	(*Network)(nil),           // 17: lepton.rpc.v1.Network
+	(*Segment)(nil),           // 18: lepton.rpc.v1.Segment
+	(*Subnet)(nil),            // 19: lepton.rpc.v1.Subnet
+	(*HostRoute)(nil),         // 20: lepton.rpc.v1.HostRoute
+	(*Port)(nil),              // 21: lepton.rpc.v1.Port
+	(*FixedIP)(nil),           // 22: lepton.rpc.v1.FixedIP
+	(*AddressPair)(nil),       // 23: lepton.rpc.v1.AddressPair
+	(*DHCPOption)(nil),        // 24: lepton.rpc.v1.DHCPOption
+	(*Endpoint)(nil),          // 25: lepton.rpc.v1.Endpoint
+	(*SecurityGroup)(nil),     // 26: lepton.rpc.v1.SecurityGroup
+	(*SecurityGroupRule)(nil), // 27: lepton.rpc.v1.SecurityGroupRule
+	(*GroupMember)(nil),       // 28: lepton.rpc.v1.GroupMember
+	(*AddressGroup)(nil),      // 29: lepton.rpc.v1.AddressGroup
+	(*Router)(nil),            // 30: lepton.rpc.v1.Router
+	(*RouterGateway)(nil),     // 31: lepton.rpc.v1.RouterGateway
+	(*RouterBinding)(nil),     // 32: lepton.rpc.v1.RouterBinding
+	(*RouterHost)(nil),        // 33: lepton.rpc.v1.RouterHost
+	(*FloatingIP)(nil),        // 34: lepton.rpc.v1.FloatingIP
+	(*PortForwarding)(nil),    // 35: lepton.rpc.v1.PortForwarding
+	(*ConntrackHelper)(nil),   // 36: lepton.rpc.v1.ConntrackHelper
+	(*SubnetPool)(nil),        // 37: lepton.rpc.v1.SubnetPool
+	(*DHCPBinding)(nil),       // 38: lepton.rpc.v1.DHCPBinding
+	(*DHCPHost)(nil),          // 39: lepton.rpc.v1.DHCPHost
+	(*Log)(nil),               // 40: lepton.rpc.v1.Log
+	(*Trunk)(nil),             // 41: lepton.rpc.v1.Trunk
+	(*SubPort)(nil),           // 42: lepton.rpc.v1.SubPort
+	(*QoSPolicy)(nil),         // 43: lepton.rpc.v1.QoSPolicy
+	(*QoSRule)(nil),           // 44: lepton.rpc.v1.QoSRule
+	(*Refusal)(nil),           // 45: lepton.rpc.v1.Refusal
+	(*MetadataRequest)(nil),   // 46: lepton.rpc.v1.MetadataRequest
+	(*MetadataReply)(nil),     // 47: lepton.rpc.v1.MetadataReply
+	nil,                       // 48: lepton.rpc.v1.Hello.BridgeMappingsEntry
 }
 var file_lepton_proto_depIdxs = []int32{
 	3,  // 0: lepton.rpc.v1.AgentMessage.hello:type_name -> lepton.rpc.v1.Hello
 	6,  // 1: lepton.rpc.v1.AgentMessage.heartbeat:type_name -> lepton.rpc.v1.Heartbeat
-	8,  // 2: lepton.rpc.v1.AgentMessage.ack:type_name -> lepton.rpc.v1.Ack
-	9,  // 3: lepton.rpc.v1.AgentMessage.report:type_name -> lepton.rpc.v1.Report
+	9,  // 2: lepton.rpc.v1.AgentMessage.ack:type_name -> lepton.rpc.v1.Ack
+	10, // 3: lepton.rpc.v1.AgentMessage.report:type_name -> lepton.rpc.v1.Report
 	4,  // 4: lepton.rpc.v1.ControllerMessage.welcome:type_name -> lepton.rpc.v1.Welcome
-	14, // 5: lepton.rpc.v1.ControllerMessage.update:type_name -> lepton.rpc.v1.Update
-	10, // 6: lepton.rpc.v1.ControllerMessage.report_ack:type_name -> lepton.rpc.v1.ReportAck
-	47, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
+	15, // 5: lepton.rpc.v1.ControllerMessage.update:type_name -> lepton.rpc.v1.Update
+	11, // 6: lepton.rpc.v1.ControllerMessage.report_ack:type_name -> lepton.rpc.v1.ReportAck
+	48, // 7: lepton.rpc.v1.Hello.bridge_mappings:type_name -> lepton.rpc.v1.Hello.BridgeMappingsEntry
 	5,  // 8: lepton.rpc.v1.Welcome.settings:type_name -> lepton.rpc.v1.Settings
-	7,  // 9: lepton.rpc.v1.Heartbeat.problems:type_name -> lepton.rpc.v1.Problem
-	11, // 10: lepton.rpc.v1.Report.statuses:type_name -> lepton.rpc.v1.PortStatus
-	12, // 11: lepton.rpc.v1.Report.objects:type_name -> lepton.rpc.v1.ObjectStatus
-	13, // 12: lepton.rpc.v1.Report.rules:type_name -> lepton.rpc.v1.RuleCounter
-	16, // 13: lepton.rpc.v1.Update.networks:type_name -> lepton.rpc.v1.Network
-	18, // 14: lepton.rpc.v1.Update.subnets:type_name -> lepton.rpc.v1.Subnet
-	20, // 15: lepton.rpc.v1.Update.ports:type_name -> lepton.rpc.v1.Port
-	24, // 16: lepton.rpc.v1.Update.endpoints:type_name -> lepton.rpc.v1.Endpoint
-	25, // 17: lepton.rpc.v1.Update.security_groups:type_name -> lepton.rpc.v1.SecurityGroup
-	26, // 18: lepton.rpc.v1.Update.security_group_rules:type_name -> lepton.rpc.v1.SecurityGroupRule
-	27, // 19: lepton.rpc.v1.Update.group_members:type_name -> lepton.rpc.v1.GroupMember
-	28, // 20: lepton.rpc.v1.Update.address_groups:type_name -> lepton.rpc.v1.AddressGroup
-	29, // 21: lepton.rpc.v1.Update.routers:type_name -> lepton.rpc.v1.Router
-	31, // 22: lepton.rpc.v1.Update.router_bindings:type_name -> lepton.rpc.v1.RouterBinding
-	33, // 23: lepton.rpc.v1.Update.floating_ips:type_name -> lepton.rpc.v1.FloatingIP
-	34, // 24: lepton.rpc.v1.Update.port_forwardings:type_name -> lepton.rpc.v1.PortForwarding
-	35, // 25: lepton.rpc.v1.Update.conntrack_helpers:type_name -> lepton.rpc.v1.ConntrackHelper
-	36, // 26: lepton.rpc.v1.Update.subnet_pools:type_name -> lepton.rpc.v1.SubnetPool
-	37, // 27: lepton.rpc.v1.Update.dhcp_bindings:type_name -> lepton.rpc.v1.DHCPBinding
-	39, // 28: lepton.rpc.v1.Update.logs:type_name -> lepton.rpc.v1.Log
-	40, // 29: lepton.rpc.v1.Update.trunks:type_name -> lepton.rpc.v1.Trunk
-	42, // 30: lepton.rpc.v1.Update.qos_policies:type_name -> lepton.rpc.v1.QoSPolicy
-	17, // 31: lepton.rpc.v1.Network.segment:type_name -> lepton.rpc.v1.Segment
-	15, // 32: lepton.rpc.v1.Subnet.cidr:type_name -> lepton.rpc.v1.Prefix
-	19, // 33: lepton.rpc.v1.Subnet.host_routes:type_name -> lepton.rpc.v1.HostRoute
-	15, // 34: lepton.rpc.v1.HostRoute.destination:type_name -> lepton.rpc.v1.Prefix
-	21, // 35: lepton.rpc.v1.Port.fixed_ips:type_name -> lepton.rpc.v1.FixedIP
-	22, // 36: lepton.rpc.v1.Port.allowed_address_pairs:type_name -> lepton.rpc.v1.AddressPair
-	23, // 37: lepton.rpc.v1.Port.extra_dhcp_opts:type_name -> lepton.rpc.v1.DHCPOption
-	15, // 38: lepton.rpc.v1.AddressPair.ip:type_name -> lepton.rpc.v1.Prefix
-	15, // 39: lepton.rpc.v1.SecurityGroupRule.remote_ip_prefix:type_name -> lepton.rpc.v1.Prefix
-	15, // 40: lepton.rpc.v1.GroupMember.addresses:type_name -> lepton.rpc.v1.Prefix
-	15, // 41: lepton.rpc.v1.AddressGroup.addresses:type_name -> lepton.rpc.v1.Prefix
-	30, // 42: lepton.rpc.v1.Router.gateway:type_name -> lepton.rpc.v1.RouterGateway
-	19, // 43: lepton.rpc.v1.Router.routes:type_name -> lepton.rpc.v1.HostRoute
-	15, // 44: lepton.rpc.v1.Router.nat_exempt:type_name -> lepton.rpc.v1.Prefix
-	32, // 45: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
-	38, // 46: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
-	41, // 47: lepton.rpc.v1.Trunk.sub_ports:type_name -> lepton.rpc.v1.SubPort
-	43, // 48: lepton.rpc.v1.QoSPolicy.rules:type_name -> lepton.rpc.v1.QoSRule
-	0,  // 49: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
-	1,  // 50: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
-	45, // 51: lepton.rpc.v1.Hosts.Metadata:input_type -> lepton.rpc.v1.MetadataRequest
-	2,  // 52: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
-	46, // 53: lepton.rpc.v1.Hosts.Metadata:output_type -> lepton.rpc.v1.MetadataReply
-	52, // [52:54] is the sub-list for method output_type
-	50, // [50:52] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	8,  // 9: lepton.rpc.v1.Heartbeat.problems:type_name -> lepton.rpc.v1.Problem
+	7,  // 10: lepton.rpc.v1.Heartbeat.findings:type_name -> lepton.rpc.v1.Finding
+	12, // 11: lepton.rpc.v1.Report.statuses:type_name -> lepton.rpc.v1.PortStatus
+	13, // 12: lepton.rpc.v1.Report.objects:type_name -> lepton.rpc.v1.ObjectStatus
+	14, // 13: lepton.rpc.v1.Report.rules:type_name -> lepton.rpc.v1.RuleCounter
+	17, // 14: lepton.rpc.v1.Update.networks:type_name -> lepton.rpc.v1.Network
+	19, // 15: lepton.rpc.v1.Update.subnets:type_name -> lepton.rpc.v1.Subnet
+	21, // 16: lepton.rpc.v1.Update.ports:type_name -> lepton.rpc.v1.Port
+	25, // 17: lepton.rpc.v1.Update.endpoints:type_name -> lepton.rpc.v1.Endpoint
+	26, // 18: lepton.rpc.v1.Update.security_groups:type_name -> lepton.rpc.v1.SecurityGroup
+	27, // 19: lepton.rpc.v1.Update.security_group_rules:type_name -> lepton.rpc.v1.SecurityGroupRule
+	28, // 20: lepton.rpc.v1.Update.group_members:type_name -> lepton.rpc.v1.GroupMember
+	29, // 21: lepton.rpc.v1.Update.address_groups:type_name -> lepton.rpc.v1.AddressGroup
+	30, // 22: lepton.rpc.v1.Update.routers:type_name -> lepton.rpc.v1.Router
+	32, // 23: lepton.rpc.v1.Update.router_bindings:type_name -> lepton.rpc.v1.RouterBinding
+	34, // 24: lepton.rpc.v1.Update.floating_ips:type_name -> lepton.rpc.v1.FloatingIP
+	35, // 25: lepton.rpc.v1.Update.port_forwardings:type_name -> lepton.rpc.v1.PortForwarding
+	36, // 26: lepton.rpc.v1.Update.conntrack_helpers:type_name -> lepton.rpc.v1.ConntrackHelper
+	37, // 27: lepton.rpc.v1.Update.subnet_pools:type_name -> lepton.rpc.v1.SubnetPool
+	38, // 28: lepton.rpc.v1.Update.dhcp_bindings:type_name -> lepton.rpc.v1.DHCPBinding
+	40, // 29: lepton.rpc.v1.Update.logs:type_name -> lepton.rpc.v1.Log
+	41, // 30: lepton.rpc.v1.Update.trunks:type_name -> lepton.rpc.v1.Trunk
+	43, // 31: lepton.rpc.v1.Update.qos_policies:type_name -> lepton.rpc.v1.QoSPolicy
+	18, // 32: lepton.rpc.v1.Network.segment:type_name -> lepton.rpc.v1.Segment
+	16, // 33: lepton.rpc.v1.Subnet.cidr:type_name -> lepton.rpc.v1.Prefix
+	20, // 34: lepton.rpc.v1.Subnet.host_routes:type_name -> lepton.rpc.v1.HostRoute
+	16, // 35: lepton.rpc.v1.HostRoute.destination:type_name -> lepton.rpc.v1.Prefix
+	22, // 36: lepton.rpc.v1.Port.fixed_ips:type_name -> lepton.rpc.v1.FixedIP
+	23, // 37: lepton.rpc.v1.Port.allowed_address_pairs:type_name -> lepton.rpc.v1.AddressPair
+	24, // 38: lepton.rpc.v1.Port.extra_dhcp_opts:type_name -> lepton.rpc.v1.DHCPOption
+	16, // 39: lepton.rpc.v1.AddressPair.ip:type_name -> lepton.rpc.v1.Prefix
+	16, // 40: lepton.rpc.v1.SecurityGroupRule.remote_ip_prefix:type_name -> lepton.rpc.v1.Prefix
+	16, // 41: lepton.rpc.v1.GroupMember.addresses:type_name -> lepton.rpc.v1.Prefix
+	16, // 42: lepton.rpc.v1.AddressGroup.addresses:type_name -> lepton.rpc.v1.Prefix
+	31, // 43: lepton.rpc.v1.Router.gateway:type_name -> lepton.rpc.v1.RouterGateway
+	20, // 44: lepton.rpc.v1.Router.routes:type_name -> lepton.rpc.v1.HostRoute
+	16, // 45: lepton.rpc.v1.Router.nat_exempt:type_name -> lepton.rpc.v1.Prefix
+	33, // 46: lepton.rpc.v1.RouterBinding.hosts:type_name -> lepton.rpc.v1.RouterHost
+	39, // 47: lepton.rpc.v1.DHCPBinding.hosts:type_name -> lepton.rpc.v1.DHCPHost
+	42, // 48: lepton.rpc.v1.Trunk.sub_ports:type_name -> lepton.rpc.v1.SubPort
+	44, // 49: lepton.rpc.v1.QoSPolicy.rules:type_name -> lepton.rpc.v1.QoSRule
+	0,  // 50: lepton.rpc.v1.Refusal.reason:type_name -> lepton.rpc.v1.Refusal.Reason
+	1,  // 51: lepton.rpc.v1.Hosts.Session:input_type -> lepton.rpc.v1.AgentMessage
+	46, // 52: lepton.rpc.v1.Hosts.Metadata:input_type -> lepton.rpc.v1.MetadataRequest
+	2,  // 53: lepton.rpc.v1.Hosts.Session:output_type -> lepton.rpc.v1.ControllerMessage
+	47, // 54: lepton.rpc.v1.Hosts.Metadata:output_type -> lepton.rpc.v1.MetadataReply
+	53, // [53:55] is the sub-list for method output_type
+	51, // [51:53] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_lepton_proto_init() }
@@ -4814,14 +4918,14 @@ func file_lepton_proto_init() {
 		(*ControllerMessage_Update)(nil),
 		(*ControllerMessage_ReportAck)(nil),
 	}
-	file_lepton_proto_msgTypes[25].OneofWrappers = []any{}
+	file_lepton_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lepton_proto_rawDesc), len(file_lepton_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   47,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -152,6 +152,7 @@ func TestWhatIsChangedByHandIsFoundAndPutRight(t *testing.T) {
 			q.found("hv1", since, tc.finding...)
 		})
 	}
+	p.told("hv1", "has tag 77 instead of 1")
 	p.Exec("hv1", "ovs-ofctl", "add-flow", "br-int", "cookie=0xf0f,table=60,priority=9999,dl_type=0x1234,actions=drop")
 	since := p.audit("hv1", true)
 	if !slices.ContainsFunc(p.Flows("hv1", "br-int"), func(f string) bool { return strings.Contains(f, "cookie=0xf0f") }) {
@@ -362,4 +363,31 @@ hosts:
 	if again := p.audit("hv1", true); again.Total != since {
 		t.Errorf("an audit of a host that is right finds %+v", again.Findings[len(again.Findings)-1])
 	}
+}
+
+// told waits until the API shows a finding of a host that is put right: it comes
+// with a heartbeat.
+func (p *pair) told(host, text string) {
+	p.Helper()
+	p.Eventually("the API shows what was found", func() error {
+		var answer struct {
+			Agents []struct {
+				Configurations struct {
+					Drift []struct {
+						At, Kind, Text string
+						Repaired       bool
+					}
+				}
+			}
+		}
+		p.Must(p.Lab.API().Call(p.Context(), "GET", "/v2.0/agents?host="+host, nil, &answer))
+		for _, a := range answer.Agents {
+			for _, f := range a.Configurations.Drift {
+				if strings.Contains(f.Text, text) && f.Repaired && f.At != "" && f.Kind != "" {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("%+v", answer)
+	})
 }

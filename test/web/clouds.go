@@ -18,6 +18,11 @@ func Small(odd string) *Seed {
 			case 6:
 				a.InSync = false
 				a.Problems = []model.Problem{{Object: "bridge br-phys", Text: "is missing: the networks of physnet1 cannot be carried", Since: s.now}}
+			case 2:
+				a.Findings = []model.Finding{
+					{At: s.now.Add(-90e9), Kind: "flow", Place: "br-int", Text: "table=60, priority=100,in_port=7 is not there", Repaired: true},
+					{At: s.now.Add(-95e9), Kind: "bridge", Place: "br-tun", Text: "patch-int is missing; beside it is " + odd, Repaired: true},
+				}
 			}
 		})
 	}

@@ -142,6 +142,32 @@ func TestThePageShowsACloudThatPeopleCanWalkThrough(t *testing.T) {
 		}
 	})
 
+	t.Run("a host tells what others changed on it, and anything what happened to it", func(t *testing.T) {
+		b := open(t, c.url+"/ui/#view=physical&selected=host%3Acompute-3")
+		b.ready()
+		b.says("#inspector .drift", "flow in br-int")
+		b.says("#inspector .drift", "put right")
+		b.says("#inspector .drift", "in_port=7 is not there")
+		b.says("#inspector .drift", Hostile)
+		b.harmless()
+		b = open(t, c.url+"/ui/#selected=host%3Acompute-1")
+		b.ready()
+		b.says("#inspector", "Networks")
+		if n := value[int](b, `document.querySelectorAll("#inspector .drift").length`); n > 0 {
+			t.Error("a host that nobody touched shows drift")
+		}
+
+		made := c.call("POST", "networks", `{"network": {"name": "before"}}`)
+		c.call("PUT", "networks/"+made, `{"network": {"name": "after"}}`)
+		b = open(t, c.url+"/ui/#selected=network%3A"+made)
+		b.ready()
+		for _, text := range []string{"created", "changed", "before → after", "by "} {
+			b.says("#inspector .events", text)
+		}
+		b.harmless()
+		c.call("DELETE", "networks/"+made, "")
+	})
+
 	t.Run("light and dark", func(t *testing.T) {
 		b := open(t, c.url+"/ui/")
 		b.ready()

@@ -59,6 +59,15 @@ func takePictures(t *testing.T) {
 	take(t, c, "logical", "light", "view=logical&selected=network:"+s.network(t, "shop-web"), func(b *tab) { b.says("#inspector", "shop-web-01") })
 	take(t, c, "port", "dark", "view=logical&selected=port:"+s.port("lab-05").ID, func(b *tab) { b.says("#inspector .rules", "no packets") })
 	take(t, c, "physical", "light", "view=physical&selected=network:"+s.network(t, "ci-runners"), func(b *tab) { b.says("#inspector", "ci-runners-01") })
+	take(t, c, "host", "light", "view=physical&selected=host:compute-3", func(b *tab) { b.says("#inspector .drift", "put right") })
+	renamed := s.port("shop-web-01").ID
+	for _, change := range []string{`{"name": "shop-front"}`, `{"description": "behind the balancer", "allowed_address_pairs": [{"ip_address": "10.10.0.200"}]}`} {
+		c.call("PUT", "ports/"+renamed, `{"port": `+change+`}`)
+	}
+	take(t, c, "events", "light", "view=logical&selected=port:"+renamed, func(b *tab) {
+		b.says("#inspector .events", "shop-front")
+		b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#inspector .events").scrollIntoView({block: "end"})`))
+	})
 	large := serve(t, Large(), "")
 	take(t, large, "many", "dark", "view=logical", func(*tab) {})
 }

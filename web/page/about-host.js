@@ -4,7 +4,8 @@ import { count, facts, h, mono, pill, titleOf } from "./dom.js";
 import { later, section, shares } from "./inspector.js";
 import { networkLine, portList } from "./about-network.js";
 import { health } from "./physical.js";
-import { problems } from "./agents.js";
+import { drift, problems } from "./agents.js";
+import { eventsPart } from "./events.js";
 
 const shown = 60;
 
@@ -28,10 +29,12 @@ export async function aboutHost(c, id) {
         ["Devices", host.devices], ["State", host.admin_state_up === false && pill("administratively down", "warn")],
       ]),
       host.agent && host.problems > 0 && later(c, "Problems", () => problems(c, id)),
+      host.agent && later(c, "Changed by others", () => drift(c, id)),
       section("Ports", shares(sum)),
       rows.length > 0 && section("Networks", h("ul", { class: "items" }, ...rows.slice(0, shown).map(({ n, ports }) => h("li", { class: "line" },
         h("span", { class: "name" }, networkLine(c, n.id)), c.link(`cell:${n.id}@${id}`, count(ports, "port")))))),
       rows.length > shown && h("p", { class: "note", text: `and ${rows.length - shown} more` }),
+      host.agent && eventsPart(c, { host: id, kind: "agent" }),
     ],
   };
 }

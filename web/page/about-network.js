@@ -4,6 +4,7 @@ import { count, facts, h, mono, pill, titleOf } from "./dom.js";
 import { later, section, shares } from "./inspector.js";
 import { swatch } from "./outline.js";
 import { stateOf } from "./ports.js";
+import { eventsPart } from "./events.js";
 import { hueOf } from "./colour.js";
 
 const shownPorts = 50;
@@ -28,6 +29,7 @@ export async function aboutNetwork(c, id) {
         swatch({ class: "router" }), h("span", { class: "name" }, c.link("router:" + r.id, titleOf(r))), h("span", { class: "num", text: r.gateway === id ? "gateway" : "interface" }))))),
       c.cloud.operator && hostsOf(c, n),
       later(c, "Some of its ports", () => portList(c, { network_id: id })),
+      eventsPart(c, { resource_id: id }),
     ],
   };
 }
@@ -65,6 +67,7 @@ export async function aboutSubnet(c, id) {
         ["Routes", s.host_routes?.length > 0 && mono(s.host_routes.map((r) => `${r.destination} via ${r.nexthop}`).join("\n"))],
       ]),
       later(c, "Some of its ports", () => portList(c, { fixed_ips: "subnet_id=" + id })),
+      eventsPart(c, { resource_id: id }),
     ],
   };
 }

@@ -4,6 +4,7 @@
 import { ago, count, facts, h, mono, pill, titleOf } from "./dom.js";
 import { later } from "./inspector.js";
 import { networkLine } from "./about-network.js";
+import { eventsPart } from "./events.js";
 import { explainPart } from "./explain.js";
 
 const shownRules = 60;
@@ -31,6 +32,7 @@ export async function aboutPort(c, id) {
       later(c, "Floating addresses", () => floating(c, id)),
       p.device_id && !p.device_owner.startsWith("network:") && later(c, "Other ports of its device", () => siblings(c, p)),
       p.port_security_enabled && p.security_groups.length > 0 && later(c, "Security rules", () => rules(c, p.security_groups)),
+      eventsPart(c, { resource_id: id }),
     ],
   };
 }

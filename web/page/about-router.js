@@ -4,6 +4,7 @@ import { facts, h, mono, pill, titleOf } from "./dom.js";
 import { later, section } from "./inspector.js";
 import { networkLine } from "./about-network.js";
 import { realization } from "./about-port.js";
+import { eventsPart } from "./events.js";
 
 /** @param {import("./inspector.js").Context} c @param {string} id */
 export async function aboutRouter(c, id) {
@@ -27,6 +28,7 @@ export async function aboutRouter(c, id) {
       later(c, "Interfaces", () => interfaces(c, id)),
       later(c, "Floating addresses", () => floating(c, id)),
       c.cloud.operator && later(c, "On its hosts", () => realization(c, "routers/" + id)),
+      eventsPart(c, { resource_id: id }),
     ],
   };
 }

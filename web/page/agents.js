@@ -88,3 +88,21 @@ export async function problems(c, host) {
   const all = body.agents.flatMap((a) => a.configurations?.problems ?? []);
   return [h("ul", { class: "items" }, ...all.slice(0, 50).map((text) => h("li", { class: "error", text })))];
 }
+
+/** What others changed on a host, as its agent found it: nothing where nothing was.
+ * @param {import("./inspector.js").Context} c @param {string} host */
+export async function drift(c, host) {
+  const { body } = await c.api.get("agents", { host }, { signal: c.signal });
+  const all = body.agents.flatMap((a) => a.configurations?.drift ?? []);
+  if (!all.length) return [];
+  return [h("ul", { class: "items drift" }, ...all.slice(0, 20).map((f) => h("li", {},
+    h("div", { class: "line" }, h("span", { class: "name", text: f.kind + (f.place ? " in " + f.place : "") }),
+      h("span", { class: "num", title: f.at, text: ago(f.at) }), pill(f.repaired ? "put right" : "left as it is", f.repaired ? "good" : "warn")),
+    f.object && h("div", { class: "small" }, thing(c, f.object)), h("div", { class: "small", text: f.text }))))];
+}
+
+/** An object as findings name it, "port <id>", with a way to it. */
+function thing(c, name) {
+  const [kind, id] = name.split(" ");
+  return ["port", "network", "router", "subnet"].includes(kind) && /^[0-9a-f-]{36}$/.test(id ?? "") ? c.link(`${kind}:${id}`, name) : name;
+}
