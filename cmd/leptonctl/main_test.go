@@ -39,6 +39,8 @@ func TestExitCodesTellWhatIsWrong(t *testing.T) {
 		{"an address that is no URL", "ports --api 127.0.0.1:9696", exitUsage},
 		{"a token file that is not there", "ports --token-file /nonexistent", exitUsage},
 		{"a question without ends", "explain --from a", exitUsage},
+		{"a size that is no number", "explain --from a --to b --size large", exitUsage},
+		{"a question without ends to a port that is not DHCP's", "explain --from a --proto udp --port 66", exitUsage},
 		{"a question with an argument", "explain a b", exitUsage},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -101,26 +101,57 @@ func TestMembersAreToldNothingOfHostsAndOfOtherProjects(t *testing.T) {
 	}
 }
 
+func TestMembersAreToldOfServicesAndSizesWithoutHosts(t *testing.T) {
+	_, ask := explained(t)
+	for query, reason := range map[string]string{
+		"from=a&protocol=udp&port=67":                      "no_dhcp",
+		"from=a&to=169.254.169.254&protocol=tcp&port=80":   "no_metadata",
+		"from=a&to=b&size=1451&link_mtu=1500&verbose=true": "too_big",
+	} {
+		status, out := ask("a member", query)
+		text, err := json.Marshal(out)
+		if decision, ok := out["decision"].(map[string]any); status != 200 || err != nil || !ok || decision["reason"] != reason {
+			t.Errorf("%s: %d %s, want %s", query, status, text, reason)
+		}
+		for _, secret := range []string{"hv1", "secret-network", "br-int"} {
+			if strings.Contains(string(text), secret) {
+				t.Errorf("%s: members are told of %s: %s", query, secret, text)
+			}
+		}
+	}
+}
+
 func TestQuestionsThatMakeNoSenseAreRefused(t *testing.T) {
 	_, ask := explained(t)
 	for query, want := range map[string]string{
-		"":                                    "400 from",
-		"from=a":                              "400 to",
-		"from=a&to=b&bogus=1":                 "400 bogus",
-		"from=a&from=b&to=b":                  "400 from",
-		"from=none&to=b":                      "404 from",
-		"from=a&to=none":                      "404 to",
-		"from=192.0.2.1&to=b":                 "404 from",
-		"from=a&to=b&protocol=frob":           "400 protocol",
-		"from=a&to=b&protocol=tcp":            "400 port",
-		"from=a&to=b&port=80":                 "400 port",
-		"from=a&to=b&protocol=tcp&port=70000": "400 port",
-		"from=a&to=b&protocol=tcp&port=x":     "400 port",
-		"from=a&to=b&ip_version=5":            "400 ip_version",
-		"from=a&to=b&ip_version=6":            "400 to",
-		"from=a&to=224.0.0.1":                 "400 to",
-		"from=a&to=10.0.0.1&ip_version=6":     "400 ip_version",
-		"from=a&to=b&verbose=perhaps":         "400 verbose",
+		"":                                                "400 from",
+		"from=a":                                          "400 to",
+		"from=a&to=b&bogus=1":                             "400 bogus",
+		"from=a&from=b&to=b":                              "400 from",
+		"from=none&to=b":                                  "404 from",
+		"from=a&to=none":                                  "404 to",
+		"from=192.0.2.1&to=b":                             "404 from",
+		"from=a&to=b&protocol=frob":                       "400 protocol",
+		"from=a&to=b&protocol=tcp":                        "400 port",
+		"from=a&to=b&port=80":                             "400 port",
+		"from=a&to=b&protocol=tcp&port=70000":             "400 port",
+		"from=a&to=b&protocol=tcp&port=x":                 "400 port",
+		"from=a&to=b&ip_version=5":                        "400 ip_version",
+		"from=a&to=b&ip_version=6":                        "400 to",
+		"from=a&to=224.0.0.1":                             "400 to",
+		"from=a&to=10.0.0.1&ip_version=6":                 "400 ip_version",
+		"from=a&to=b&verbose=perhaps":                     "400 verbose",
+		"from=a&to=b&size=12":                             "400 size",
+		"from=a&to=b&size=-1":                             "400 size",
+		"from=a&to=b&size=big":                            "400 size",
+		"from=a&to=b&dont_fragment=true":                  "400 dont_fragment",
+		"from=a&to=b&size=99&dont_fragment=x":             "400 dont_fragment",
+		"from=a&to=b&link_mtu=1500":                       "400 link_mtu",
+		"from=a&to=b&size=99&link_mtu=12":                 "400 link_mtu",
+		"from=a&protocol=udp&port=53":                     "400 to",
+		"from=a&protocol=tcp&port=67":                     "400 to",
+		"from=a&to=255.255.255.255&protocol=udp&port=547": "400 to",
+		"from=a&protocol=udp&port=547&ip_version=4":       "400 ip_version",
 	} {
 		status, out := ask("an administrator", query)
 		message := ""

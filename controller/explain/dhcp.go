@@ -144,7 +144,7 @@ func (w *walk) dhcpOfServers(ctx context.Context, c crossing, offer string, subn
 			w.warn(b.Host, "serves the network, and does not answer: "+d.Text)
 		case !answered:
 			answered = true
-			defer w.concludeDHCP(server, fmt.Sprintf("the DHCP server %s on %s answers, and offers %s", w.called(server), b.Host, offer), b.Host)
+			defer w.concludeDHCP(server, fmt.Sprintf("the DHCP server %s answers, and offers %s", w.called(server), offer), b.Host)
 		}
 	}
 	if !answered && last == nil {

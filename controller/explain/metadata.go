@@ -43,10 +43,10 @@ func (w *walk) metadataRoute(p *model.Port, h head) (via netip.Addr, text string
 		}
 	}
 	if server := w.metadataServer(p.NetworkID, h); server != nil && !isRouter(server) {
-		return h.dst, fmt.Sprintf("%s asks for metadata at the DHCP server %s, as that tells it", name, w.called(server)), nil
+		return h.dst, fmt.Sprintf("%s asks for metadata at the DHCP server, as that tells it", name), nil
 	}
 	if !subnet.Gateway.IsValid() || w.interfaceAt(p.NetworkID, subnet.Gateway) == nil {
-		text = fmt.Sprintf("no router of the cloud is the gateway of %s, and no DHCP server on a host of role metadata serves it", w.object(kindSubnet, subnet.ID))
+		text = "no router of the cloud is the gateway of its subnet, and no DHCP server on a host of role metadata serves that"
 		w.answer.Warnings = append(w.answer.Warnings, "a host with metadata.mode: local answers its guests itself, which controllers are not told")
 		return via, text, w.drop(h, ReasonNoMetadata, kindSubnet, subnet.ID, p.Host, text)
 	}
@@ -123,7 +123,7 @@ func (w *walk) metadataService(c crossing, host string) *Decision {
 	case !w.serves(host):
 		text = "the host has no metadata proxy: its agent has not the role metadata"
 		w.step(Step{Kind: "metadata", Host: host, Text: text, Packet: c.head.String()}, kindPort, portID(c.to.port))
-		return w.drop(c.head, ReasonNoMetadata, kindPort, portID(c.to.port), host, "host "+host+" has no metadata proxy: its agent has not the role metadata")
+		return w.drop(c.head, ReasonNoMetadata, kindPort, portID(c.to.port), host, text)
 	case c.from == nil || c.from.Trusted():
 		text = "the metadata proxy of the host knows no guest of this address, and answers 404"
 	default:

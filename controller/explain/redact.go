@@ -80,5 +80,7 @@ var plainly = map[Reason]string{
 	ReasonUnknown:       "nothing has the address that the packet is sent to",
 	ReasonRouterNowhere: "no host has the router",
 	ReasonPipeline:      "the packet does not find its way",
+	ReasonTooBig:        "the packet is too big for the network",
+	ReasonNoMetadata:    "nobody answers for metadata",
 	ReasonOtherSource:   "the answer comes from an unexpected address",
 }

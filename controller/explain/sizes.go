@@ -80,7 +80,7 @@ func (w *walk) fits(p *model.Port, n *model.Network, h head) (text string, d *De
 		text = fmt.Sprintf("in fragments of up to %d bytes", w.size)
 	}
 	if w.size > n.MTU {
-		text = fmt.Sprintf("packets of %d bytes are larger than the MTU %d of %s: they are lost, and nobody tells the sender", w.size, n.MTU, w.object(kindNetwork, n.ID))
+		text = fmt.Sprintf("packets of %d bytes are larger than the MTU %d of its network: they are lost, and nobody tells the sender", w.size, n.MTU)
 		return text, w.drop(h, ReasonTooBig, kindNetwork, n.ID, p.Host, text)
 	}
 	return text, nil
@@ -101,6 +101,6 @@ func (w *walk) fragments(router *Object, host string, h head, out routed) (text 
 	if h.v6() {
 		message = "packet too big (ICMPv6 type 2)"
 	}
-	text = fmt.Sprintf("%d bytes are more than the %d of %s: it tells the sender %s, MTU %d", w.size, n.MTU, w.object(kindNetwork, n.ID), message, n.MTU)
+	text = fmt.Sprintf("%d bytes are more than the MTU %d of the network behind it: it tells the sender %s", w.size, n.MTU, message)
 	return text, w.drop(h, ReasonTooBig, kindNetwork, n.ID, host, router.String()+": "+text)
 }
