@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -59,6 +60,7 @@ func (c *cloud) moving(ctx context.Context) (report, error) {
 		{"objects_are_what_they_were", c.compareAll},
 		{"a_second_run_does_nothing", c.importAgain},
 		{"differences_are_told", c.importDifferent},
+		{"users_find_the_new_one_in_the_catalogue", c.pointCatalogue},
 	} {
 		if err := step.do(ctx, names); err != nil {
 			r.failed = append(r.failed, outcome{"leptonctl.import." + step.name, strings.ReplaceAll(err.Error(), "\n", "; ")})
@@ -87,18 +89,28 @@ func (i imported) made() int {
 	return n
 }
 
-// leptonctl imports with a cloud of clouds.yaml, and gives the report and the
-// exit code.
-func (c *cloud) leptonctl(ctx context.Context, flags ...string) (imported, int, error) {
+// leptonctl imports by the page's command, or only looks by the one before it, and
+// gives the report and the exit code.
+func (c *cloud) leptonctl(ctx context.Context, dry bool) (imported, int, error) {
 	var out imported
-	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, "leptonctl"),
-		append([]string{"import", "--from-cloud", "neutron", "--api", "https://" + c.Moved, "-o", "json"}, flags...)...)
-	cmd.Dir, cmd.Env = c.Dir, append(environment(c.Dir), "OS_CLIENT_CONFIG_FILE="+filepath.Join(c.Dir, "clouds.yaml"))
+	commands, err := marked(movingPage, "sh import")
+	if err != nil || len(commands) != 2 {
+		return out, 0, fmt.Errorf("%s has %d commands of the import: %w", movingPage, len(commands), err)
+	}
+	command := commands[1]
+	if dry {
+		command = strings.TrimSpace(commands[0]) + " -o json >import.json"
+	}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-ec", strings.ReplaceAll(command, documentedAPI, "https://"+c.Moved))
+	cmd.Dir, cmd.Env = c.Dir, append(environment(c.Dir), "OS_CLIENT_CONFIG_FILE="+filepath.Join(c.Dir, "clouds.yaml"), "PATH="+c.bin+":/usr/bin:/bin")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	b, err := cmd.Output()
 	ended := (*exec.ExitError)(nil)
-	if err != nil && !errors.As(err, &ended) {
+	if err := cmd.Run(); err != nil && !errors.As(err, &ended) {
+		return out, 0, err
+	}
+	b, err := os.ReadFile(filepath.Join(c.Dir, "import.json"))
+	if err != nil {
 		return out, 0, err
 	}
 	if err := json.Unmarshal(b, &out); err != nil {
@@ -108,7 +120,7 @@ func (c *cloud) leptonctl(ctx context.Context, flags ...string) (imported, int, 
 }
 
 func (c *cloud) dryRun(ctx context.Context, _ map[string]string) error {
-	out, _, err := c.leptonctl(ctx, "--dry-run")
+	out, _, err := c.leptonctl(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -123,7 +135,7 @@ func (c *cloud) dryRun(ctx context.Context, _ map[string]string) error {
 }
 
 func (c *cloud) importAll(ctx context.Context, _ map[string]string) error {
-	out, code, err := c.leptonctl(ctx)
+	out, code, err := c.leptonctl(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -140,7 +152,7 @@ func (c *cloud) importAll(ctx context.Context, _ map[string]string) error {
 }
 
 func (c *cloud) importAgain(ctx context.Context, _ map[string]string) error {
-	out, code, err := c.leptonctl(ctx)
+	out, code, err := c.leptonctl(ctx, false)
 	if err == nil && (code != 0 || out.made() != 0) {
 		err = fmt.Errorf("exit code %d, made %d: %v", code, out.made(), out.Notes)
 	}
@@ -156,7 +168,7 @@ func (c *cloud) importDifferent(ctx context.Context, names map[string]string) er
 	if _, err := c.ask(ctx, http.MethodPut, c.Neutron, "ports/"+names["vm1"], `{"port": {"description": "changed"}}`); err != nil {
 		return err
 	}
-	out, code, err := c.leptonctl(ctx)
+	out, code, err := c.leptonctl(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -171,6 +183,17 @@ func (c *cloud) importDifferent(ctx context.Context, names map[string]string) er
 		return fmt.Errorf("exit code %d, told of %v", code, slices.Sorted(maps.Keys(told)))
 	}
 	return nil
+}
+
+// pointCatalogue types what the page has for Neutron's endpoints. Lepton's network
+// has another name since importDifferent.
+func (c *cloud) pointCatalogue(ctx context.Context, _ map[string]string) error {
+	commands, err := onlyMarked(movingPage, "sh keystone: change over")
+	if err != nil {
+		return err
+	}
+	return c.enter(ctx, strings.ReplaceAll(commands, documentedAPI, "https://"+c.Moved)+
+		"export OS_CACERT="+filepath.Join(c.Dir, "pki", "ca.pem")+" OS_REGION_NAME="+oldRegion+"\nopenstack network list -f value -c Name | grep -x renamed\n")
 }
 
 // compareAll compares all attributes of all objects.

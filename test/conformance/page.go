@@ -15,6 +15,9 @@ const (
 	installPage   = "docs/install.md"
 )
 
+// documentedAPI is where the pages have Lepton's API.
+const documentedAPI = "https://ctl1:9696"
+
 // block is a fenced block of a page.
 type block struct {
 	mark string // what stands behind the fence: a language, and whose it is
@@ -87,11 +90,10 @@ func (c *cloud) registerAsDocumented(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const endpoint = "https://ctl1:9696"
-	if !strings.Contains(all[0], endpoint) {
-		return fmt.Errorf("%s does not register %s first", openstackPage, endpoint)
+	if !strings.Contains(all[0], documentedAPI) {
+		return fmt.Errorf("%s does not register %s first", openstackPage, documentedAPI)
 	}
-	return c.enter(ctx, strings.NewReplacer(endpoint, "http://"+c.API, "PASSWORD", c.Password).Replace(all[0]))
+	return c.enter(ctx, strings.NewReplacer(documentedAPI, "http://"+c.API, "PASSWORD", c.Password).Replace(all[0]))
 }
 
 // findAsDocumented types what the page has for those who look for Lepton.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,8 +15,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/lepton-sdn/lepton/lab"
 )
 
 // securedMachines are the machines of the pages, by the host of the lab that has
@@ -41,10 +38,7 @@ hosts:
 // securedCloud is a controller as the pages have it, with etcd, Keystone and Nova
 // behind TLS, on a host with the pages' addresses.
 type securedCloud struct {
-	*cloud
-	lab    *lab.Lab
-	dir    string
-	units  string
+	*onLab
 	events chan string // what Nova is told
 	serve  []*http.Server
 }
@@ -53,7 +47,11 @@ type securedCloud struct {
 // the pages, and uses both.
 func (c *cloud) secured(ctx context.Context) (report, error) {
 	var r report
-	s := &securedCloud{cloud: c, dir: filepath.Join(c.Dir, "secured"), units: filepath.Join(c.Dir, "secured", "units"), events: make(chan string, 16)}
+	on, err := c.labOf(ctx, "secured", securedTopology)
+	if err != nil {
+		return r, err
+	}
+	s := &securedCloud{onLab: on, events: make(chan string, 16)}
 	defer s.close()
 	for _, step := range []struct {
 		name string
@@ -82,69 +80,27 @@ func (c *cloud) secured(ctx context.Context) (report, error) {
 	return r, nil
 }
 
-// hosts makes the machines, with what their packages would have put there.
+// hosts gives the machines their addresses, and what packages would have put there.
 func (s *securedCloud) hosts(ctx context.Context) error {
-	topology, err := lab.ParseTopology("secured.yaml", []byte(securedTopology))
-	if err != nil {
-		return err
+	commands := "groupadd --force --system lepton\ninstall -d /etc/lepton/tls\n"
+	for _, m := range securedMachines {
+		commands += fmt.Sprintf("echo %s %s >>/etc/hosts\n", m.address, m.name)
 	}
-	if s.lab, err = lab.Up(ctx, topology, lab.Options{Name: "tls-" + strings.ToLower(rand.Text()[:6]), Dir: s.dir, Bare: true}); err != nil {
-		return err
-	}
-	stand, err := files.ReadFile("files/systemctl")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(s.units, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(s.units, "systemctl"), stand, 0o755); err != nil {
-		return err
-	}
-	if err := s.enter(ctx, "ctl1", "groupadd --force --system lepton\ninstall -d /etc/lepton/tls"); err != nil {
+	if err := s.typed(ctx, "ctl1", commands); err != nil {
 		return err
 	}
 	for _, m := range securedMachines {
-		if err := s.enter(ctx, m.host, fmt.Sprintf("ip addr add %s/24 dev mgmt\necho %[1]s %s >>/etc/hosts", m.address, m.name)); err != nil {
+		if err := s.typed(ctx, m.host, "ip addr add "+m.address+"/24 dev mgmt"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// enter runs commands on a host.
-func (s *securedCloud) enter(ctx context.Context, host, commands string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	at, err := s.lab.Place(host)
-	if err != nil {
-		return err
-	}
-	cmd := at.Command(ctx, "/bin/sh", "-exc", commands)
-	cmd.Dir = s.dir
-	cmd.Env = slices.Concat(s.mark(cmd.Env), environment(s.dir), []string{"PATH=" + s.units + ":" + s.bin + ":/usr/sbin:/usr/bin:/sbin:/bin", "UNITS=" + s.units})
-	out, err := cmd.Run()
-	if logged := appendFile(s.children.log("secured"), out); logged != nil {
-		return logged
-	}
+// typed is enter for those who do not look at what is said.
+func (s *securedCloud) typed(ctx context.Context, host, commands string) error {
+	_, err := s.enter(ctx, host, commands)
 	return err
-}
-
-// mark leaves of a host's environment what the lab knows its processes by.
-func (s *securedCloud) mark(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(v string) bool { return !strings.HasPrefix(v, "LEPTON_LAB=") })
-}
-
-func appendFile(path, text string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.WriteString(text); err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 // certificates makes those of the pages: of controllers, as installation says, of
@@ -169,7 +125,7 @@ cp other/ca.pem cloud-ca.pem
 cp /etc/lepton/pki/ca.pem /usr/local/share/ca-certificates/clients-of-lepton.crt
 `
 	// The restart is for a controller that runs already; here it is the start.
-	return s.enter(ctx, "ctl1", commands+etcd+strings.ReplaceAll(all[trust], "systemctl restart lepton-controller\n", ""))
+	return s.typed(ctx, "ctl1", commands+etcd+strings.ReplaceAll(all[trust], "systemctl restart lepton-controller\n", ""))
 }
 
 // services answer as Keystone and Nova behind TLS.
@@ -222,18 +178,18 @@ func (s *securedCloud) etcd(ctx context.Context) error {
 		}
 		env := strings.NewReplacer("NAME=NAME", "NAME="+m.name, "ADDRESS:", m.address+":", "/etc/etcd", "/etc/lepton/etcd-pki/"+m.name).Replace(text)
 		unit := "set -a\n" + env + "ETCD_DATA_DIR=" + filepath.Join(s.dir, m.name, "data") + "\nexec etcd\n"
-		if err := os.WriteFile(filepath.Join(s.units, m.name), []byte(unit), 0o600); err != nil {
+		if err := s.unit(m.host, m.name, unit); err != nil {
 			return err
 		}
-		if err := s.enter(ctx, m.host, "systemctl start "+m.name); err != nil {
+		if err := s.typed(ctx, m.host, "systemctl start "+m.name); err != nil {
 			return err
 		}
 	}
-	return s.enter(ctx, "ctl1", `for i in $(seq 60); do
+	return s.typed(ctx, "ctl1", `for i in $(seq 60); do
 	curl -sf --cacert /etc/lepton/tls/etcd/ca.pem --cert /etc/lepton/tls/etcd/cert.pem --key /etc/lepton/tls/etcd/key.pem https://etcd3:2379/health && exit
 	sleep 0.25
 done
-tail -n 5 `+s.units+`/etcd?.log
+tail -n 5 `+s.units("etcd?")+`/etcd?.log
 exit 1
 `)
 }
@@ -251,7 +207,7 @@ func (s *securedCloud) controller(ctx context.Context) error {
 	if err := os.WriteFile("/etc/lepton/controller.yaml", []byte(file), 0o600); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(s.units, "lepton-controller"), []byte("exec lepton-controller --config /etc/lepton/controller.yaml\n"), 0o600); err != nil {
+	if err := s.unit("ctl1", "lepton-controller", "exec lepton-controller --config /etc/lepton/controller.yaml\n"); err != nil {
 		return err
 	}
 	check := slices.IndexFunc(all, func(text string) bool { return strings.Contains(text, "--check") })
@@ -259,12 +215,12 @@ func (s *securedCloud) controller(ctx context.Context) error {
 	if check < 0 || trust < 0 {
 		return errors.New(openstackPage + " does not say how the file is checked, or Keystone's authority trusted")
 	}
-	return s.enter(ctx, "ctl1", all[check]+all[trust]+`
+	return s.typed(ctx, "ctl1", all[check]+all[trust]+`
 for i in $(seq 80); do
 	curl -sf --cacert /etc/ssl/certs/ca-certificates.crt https://ctl1:9696/ && exit
 	sleep 0.25
 done
-tail `+s.units+`/lepton-controller.log
+tail `+s.units("ctl1")+`/lepton-controller.log
 exit 1
 `)
 }
@@ -289,7 +245,7 @@ func (s *securedCloud) asUser(ctx context.Context, commands string) error {
 		fmt.Fprintf(&b, "export %s=%s\n", name, value)
 	}
 	b.WriteString("export OS_AUTH_URL=https://keystone:5000/v3 OS_REGION_NAME=Secured OS_CACERT=/etc/ssl/certs/ca-certificates.crt\n")
-	return s.enter(ctx, "ctl1", b.String()+commands)
+	return s.typed(ctx, "ctl1", b.String()+commands)
 }
 
 // nova waits until it is told of a server's port.
@@ -314,7 +270,7 @@ func (s *securedCloud) nova(ctx context.Context) error {
 
 // strangers have no certificate, or believe somebody else.
 func (s *securedCloud) strangers(ctx context.Context) error {
-	return s.enter(ctx, "ctl1", `stranger() { if curl -sf --capath /etc/lepton "$@"; then exit 1; fi; }
+	return s.typed(ctx, "ctl1", `stranger() { if curl -sf --capath /etc/lepton "$@"; then exit 1; fi; }
 stranger --cacert /etc/lepton/tls/etcd/ca.pem https://etcd1:2379/health
 stranger --cacert /etc/lepton/tls/etcd/ca.pem --cert /etc/lepton/tls/cert.pem --key /etc/lepton/tls/key.pem https://etcd1:2379/health
 stranger --cacert cloud-ca.pem https://ctl1:9696/
@@ -328,12 +284,7 @@ func (s *securedCloud) close() {
 		wg.Go(func() { _ = server.Close() })
 	}
 	wg.Wait()
-	if s.lab == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := s.lab.Down(ctx); err != nil {
-		fmt.Println("take down the host:", err)
+	if err := s.down(); err != nil {
+		fmt.Println(err)
 	}
 }

@@ -1,5 +1,6 @@
-"""Makes the tables of an empty database, with agents that count as alive, and
-serves Neutron's API: Debian's python3-neutron has the code, and no programs."""
+"""Makes the tables of an empty database and serves Neutron's API: Debian's
+python3-neutron has the code, and no programs. With a physical network there are
+agents that count as alive."""
 
 import datetime
 import json
@@ -23,7 +24,9 @@ AGENTS = [
 def prepare(url, physical):
     metadata = head.get_metadata()
     engine = sqlalchemy.create_engine(url)
-    metadata.create_all(engine)
+    metadata.create_all(engine)  # what is there already stays
+    if not physical:
+        return
     now = datetime.datetime.utcnow()
     rows = []
     for kind, binary, host in AGENTS:
