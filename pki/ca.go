@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -127,8 +128,16 @@ func (ca *CA) Issue(r Request) (*Pair, error) {
 	if end.After(ca.cert.NotAfter) {
 		end = ca.cert.NotAfter
 	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("issue certificate for %s: %w", r.Names[0], err)
+	}
+	digest := sha256.Sum256(public)
 	template := &x509.Certificate{
-		Subject:   pkix.Name{CommonName: r.Names[0], OrganizationalUnit: unitsOf(r.Roles)},
+		Subject: pkix.Name{CommonName: r.Names[0], OrganizationalUnit: unitsOf(r.Roles)},
+		// A host may be called like its authority. Without both identifiers OpenSSL
+		// takes its certificate for a self-signed one (RFC 5280, section 4.2.1).
+		SubjectKeyId: digest[:20], AuthorityKeyId: ca.cert.SubjectKeyId,
 		NotBefore: now.Add(-clockSkew), NotAfter: end,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
