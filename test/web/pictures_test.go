@@ -65,6 +65,7 @@ func takePictures(t *testing.T) {
 		c.call("PUT", "ports/"+renamed, `{"port": `+change+`}`)
 	}
 	take(t, c, "events", "light", "view=logical&selected=port:"+renamed, func(b *tab) {
+		b.says("#inspector .rules", "no packets") // it grows by them
 		b.says("#inspector .events", "shop-front")
 		b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#inspector .events").scrollIntoView({block: "end"})`))
 	})
