@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,20 +27,15 @@ func startOn(t testing.TB, topology string, disks map[string]*trouble.Disk) *clu
 	})
 }
 
-// ends waits until a host's program has ended.
-func (c *cluster) ends(host, program string) {
+// fillOf takes all of the disk of a host's member of etcd and waits until the member
+// says why it ends.
+func (c *cluster) fillOf(host string, disk *trouble.Disk) {
 	c.Helper()
-	c.Eventually(program+" of "+host+" ends", func() error {
-		st, err := c.Lab.Status(c.Context())
-		if err != nil {
-			return err
-		}
-		for _, h := range st.Hosts {
-			for _, p := range h.Processes {
-				if h.Name == host && p.Name == program && p.Alive {
-					return fmt.Errorf("it runs")
-				}
-			}
+	at := c.logSize(host, "etcd")
+	disk.Fill(0)
+	c.Eventually("etcd of "+host+" ends", func() error {
+		if !strings.Contains(c.log(host, "etcd", at), "no space left on device") {
+			return fmt.Errorf("it does not say why")
 		}
 		return nil
 	})
@@ -54,31 +50,19 @@ func TestMembersWhoseDiskIsFullEndAndComeBack(t *testing.T) {
 	h := begin(c)
 	stop := h.run(soak.Chance(t))
 	for range soak.Rounds(1, 5) {
-		disks["ctl1"].Fill(0)
-		c.ends("ctl1", "etcd")
+		c.fillOf("ctl1", disks["ctl1"])
 		h.reset()
-		time.Sleep(2 * time.Second)
-		if slow := h.slow(controllers); slow != "" {
-			t.Errorf("with one full disk nothing is written through %s", slow)
-		}
-		disks["ctl2"].Fill(0)
-		c.ends("ctl2", "etcd")
-		for _, host := range []string{"ctl1", "ctl2"} {
-			if log := c.log(host, "etcd", 0); !strings.Contains(log, "no space left on device") {
-				t.Errorf("etcd of %s does not say why it ended:\n%s", host, log)
+		c.Eventually("all write with one full disk", func() error {
+			if slow := h.slow(controllers); slow != "" {
+				return fmt.Errorf("%s does not", slow)
 			}
-		}
-		for _, host := range controllers {
-			if a := c.ask(c.Context(), host, "GET", "/v2.0/ports/"+h.counter, nil, nil); a.status != http.StatusOK {
-				t.Errorf("GET through %s: %+v", host, a)
-			}
-			if err := c.ask(c.Context(), host, "POST", "/v2.0/networks", map[string]any{"network": map[string]any{}}, nil).proper(); err != nil {
-				t.Errorf("POST through %s: %v", host, err)
-			}
-		}
+			return nil
+		})
+		c.fillOf("ctl2", disks["ctl2"])
+		c.readsAndRefuses("/v2.0/ports/" + h.counter)
 		for _, host := range []string{"ctl1", "ctl2"} {
 			disks[host].MakeRoom()
-			c.start(host, "etcd")
+			c.Eventually("etcd of "+host+" starts", func() error { return c.Lab.Start(c.Context(), host, "etcd") })
 		}
 		for _, host := range controllers {
 			t.Logf("%s writes %s after there is room", host, c.writes(host).Round(time.Millisecond))
@@ -86,6 +70,23 @@ func TestMembersWhoseDiskIsFullEndAndComeBack(t *testing.T) {
 	}
 	stop()
 	h.judge(t)
+}
+
+// readsAndRefuses checks what all controllers say without a quorum.
+func (c *cluster) readsAndRefuses(path string) {
+	c.Helper()
+	var all sync.WaitGroup
+	for _, host := range controllers {
+		all.Go(func() {
+			if a := c.ask(c.Context(), host, "GET", path, nil, nil); a.status != http.StatusOK {
+				c.Errorf("GET through %s: %+v", host, a)
+			}
+			if err := c.ask(c.Context(), host, "POST", "/v2.0/networks", map[string]any{"network": map[string]any{}}, nil).proper(); err != nil {
+				c.Errorf("POST through %s: %v", host, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // onDisks is a cloud whose controller and whose agent have disks of their own.
@@ -119,7 +120,7 @@ func (c *cluster) refuses(what string) {
 // store, and that of an agent's records.
 func TestFullDisksOfControllerAndAgentStopNeither(t *testing.T) {
 	t.Parallel()
-	store, state := trouble.NewDisk(t, 512<<20), trouble.NewDisk(t, 8<<20)
+	store, state := trouble.NewDisk(t, 400<<20), trouble.NewDisk(t, 8<<20)
 	c := &cluster{Cloud: e2e.Start(t, fmt.Sprintf(onDisks, store.Path+"/store", state.Path+"/agent"))}
 	c.apis = map[string]*lab.API{"ctl1": c.Lab.API()}
 	n := c.Network(nil)
@@ -144,11 +145,12 @@ func TestFullDisksOfControllerAndAgentStopNeither(t *testing.T) {
 	stop := w.run()
 	time.Sleep(300 * time.Millisecond)
 	store.Fill(0)
+	full := time.Now()
 	c.refuses("a full disk")
 	c.kill("ctl1", "controller")
 	c.start("ctl1", "controller")
 	c.refuses("a controller that starts on a full disk")
-	time.Sleep(downTime + 2*time.Second) // no heartbeat can be stored
+	time.Sleep(time.Until(full.Add(downTime + 2*time.Second))) // no heartbeat can be stored
 	store.MakeRoom()
 	t.Logf("writes %s after there is room", c.writes("ctl1").Round(time.Millisecond))
 	stop()
