@@ -7,7 +7,7 @@ install_packages openvswitch-switch iptables
 bridge br-ext
 ip addr replace 203.0.113.1/24 dev br-ext
 sysctl -qw net.ipv4.ip_forward=1
-out=$(ip -4 route show default | awk '{ print $5; exit }')
-iptables -t nat -C POSTROUTING -s 203.0.113.0/24 -o "$out" -j MASQUERADE 2>/dev/null ||
-	iptables -t nat -A POSTROUTING -s 203.0.113.0/24 -o "$out" -j MASQUERADE
+# To the other machines, too: they know no way back to 203.0.113.0/24.
+iptables -t nat -C POSTROUTING -s 203.0.113.0/24 ! -o br-ext -j MASQUERADE 2>/dev/null ||
+	iptables -t nat -A POSTROUTING -s 203.0.113.0/24 ! -o br-ext -j MASQUERADE
 agent "l2, l3, dhcp, metadata" "physnet1: br-phys, public: br-ext"
