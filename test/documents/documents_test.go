@@ -305,7 +305,11 @@ func (ty *typing) span(p Page, s Span) {
 	case strings.HasPrefix(text, "GET "):
 		out, err = ty.at("net1", "curl -sSfg "+quoted("http://127.0.0.1:9696"+filled[4:]))
 	case strings.HasPrefix(text, "openstack ") && !strings.Contains(text, "'"):
-		ty.byHand = append(ty.byHand, strings.TrimPrefix(filled, "openstack "))
+		words := strings.TrimPrefix(filled, "openstack ")
+		if !strings.ContainsAny(filled, "-<") && filled == text {
+			words = "help " + words // it is named, maybe without what it needs
+		}
+		ty.byHand = append(ty.byHand, words)
 		ty.typed++
 		return
 	default:
