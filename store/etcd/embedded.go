@@ -50,8 +50,8 @@ type Embedded struct {
 
 // OpenEmbedded starts an etcd inside this program. It listens on no socket.
 // While its disk has less than 128 MiB left, writes fail with store.ErrFull, and
-// reads go on. It fails when another program uses the directory, and when the server is not
-// ready within 30 s.
+// reads go on. It fails when another program uses the directory, and when the
+// server is not ready within 30 s.
 func OpenEmbedded(ctx context.Context, cfg Embedded) (*Store, error) {
 	name := "embedded etcd in " + cfg.Dir
 	lock, err := lockDir(cfg.Dir)
