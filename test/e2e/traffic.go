@@ -27,7 +27,8 @@ func (c *Cloud) Ping(from Guest, to netip.Addr, how lab.Ping) lab.PingResult {
 
 // Reaches checks that every one of ten pings is answered exactly once, over
 // each IP version that both guests have. It begins at once: a port that is
-// ACTIVE carries its first packet.
+// ACTIVE carries its first packet, or on a machine that is short of time the
+// first of a second later.
 func (c *Cloud) Reaches(from, to Guest) {
 	c.Helper()
 	tried := false
@@ -37,6 +38,12 @@ func (c *Cloud) Reaches(from, to Guest) {
 		}
 		tried = true
 		r := c.Ping(from, to.IP(family), quick)
+		if r.Received == 0 {
+			// Where its threads get no time, the userspace datapath goes on for a moment by
+			// what it decided about a port before that was wired.
+			c.Logf("%s to %s: not at once", from.Guest.Name, to.Guest.Name)
+			r = c.Ping(from, to.IP(family), quick)
+		}
 		if r.Lost() > 0 || r.Duplicates > 0 || r.Errors > 0 {
 			c.Errorf("%s on %s to %s on %s: %s", from.Guest.Name, from.Host, to.Guest.Name, to.Host, r)
 		}
