@@ -277,7 +277,7 @@ func bounded(text string) string {
 	if strings.HasPrefix(text, "leptonctl explain ") {
 		return text + " || [ $? = 8 ]" // what is dropped is explained as well
 	}
-	if !endless.MatchString(text) || strings.Contains(text, "-c3") {
+	if !endless.MatchString(text) || strings.Contains(text, " -c3 ") { // an id may have -c3, too
 		return text
 	}
 	return "c=0; timeout --foreground -s INT 1.2 " + text + " || c=$?; [ $c = 124 ] || exit $c"
