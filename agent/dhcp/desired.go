@@ -101,7 +101,12 @@ func (s *Server) addLinks(in answers.Input, n *answers.Network, o Options) {
 		l.Addresses = append(l.Addresses, netip.PrefixFrom(sub.Server, sub.CIDR.Bits()))
 	}
 	if o.metadata() {
-		l.Addresses = append(l.Addresses, netip.PrefixFrom(answers.MetadataIP, 32), metadataIP6)
+		l.Addresses = append(l.Addresses, netip.PrefixFrom(answers.MetadataIP, 32))
+		// Routers have this one too, and guests ask the link who has it: two would
+		// take connections from each other.
+		if !n.Routed {
+			l.Addresses = append(l.Addresses, metadataIP6)
+		}
 	}
 	s.Links.Links = []links.Link{l}
 	for _, any := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {

@@ -29,6 +29,12 @@ func TestServersAreGolden(t *testing.T) {
 			o.Servers = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[2001:db8::53]:5353")}
 			o.LocalResolver, o.LeaseTime, o.IsolatedMetadata = true, -1, false
 		},
+		"beside a router": func(in *answers.Input, _ *Options) { // which has fe80::a9fe:a9fe
+			in.Ports = append(in.Ports, &model.Port{
+				Meta: model.Meta{ID: "9f0d5b3a-4c58-4b4e-8f5e-2b1f4f1d2c3b"}, NetworkID: in.Network.ID, DeviceOwner: "network:router_interface",
+				FixedIPs: []model.FixedIP{{SubnetID: in.Subnets[0].ID, IP: netip.MustParseAddr("10.30.0.253")}},
+			})
+		},
 		"all of ipv6": func(in *answers.Input, _ *Options) { six(in, "dhcpv6-stateful", "dhcpv6-stateful") },
 		"stateless":   func(in *answers.Input, _ *Options) { six(in, "dhcpv6-stateless", "dhcpv6-stateless") },
 		"options": func(in *answers.Input, _ *Options) {

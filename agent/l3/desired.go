@@ -140,7 +140,30 @@ func (f Interface) first(v6 bool) (Address, bool) {
 	return Address{}, false
 }
 
+// asked are the links at which guests ask for metadata over IPv6, one for each
+// network: with two, guests would hear of two MACs for one address, and change
+// from one to the other within a connection.
+func (in Input) asked() map[string]bool {
+	chosen := map[string]face{}
+	for _, f := range in.faces() {
+		if f.external {
+			continue
+		}
+		before, is := chosen[f.Network.ID]
+		_, had := before.first(true)
+		if _, has := f.first(true); !is || has && !had {
+			chosen[f.Network.ID] = f
+		}
+	}
+	out := map[string]bool{}
+	for _, f := range chosen {
+		out[f.link] = true
+	}
+	return out
+}
+
 func (n *Namespace) addLinks(in Input) {
+	asked := in.asked()
 	for _, f := range in.faces() {
 		n.Ports = append(n.Ports, Port{ID: f.Port.ID, Name: f.link, MAC: f.Port.MAC, MTU: f.Network.MTU})
 		l := links.Link{Name: f.link, MAC: net.HardwareAddr(f.Port.MAC[:]), MTU: f.Network.MTU}
@@ -151,7 +174,7 @@ func (n *Namespace) addLinks(in Input) {
 			}
 			l.Addresses = append(l.Addresses, a.Prefix())
 		}
-		if !f.external {
+		if asked[f.link] {
 			// The rules redirect what guests send there.
 			l.Addresses = append(l.Addresses, metadataV6)
 		}

@@ -220,3 +220,18 @@ func TestConnectionsEndWithWhatTranslatedThem(t *testing.T) {
 		}
 	}
 }
+
+// A subnet of each IP version makes two ports of a router on one network.
+func TestANetworksGuestsHearOfOneMACForMetadataOverIPv6(t *testing.T) {
+	v := reference()
+	v.subnet("6ad31a85-1c9c-4f53-9a1a-61b0d0dc5c10", vxID, "fd00:10::/64", "fd00:10::1")
+	const six = "ffd1c7d1-6f43-4b29-8a64-8d8b5b2c3a11" // after the one of IPv4, by its name
+	v.port(six, routerID, vxID, ownerInterface, "fa:16:3e:00:00:06", [2]string{"6ad31a85-1c9c-4f53-9a1a-61b0d0dc5c10", "fd00:10::1"})
+	in, _ := v.Input(routerID)
+	for _, l := range Desired(in).Links.Links {
+		want := l.Name == linkName(internalPrefix, six) || l.Name == linkName(internalPrefix, vx2Port)
+		if slices.Contains(l.Addresses, metadataV6) != want {
+			t.Errorf("%s has %v", l.Name, l.Addresses)
+		}
+	}
+}

@@ -52,6 +52,8 @@ type Network struct {
 	ID     string
 	MTU    int
 	Domain string // of the guests, "" for none, without a final dot
+	// Routed tells that a router of ours is on the network.
+	Routed bool
 	// Subnets are those with DHCP, by id.
 	Subnets []*Subnet
 	// Ports are those with an address in one of Subnets, by id; servers' own are
@@ -145,6 +147,7 @@ type Name struct {
 // Of gives what is offered on the network.
 func Of(in Input) *Network {
 	n := &Network{ID: in.Network.ID, MTU: in.Network.MTU, Domain: domain(in)}
+	n.Routed = slices.ContainsFunc(in.Ports, func(p *model.Port) bool { return slices.Contains(routerOwners, p.DeviceOwner) })
 	subnets := slices.SortedFunc(slices.Values(in.Subnets), func(a, b *model.Subnet) int { return cmp.Compare(a.ID, b.ID) })
 	ports := slices.SortedFunc(slices.Values(in.Ports), func(a, b *model.Port) int { return cmp.Compare(a.ID, b.ID) })
 	in.Subnets, in.Ports = subnets, ports
