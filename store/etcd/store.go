@@ -42,6 +42,8 @@ type Store struct {
 	once   sync.Once
 	// members are those of an external cluster; nil for an embedded server.
 	members *members
+	// fence keeps tries apart.
+	fence fence
 	// disk is that of an embedded server; nil for an external cluster.
 	disk *disk
 	// head is that of an embedded server, whose only client knows it; 0 before it
@@ -81,6 +83,7 @@ func newStore(client *clientv3.Client, set settings) *Store {
 		disk:     set.disk,
 		shutdown: set.shutdown,
 	}
+	s.fence.choose(s.root)
 	s.work.Go(func() { s.compactor(set.compactEvery, set.compacted) })
 	if s.disk != nil {
 		s.work.Go(func() { s.disk.run(s.ctx) })
@@ -115,7 +118,7 @@ func (s *Store) Range(ctx context.Context, prefix string, visit func(store.KV) e
 		}
 		for _, kv := range resp.Kvs {
 			rel := string(kv.Key[len(s.root):])
-			if rel == headKey {
+			if own(rel) {
 				continue
 			}
 			if err := visit(store.KV{Key: rel, Value: kv.Value, Revision: kv.ModRevision}); err != nil {

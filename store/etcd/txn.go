@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -19,7 +20,7 @@ import (
 const maxWitnesses = 60
 
 // Txn is store.Store's. When a member fails while it has the transaction, the
-// next one is asked, and it still happens once at most: see repeatable.
+// next one is asked, and it still happens once at most: see repeatable, and fence.
 func (s *Store) Txn(ctx context.Context, txn store.Txn) (store.Result, error) {
 	if err := txn.Check(); err != nil {
 		return store.Result{}, err
@@ -44,7 +45,12 @@ func (s *Store) Txn(ctx context.Context, txn store.Txn) (store.Result, error) {
 		return once
 	}
 	err := s.each(ctx, firstTry, final, func(ctx context.Context) (err error) {
-		resp, err = s.client.Txn(ctx).If(cmps...).Then(ops...).Else(clientv3.OpGet(s.root + headKey)).Commit()
+		if doubt != nil {
+			if err := s.move(ctx); err != nil {
+				return err
+			}
+		}
+		resp, err = s.try(ctx, cmps, ops)
 		return err
 	})
 	switch {
@@ -66,6 +72,26 @@ func (s *Store) Txn(ctx context.Context, txn store.Txn) (store.Result, error) {
 	return res, nil
 }
 
+// try asks once, or again where only the fence was another one.
+func (s *Store) try(ctx context.Context, cmps []clientv3.Cmp, ops []clientv3.Op) (*clientv3.TxnResponse, error) {
+	for {
+		revision, stands := s.fence.condition()
+		resp, err := s.client.Txn(ctx).If(append(slices.Clip(cmps), stands)...).Then(ops...).
+			Else(clientv3.OpGet(s.root+headKey), clientv3.OpGet(s.fence.key)).Commit()
+		if err != nil || resp.Succeeded {
+			return resp, err
+		}
+		now := int64(0)
+		if kvs := resp.Responses[1].GetResponseRange().Kvs; len(kvs) > 0 {
+			now = kvs[0].ModRevision
+		}
+		if now <= revision {
+			return resp, nil
+		}
+		s.fence.saw(now)
+	}
+}
+
 // translate gives a transaction's conditions and operations in etcd's terms.
 func (s *Store) translate(txn store.Txn) ([]clientv3.Cmp, []clientv3.Op) {
 	cmps := make([]clientv3.Cmp, 0, len(txn.Conds))
@@ -83,8 +109,9 @@ func (s *Store) translate(txn store.Txn) ([]clientv3.Cmp, []clientv3.Op) {
 	return cmps, append(ops, clientv3.OpPut(s.root+headKey, ""))
 }
 
-// repeatable reports whether a transaction can happen only once, however often
-// it is asked for: its conditions do not hold any more when it has happened.
+// repeatable reports whether a transaction can be asked for again: its conditions
+// do not hold any more when it has happened, until somebody else changes what it
+// has done.
 func repeatable(txn store.Txn) bool {
 	exact := make(map[string]int64, len(txn.Conds))
 	for _, c := range txn.Conds {

@@ -116,3 +116,41 @@ func TestATransactionWhoseAnswerIsLostHappensOnce(t *testing.T) {
 	}
 	t.Logf("%d acknowledged, of %d nobody knows", counted, doubtful)
 }
+
+// TestATryThatComesLateDoesNotUndoWhatCameAfterIt has a member keep a transaction
+// for so long that its retry's work is deleted again.
+func TestATryThatComesLateDoesNotUndoWhatCameAfterIt(t *testing.T) {
+	endpoint := storetest.StartCluster(t, 1).Endpoints()
+	var kept []func() error
+	keep := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if method == "/etcdserverpb.KV/Txn" && len(kept) == 0 {
+			kept = append(kept, func() error { return invoke(context.Background(), method, req, reply, cc, opts...) })
+			return status.Error(codes.Unavailable, "the answer is lost")
+		}
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: endpoint, MaxUnaryRetries: 1, DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(keep)}, Logger: zap.NewNop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStore(client, settings{
+		root: "/x", name: "test", log: zap.NewNop(), compactEvery: time.Hour, members: newMembers(client, endpoint), shutdown: client.Close,
+	})
+	t.Cleanup(func() { _ = s.Close() })
+	res, err := s.Txn(t.Context(), store.Txn{Conds: []store.Cond{store.Absent("port")}, Ops: []store.Op{store.Put("port", []byte("v"))}})
+	if err != nil || !res.OK || len(kept) != 1 {
+		t.Fatalf("%+v, %v, %d tries kept", res, err, len(kept))
+	}
+	res, err = s.Txn(t.Context(), store.Txn{Conds: []store.Cond{store.Unchanged("port", res.Revision)}, Ops: []store.Op{store.Delete("port")}})
+	if err != nil || !res.OK {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if err := kept[0](); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Range(t.Context(), "", func(kv store.KV) error { t.Errorf("%s is there again", kv.Key); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}

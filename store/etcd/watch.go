@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -56,7 +58,8 @@ func (s *Store) watch(ctx context.Context, from int64, out chan<- store.Batch) e
 			return s.failed("watch", err)
 		}
 		// A response holds whole revisions, in order.
-		for events := resp.Events; len(events) > 0; {
+		fence := func(e *clientv3.Event) bool { return strings.HasPrefix(string(e.Kv.Key[len(s.root):]), fencePrefix) }
+		for events := slices.DeleteFunc(resp.Events, fence); len(events) > 0; {
 			var b store.Batch
 			b, events = s.split(events)
 			s.raise(b.Revision)
