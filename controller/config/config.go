@@ -136,7 +136,7 @@ const defaultDir = "/var/lib/lepton/controller"
 // Default gives the configuration of a controller that was told nothing.
 func Default() *Config {
 	return &Config{
-		API:     API{Listen: "127.0.0.1:9696", Page: true, RateLimit: RateLimit{RequestsPerSecond: 200, Burst: 1000}},
+		API:     API{Listen: "127.0.0.1:9696", Page: true, RateLimit: RateLimit{RequestsPerSecond: 1000, Burst: 5000}},
 		RPC:     RPC{Listen: "127.0.0.1:9797"},
 		Metrics: Metrics{Listen: "127.0.0.1:9698"},
 		Auth:    defaultAuth(),
