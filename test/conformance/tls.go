@@ -240,6 +240,7 @@ openstack network list -f value -c Name | grep -x secured
 // Keystone's.
 func (s *securedCloud) asUser(ctx context.Context, commands string) error {
 	var b strings.Builder
+	b.WriteString("unset OS_AUTH_TYPE OS_ENDPOINT\n") // which a lab's hosts have
 	for _, v := range s.administrator() {
 		name, value, _ := strings.Cut(v, "=")
 		fmt.Fprintf(&b, "export %s=%s\n", name, value)
