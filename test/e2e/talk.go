@@ -132,7 +132,11 @@ func (c *Cloud) Converse(name string, from, to Guest, network string, port, fami
 // ConverseFrom is Converse from a given port.
 func (c *Cloud) ConverseFrom(own int, name string, from, to Guest, network string, port, family int) *Conversation {
 	c.Helper()
-	conn, err := connect(from, network, own, netip.AddrPortFrom(to.IP(family), uint16(port)))
+	at := netip.AddrPortFrom(to.IP(family), uint16(port))
+	conn, err := connect(from, network, own, at)
+	for tries := 1; err != nil && tries < 4; tries++ { // a switch without time goes on by older flows for a moment
+		conn, err = connect(from, network, own, at)
+	}
 	if err != nil {
 		c.Fatalf("%s: %v", name, err)
 	}
