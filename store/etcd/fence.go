@@ -25,8 +25,10 @@ const fences = 16
 
 // fence is the one of a store.
 type fence struct {
-	key      string
-	revision atomic.Int64 // as far as is known; 0: it is not there
+	key string
+	// revision is as far as is known, 0 for none: a try that depends on another one
+	// fails, and tells.
+	revision atomic.Int64
 }
 
 func (f *fence) choose(root string) { f.key = fmt.Sprint(root, fencePrefix, rand.IntN(fences)) }
@@ -37,25 +39,15 @@ func (f *fence) condition() (int64, clientv3.Cmp) {
 	return revision, clientv3.Compare(clientv3.ModRevision(f.key), "=", revision)
 }
 
-// saw notes a revision.
-func (f *fence) saw(revision int64) {
-	for was := f.revision.Load(); was < revision; was = f.revision.Load() {
-		if f.revision.CompareAndSwap(was, revision) {
-			return
-		}
-	}
-}
-
 // move keeps all tries from happening that are on their way.
 func (s *Store) move(ctx context.Context) error {
 	resp, err := s.client.Put(ctx, s.fence.key, "")
 	if err != nil {
 		return err
 	}
-	s.fence.saw(resp.Header.Revision)
+	s.fence.revision.Store(resp.Header.Revision)
 	return nil
 }
 
-// own reports whether a key below the root is this package's own, which nobody
-// is told of.
-func own(rel string) bool { return rel == headKey || strings.HasPrefix(rel, fencePrefix) }
+// fenced reports whether a key below the root is a fence, of which nobody is told.
+func fenced(rel string) bool { return strings.HasPrefix(rel, fencePrefix) }

@@ -118,7 +118,7 @@ func (s *Store) Range(ctx context.Context, prefix string, visit func(store.KV) e
 		}
 		for _, kv := range resp.Kvs {
 			rel := string(kv.Key[len(s.root):])
-			if own(rel) {
+			if rel == headKey || fenced(rel) {
 				continue
 			}
 			if err := visit(store.KV{Key: rel, Value: kv.Value, Revision: kv.ModRevision}); err != nil {

@@ -85,10 +85,10 @@ func (s *Store) try(ctx context.Context, cmps []clientv3.Cmp, ops []clientv3.Op)
 		if kvs := resp.Responses[1].GetResponseRange().Kvs; len(kvs) > 0 {
 			now = kvs[0].ModRevision
 		}
-		if now <= revision {
+		if now == revision {
 			return resp, nil
 		}
-		s.fence.saw(now)
+		s.fence.revision.Store(now)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -58,8 +57,8 @@ func (s *Store) watch(ctx context.Context, from int64, out chan<- store.Batch) e
 			return s.failed("watch", err)
 		}
 		// A response holds whole revisions, in order.
-		fence := func(e *clientv3.Event) bool { return strings.HasPrefix(string(e.Kv.Key[len(s.root):]), fencePrefix) }
-		for events := slices.DeleteFunc(resp.Events, fence); len(events) > 0; {
+		events := slices.DeleteFunc(resp.Events, func(e *clientv3.Event) bool { return fenced(string(e.Kv.Key[len(s.root):])) })
+		for len(events) > 0 {
 			var b store.Batch
 			b, events = s.split(events)
 			s.raise(b.Revision)
