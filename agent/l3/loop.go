@@ -194,7 +194,7 @@ func (l *Loop) Run(ctx context.Context) error {
 
 // take brings the records and what follows from them up to date.
 func (l *Loop) take(u *rpc.Update) {
-	touched := l.view.apply(u)
+	touched := l.view.Apply(u)
 	l.revision = u.Revision
 	if u.Full {
 		l.full, l.stale, l.acked = true, !u.Stored.IsZero(), 0

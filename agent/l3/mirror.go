@@ -6,9 +6,9 @@ import (
 	"github.com/lepton-sdn/lepton/rpc"
 )
 
-// apply brings the view up to date and gives the routers that the update may
+// Apply brings the view up to date and gives the routers that the update may
 // concern. Rejected records stay as they are known.
-func (v *View) apply(u *rpc.Update) map[string]bool {
+func (v *View) Apply(u *rpc.Update) map[string]bool {
 	old := *v
 	if u.Full {
 		*v = *NewView(old.Host)

@@ -19,7 +19,7 @@ func TestDifferencesLeadWhereASnapshotDoes(t *testing.T) {
 		truth, v := reference(), NewView("hv1")
 		first := rpc.Update{Full: true}
 		fill(&first, truth)
-		v.apply(&first)
+		v.Apply(&first)
 		described := func(v *View, id string) string {
 			in, ok := v.Input(id)
 			if !ok {
@@ -34,11 +34,11 @@ func TestDifferencesLeadWhereASnapshotDoes(t *testing.T) {
 			}
 			var u rpc.Update
 			changeSomething(t, truth, &u, routers)
-			touched := v.apply(&u)
+			touched := v.Apply(&u)
 			fresh := NewView("hv1")
 			full := rpc.Update{Full: true}
 			fill(&full, truth)
-			fresh.apply(&full)
+			fresh.Apply(&full)
 			for _, id := range routers {
 				got, want := described(v, id), described(fresh, id)
 				if got != want {

@@ -17,30 +17,7 @@ func (c *cloud) desired(host string) *kernel {
 	c.Helper()
 	u, _, _ := c.told(c.Context(), host)
 	v := l3.NewView(host)
-	for _, r := range u.Networks {
-		v.Networks[r.ID] = r
-	}
-	for _, r := range u.Subnets {
-		v.Subnets[r.ID] = r
-	}
-	for _, r := range u.Ports {
-		v.Ports[r.ID] = r
-	}
-	for _, r := range u.Routers {
-		v.Routers[r.ID] = r
-	}
-	for _, r := range u.RouterBindings {
-		v.Bindings[r.RouterID] = r
-	}
-	for _, r := range u.FloatingIPs {
-		v.FloatingIPs[r.ID] = r
-	}
-	for _, r := range u.PortForwardings {
-		v.Forwardings[r.ID] = r
-	}
-	for _, r := range u.SubnetPools {
-		v.Pools[r.ID] = r
-	}
+	v.Apply(u)
 	in, ok := v.Input(c.router.ID)
 	if !ok {
 		c.Fatalf("host %s is to have no router, and a packet is said to cross it there", host)
