@@ -6,7 +6,7 @@ import "regexp"
 // of their own.
 var elsewhere = map[string]string{
 	"docs/openstack.md":           "test/conformance/page.go",
-	"docs/moving-from-neutron.md": "test/e2e/takeover_test.go",
+	"docs/moving-from-neutron.md": "test/conformance/takeover.go",
 	"docs/pipeline.md":            "pipeline", // written from the code
 }
 
