@@ -117,22 +117,22 @@ func TestFloatingIPsAndGatewaysKeepTheirBandwidthLimits(t *testing.T) {
 			return nil
 		})
 	}
-	const brief = 200 * time.Millisecond
-	// A floating IP without a policy has no limit, nor has it between guests.
-	for what, got := range map[string]float64{
-		"in by the other floating IP":  c.rateWithin(brief, outside, d, free.Address, false),
-		"out by the other floating IP": c.rateWithin(brief, d, outside, out, false),
-		"between guests":               c.rateWithin(brief, a, d, d.IP(4), false),
-	} {
-		if got < 40000 {
-			t.Errorf("%s: %.0f kbit/s without a limit", what, got)
-		}
+	// A shaped connection carries 20 Mbit/s at most, however often it is measured.
+	unlimited := func(what string, from, to Guest, address netip.Addr) {
+		c.Eventually(what, func() error {
+			if got := c.rateWithin(200*time.Millisecond, from, to, address, false); got < 40000 {
+				return fmt.Errorf("%.0f kbit/s without a limit", got)
+			}
+			return nil
+		})
 	}
+	// A floating IP without a policy has no limit, nor has it between guests.
+	unlimited("in by the other floating IP", outside, d, free.Address)
+	unlimited("out by the other floating IP", d, outside, out)
+	unlimited("between guests", a, d, d.IP(4))
 	// Without its policy the floating IP has none either, not the gateway's.
 	c.Update("floatingip", limited.ID, Attributes{"qos_policy_id": nil})
-	if got := c.rateWithin(brief, a, outside, out, false); got < 40000 {
-		t.Errorf("without its policy: %.0f kbit/s", got)
-	}
+	unlimited("without its policy", a, outside, out)
 }
 
 // gatewayPort is the id of the router's port on the external network.
