@@ -280,11 +280,14 @@ func (c *haCloud) away(host, other string) {
 	c.activeIs(other)
 }
 
-// back brings a host back, which is to change nothing.
+// back brings a host back, which is to change nothing. Until its keepalived has
+// heard the other one it answers for the router, too: on a machine without time
+// that may cost a moment.
 func (c *haCloud) back(host, other string) {
 	c.Helper()
 	gap := c.under(func() { c.links(host, "up") })
-	if gap > 0 {
+	c.Logf("%s came back: %s lost", host, gap)
+	if gap > failover/2 {
 		c.Errorf("%s came back: %s lost", host, gap)
 	}
 	if s, now := c.states(), c.forwarding(); s["active"] != other || s["standby"] != host || !slices.Equal(now, []string{other}) {
