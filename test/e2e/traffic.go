@@ -38,10 +38,10 @@ func (c *Cloud) Reaches(from, to Guest) {
 		}
 		tried = true
 		r := c.Ping(from, to.IP(family), quick)
-		if r.Received == 0 {
+		if r.Lost() > 0 {
 			// Where its threads get no time, the userspace datapath goes on for a moment by
 			// what it decided about a port before that was wired.
-			c.Logf("%s to %s: not at once", from.Guest.Name, to.Guest.Name)
+			c.Logf("%s to %s: not at once: %s", from.Guest.Name, to.Guest.Name, r)
 			r = c.Ping(from, to.IP(family), quick)
 		}
 		if r.Lost() > 0 || r.Duplicates > 0 || r.Errors > 0 {
