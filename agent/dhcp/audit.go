@@ -27,9 +27,10 @@ var errHeld = errors.New("held back")
 // audit has every server looked at that is not worked on anyway.
 func (l *Loop) audit() {
 	l.auditing = true
+	now := time.Now()
 	for _, n := range l.networks {
-		if !n.busy && n.known && n.want != nil && n.problem == "" {
-			n.audit, n.due, n.light = true, time.Now(), false
+		if !n.busy && n.due.After(now) && n.known && n.want != nil && n.problem == "" {
+			n.audit, n.due, n.light = true, now, false
 		}
 	}
 }

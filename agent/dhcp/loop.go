@@ -209,6 +209,7 @@ func (l *Loop) describe(n *network) {
 		l.links[want.Port.Name] = n.id
 	}
 	n.want, n.due, n.light, n.wait = want, time.Now(), false, retryFirst
+	n.audit = false // an audit would find the change of the records
 }
 
 // takeDatabase has the networks looked at whose link may have been made anew.
@@ -232,6 +233,8 @@ func (n *network) look(light bool) {
 	switch {
 	case n.busy:
 		n.again = true
+	case n.audit:
+		n.audit = false // an audit would find what the switch did
 	case n.problem == "" && n.due.After(soon):
 		n.due, n.light = soon, light
 	}

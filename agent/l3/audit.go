@@ -24,9 +24,10 @@ var errHeld = errors.New("held back")
 // audit has every router looked at that is not worked on anyway.
 func (l *Loop) audit() {
 	l.auditing = true
+	now := time.Now()
 	for _, r := range l.routers {
-		if !r.busy && r.known && r.want != nil && r.problem == "" {
-			r.audit, r.due, r.light = true, time.Now(), false
+		if !r.busy && r.due.After(now) && r.known && r.want != nil && r.problem == "" {
+			r.audit, r.due, r.light = true, now, false
 		}
 	}
 }

@@ -242,7 +242,7 @@ func (l *Loop) describe(id string) {
 		}
 	}
 	r.want, r.due, r.light, r.again = want, time.Now(), false, r.busy
-	r.wait = retryFirst
+	r.wait, r.audit = retryFirst, r.audit && r.busy // an audit would find the change of the records
 }
 
 // takeDatabase has the routers looked at whose links may have been made anew.
@@ -266,6 +266,8 @@ func (r *router) look(light bool) {
 	switch {
 	case r.busy:
 		r.again = true
+	case r.audit:
+		r.audit = false // an audit would find what the switch did
 	case r.problem == "" && r.due.After(soon):
 		r.due, r.light = soon, light
 	}
