@@ -2,6 +2,7 @@ package l3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -84,6 +85,8 @@ type tagging struct {
 	mu     sync.Mutex
 	tags   map[string]int // by link
 	writes int
+	// keeps has ports not deleted, as a database that does not answer would.
+	keeps bool
 }
 
 func (d *tagging) Commit(ctx context.Context, ops ...ovsdb.Op) error {
@@ -98,6 +101,12 @@ func (d *tagging) Commit(ctx context.Context, ops ...ovsdb.Op) error {
 			if tag := d.tags[o.Name]; tag != 0 {
 				ops = append(ops, ovsdb.SetPortTag{Port: o.Name, Tag: tag})
 			}
+		case ovsdb.DeletePort:
+			if d.keeps {
+				d.mu.Unlock()
+				return errors.New("the database keeps its ports")
+			}
+			d.writes++
 		default:
 			d.writes++
 		}
@@ -105,6 +114,8 @@ func (d *tagging) Commit(ctx context.Context, ops ...ovsdb.Op) error {
 	d.mu.Unlock()
 	return d.Client.Commit(ctx, ops...)
 }
+
+func (d *tagging) keep(on bool) { d.mu.Lock(); defer d.mu.Unlock(); d.keeps = on }
 
 func newHost(t *testing.T) *host {
 	t.Helper()

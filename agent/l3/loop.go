@@ -230,7 +230,7 @@ func (l *Loop) describe(id string) {
 		n := Desired(in)
 		want = &n
 	}
-	if r.known && !r.busy && want != nil && r.want.same(want) {
+	if r.known && !r.busy && want != nil && r.want != nil && r.want.same(want) {
 		r.want = want // revisions may be new
 		l.report(r, nil)
 		return

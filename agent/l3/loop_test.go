@@ -355,6 +355,20 @@ func TestARouterThatWentAndCameBackAtOnceTranslates(t *testing.T) {
 	}
 }
 
+func TestARouterThatCouldNotBeRemovedTranslatesWhenItComesBack(t *testing.T) {
+	c := newCloud(t)
+	c.start()
+	c.begin()
+	c.seenAs(c.h1, "203.0.113.1:80", "203.0.113.147")
+	c.db.keep(true)
+	c.change(func(v *View) { v.state(c.id, false) })
+	c.await("the removal to fail", func() bool { return strings.Contains(c.problem(), "keeps its ports") })
+	c.db.keep(false)
+	c.change(func(v *View) { v.state(c.id, true) })
+	c.seenAs(c.h1, "203.0.113.1:80", "203.0.113.147")
+	c.await("the problem to end", func() bool { return !strings.Contains(c.problem(), "router") })
+}
+
 func TestARouterWhoseNamespaceSomebodyDeletedIsMadeAnew(t *testing.T) {
 	c := newCloud(t)
 	c.start()
