@@ -205,6 +205,27 @@ func (a answer) proper() error {
 	return nil
 }
 
+// heardSince waits until the hosts' agents were heard of again, to the second.
+func (c *cluster) heardSince(since time.Time, hosts ...string) {
+	c.Helper()
+	c.Eventually("agents heard of", func() error {
+		agents, err := c.Lab.API().Agents(c.Context())
+		if err != nil {
+			return err
+		}
+		for _, a := range agents {
+			at, err := time.Parse(time.DateTime, a.HeartbeatAt)
+			if err != nil {
+				return err
+			}
+			if slices.Contains(hosts, a.Host) && !at.After(since) {
+				return fmt.Errorf("%s was last heard of at %s", a.Host, a.HeartbeatAt)
+			}
+		}
+		return nil
+	})
+}
+
 // writes waits until a host's controller takes a write, and tells for how long.
 func (c *cluster) writes(host string) time.Duration {
 	c.Helper()

@@ -78,12 +78,16 @@ func TestAFullStoreIsReadAndSaysSo(t *testing.T) {
 		t.Errorf("GET through a controller that started on a full store: %+v", a)
 	}
 	time.Sleep(downTime + 2*time.Second) // no heartbeat can be stored
+	roomy := time.Now()
 	c.makeRoom(client)
 	c.asDocumented(client.Endpoints())
 	for _, host := range controllers {
 		t.Logf("%s writes %s after the alarm is off", host, c.writes(host).Round(time.Millisecond))
 	}
 	c.flowed(traffic())
+	// Agents that lost their controller meanwhile could not be recorded, thus not
+	// come back, and nobody took them for dead.
+	c.heardSince(roomy, "hv1", "hv2")
 	c.AwaitInSync("hv1", "hv2")
 	third := c.Guest("hv2", "third", n)
 	c.AllReach(near, third)
