@@ -50,6 +50,7 @@ type writing struct {
 	update  *rpc.Update
 	confirm bool
 	done    chan struct{}
+	lost    int64 // the keeper's, when this was queued
 }
 
 // keeper owns the archive, in a goroutine of its own.
@@ -58,11 +59,14 @@ type keeper struct {
 	log     *zap.Logger
 	queue   chan writing
 	ended   chan struct{}
-	// due says that a full update is wanted: a difference was lost, or there are
-	// many. size is what the file holds.
-	due    atomic.Bool
-	size   atomic.Int64
-	failed atomic.Pointer[string] // why the last writing failed; nil: it did not
+	// due says that the file lacks something, so that only a full update helps, and
+	// grown that one would be smaller.
+	due, grown atomic.Bool
+	// lost counts what could not be queued, and fulls are the full updates that
+	// are.
+	lost, fulls atomic.Int64
+	size        atomic.Int64           // of the file
+	failed      atomic.Pointer[string] // why the last writing failed; nil: it did not
 }
 
 func newKeeper(a Archive, log *zap.Logger) *keeper {
@@ -94,18 +98,9 @@ func (k *keeper) run() {
 func (k *keeper) write(w writing) error {
 	switch {
 	case w.update == nil:
-		err := k.archive.Sync()
-		if w.confirm && !k.due.Load() {
-			err = errors.Join(err, k.archive.Confirm(time.Now()))
-		}
-		return err
+		return k.maintain(w.confirm)
 	case w.update.Full:
-		if err := k.archive.Replace(w.update); err != nil {
-			k.due.Store(true)
-			return err
-		}
-		k.due.Store(false)
-		return nil
+		return k.replace(w)
 	case k.due.Load():
 		return nil // a difference to something that was not written
 	}
@@ -113,10 +108,36 @@ func (k *keeper) write(w writing) error {
 		k.due.Store(true)
 		return err
 	}
-	if k.archive.Due() {
+	k.grown.Store(k.archive.Due())
+	return nil
+}
+
+// replace writes a full update. What was lost while it waited it does not have.
+func (k *keeper) replace(w writing) error {
+	defer k.fulls.Add(-1)
+	if err := k.archive.Replace(w.update); err != nil {
+		k.due.Store(true)
+		return err
+	}
+	k.grown.Store(false)
+	k.due.Store(false)
+	if k.lost.Load() != w.lost {
 		k.due.Store(true)
 	}
 	return nil
+}
+
+// maintain synchronises the file. What a disk has failed to take once it may not
+// have, whatever it says the next time.
+func (k *keeper) maintain(confirm bool) error {
+	err := k.archive.Sync()
+	if err != nil {
+		k.due.Store(true)
+	}
+	if confirm && !k.due.Load() {
+		err = errors.Join(err, k.archive.Confirm(time.Now()))
+	}
+	return err
 }
 
 func (k *keeper) note(err error) {
@@ -133,19 +154,31 @@ func (k *keeper) note(err error) {
 }
 
 // offer queues a writing; nil when too much waits already. What is then lost is
-// made up for by a full update later.
+// made up for by a full update later. One goroutine offers.
 func (k *keeper) offer(w writing) <-chan struct{} {
-	w.done = make(chan struct{})
+	w.done, w.lost = make(chan struct{}), k.lost.Load()
+	full := w.update != nil && w.update.Full
+	if full {
+		k.fulls.Add(1)
+	}
 	select {
 	case k.queue <- w:
 		return w.done
 	default:
-		if w.update != nil {
-			k.due.Store(true)
-		}
-		return nil
 	}
+	if full {
+		k.fulls.Add(-1)
+	}
+	if w.update != nil {
+		k.lost.Add(1) // before due: see replace
+		k.due.Store(true)
+	}
+	return nil
 }
+
+// wants reports whether the file should be written anew and nothing is on its way
+// that does so.
+func (k *keeper) wants() bool { return (k.due.Load() || k.grown.Load()) && k.fulls.Load() == 0 }
 
 // load reads what is kept into the state and reports whether there was
 // something. The consumers do not get it yet.
@@ -226,7 +259,7 @@ func (f *Feed) upkeep(ctx context.Context) {
 	if !f.state.Known() || !f.state.Stored().IsZero() {
 		return
 	}
-	if f.keeper.due.Load() {
+	if f.keeper.wants() {
 		f.keeper.offer(writing{update: f.state.Full()})
 		return
 	}

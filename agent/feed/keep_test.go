@@ -3,6 +3,7 @@ package feed_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +76,38 @@ func TestWithoutAControllerTheLoopsGetWhatWasStored(t *testing.T) {
 	if src.acked != 9 || !src.inSync || len(src.problems) > 0 {
 		t.Errorf("acknowledged %d, in sync %t, problems %v", src.acked, src.inSync, src.problems)
 	}
+}
+
+func TestTheFileKeepsUpWithTheSwitchAlsoWhenItHasGrown(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records")
+	src := &source{updates: make(chan rpc.Update)}
+	f, c := archived(path, src, time.Minute)
+	stop := run(f)
+	src.updates <- rpc.Update{Full: true, Revision: 1, Networks: []*model.Network{network("a", 1), network("b", 1)}}
+	within(t, c.Updates())
+	large := rpc.Update{Revision: 2} // the file is to be written anew soon
+	for i := range 3000 {
+		n := network("c", 1)
+		n.ID, n.Name = fmt.Sprintf("%08x-0000-4000-8000-000000000001", i), strings.Repeat("x", 200)
+		large.Networks = append(large.Networks, n)
+	}
+	src.updates <- large
+	within(t, c.Updates())
+	src.updates <- rpc.Update{Revision: 3, Deleted: rpc.Refs{Networks: []string{network("a", 1).ID}}}
+	within(t, c.Updates()) // the loop has closed a
+	u, err := snapshot.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range u.Networks {
+		if n.ID == network("a", 1).ID {
+			t.Error("an agent that is killed now brings back a network that is deleted")
+		}
+	}
+	if u.Revision != 3 {
+		t.Errorf("the file is of revision %d when a loop has revision 3", u.Revision)
+	}
+	stop()
 }
 
 func TestAControllerThatAnswersInTimeIsAllTheLoopsHear(t *testing.T) {
