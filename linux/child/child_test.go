@@ -26,7 +26,7 @@ func supervisor(t *testing.T, dir string) *Supervisor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.timing = timing{first: 20 * time.Millisecond, max: 80 * time.Millisecond, steady: time.Minute, grace: 300 * time.Millisecond}
+	s.timing = timing{first: 20 * time.Millisecond, max: 80 * time.Millisecond, steady: time.Minute, grace: 300 * time.Millisecond, look: 5 * time.Millisecond}
 	t.Cleanup(func() {
 		s.Close()
 		s.mu.Lock()
@@ -117,6 +117,33 @@ func TestAChildThatEndsIsStartedAgainWithADelay(t *testing.T) {
 	pid := running(t, s, "c")
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 	await(t, "another pid", func() bool { st, _ := s.Status("c"); return st.PID != 0 && st.PID != pid })
+}
+
+func TestALogStaysShortHoweverMuchAChildPrints(t *testing.T) {
+	s := supervisor(t, t.TempDir())
+	log := filepath.Join(t.TempDir(), "log")
+	// 100 kB, a hundred times: as much as a guest's packets make radvd complain.
+	const script = `i=0; while [ $i -lt 100 ]; do i=$((i+1)); head -c 100000 /dev/zero | tr '\0' x; sleep 0.01; done; echo last; exec sleep 1000`
+	ensure(t, s, Spec{Name: "a", Path: "sh", Args: []string{"-c", script}, Log: log})
+	pid := running(t, s, "a")
+	var most int64
+	await(t, "all to be printed", func() bool {
+		if st, err := os.Stat(log); err == nil {
+			most = max(most, st.Size())
+		}
+		b, _ := os.ReadFile(log)
+		return strings.HasSuffix(string(b), "last\n")
+	})
+	if most > 3*maxLog {
+		t.Errorf("the log grew to %d bytes", most)
+	}
+	b, err := os.ReadFile(log)
+	if err != nil || len(b) > maxLog || strings.Contains(string(b), "\x00") {
+		t.Errorf("%d bytes are left, with a hole: %t, %v", len(b), strings.Contains(string(b), "\x00"), err)
+	}
+	if again := running(t, s, "a"); again != pid {
+		t.Errorf("the child was restarted")
+	}
 }
 
 func TestTheNextAgentAdoptsWhatRuns(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/lepton-sdn/lepton/linux/netns"
 )
 
-// maxLog is the size in bytes at which a log is begun anew when its program is
-// started.
+// maxLog is the size in bytes at which a log is begun anew: what a program prints
+// may be what somebody's packets make it print, and the directory may be memory.
 const maxLog = 1 << 20
 
 // process is a process that cannot be taken for another one.
@@ -120,9 +120,17 @@ func (s *Supervisor) launch(spec Spec) (*process, error) {
 }
 
 func openLog(path string) (*os.File, error) {
-	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if st, err := os.Stat(path); err == nil && st.Size() > maxLog {
-		flags |= os.O_TRUNC
+	if _, err := trimLog(path); err != nil {
+		return nil, err
 	}
-	return os.OpenFile(path, flags, 0o640)
+	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
+}
+
+// trimLog empties a log that has become too long. Whoever writes it appends, and
+// goes on at its beginning.
+func trimLog(path string) (did bool, err error) {
+	if st, err := os.Stat(path); err != nil || st.Size() <= maxLog {
+		return false, nil // one that is not there is not too long
+	}
+	return true, os.Truncate(path, 0)
 }

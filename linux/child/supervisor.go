@@ -34,6 +34,7 @@ type timing struct {
 	first, max time.Duration // before a restart
 	steady     time.Duration // a child that ran as long starts from first again
 	grace      time.Duration // between SIGTERM and SIGKILL
+	look       time.Duration // between two looks at a log
 }
 
 // New makes a Supervisor that keeps its children's files in dir, which it makes
@@ -49,7 +50,7 @@ func New(dir string, log *zap.Logger) (*Supervisor, error) {
 	}
 	return &Supervisor{
 		dir: dir, boot: boot, log: log, children: map[string]*child{},
-		timing: timing{first: 500 * time.Millisecond, max: 30 * time.Second, steady: time.Minute, grace: 5 * time.Second},
+		timing: timing{first: 500 * time.Millisecond, max: 30 * time.Second, steady: time.Minute, grace: 5 * time.Second, look: 2 * time.Second},
 	}, nil
 }
 
@@ -70,6 +71,7 @@ type child struct {
 	proc    *process
 	running record
 	wait    time.Duration
+	trimmed time.Time // when it was last told that its log is too long
 }
 
 // ErrClosed says that the Supervisor has let go of its children.
@@ -213,6 +215,8 @@ func (c *child) run() {
 	defer close(c.done)
 	c.wait = c.s.timing.first
 	c.adopt()
+	look := time.NewTicker(c.s.timing.look)
+	defer look.Stop()
 	var retry <-chan time.Time
 	for {
 		spec, stop := c.desired()
@@ -239,6 +243,8 @@ func (c *child) run() {
 			retry = c.onEnd()
 		case <-retry:
 			retry = nil
+		case <-look.C:
+			c.trim(spec.Log)
 		case <-c.wake:
 			if now, _ := c.desired(); !now.same(spec) {
 				retry = nil // another program may do better
@@ -273,6 +279,18 @@ func (c *child) adopt() {
 	c.running = r
 	c.tell(func(st *Status) { st.PID, st.Since = r.PID, time.Now() })
 	c.s.log.Info("child adopted", zap.String("child", c.name), zap.Int("pid", r.PID))
+}
+
+// trim keeps the child's log short, and tells of that once a minute.
+func (c *child) trim(log string) {
+	if log == "" {
+		return
+	}
+	did, err := trimLog(log)
+	if (did || err != nil) && time.Since(c.trimmed) > time.Minute {
+		c.trimmed = time.Now()
+		c.s.log.Warn("child prints much: its log is begun anew", zap.String("child", c.name), zap.String("log", log), zap.Error(err))
+	}
 }
 
 // converge makes the process what spec says. It gives when to try again.
