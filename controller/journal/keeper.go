@@ -39,6 +39,9 @@ type Keeper struct {
 	Loop *telemetry.Loop
 
 	heard map[string]heard // by the agent's id
+	// anyone is when any agent was heard, and living are those that may fall silent.
+	anyone time.Time
+	living int
 }
 
 // heard is an agent's last heartbeat, and when it was new to this controller.
@@ -71,7 +74,7 @@ func (k *Keeper) work(ctx context.Context, t duty.Tenure) {
 				}
 			}
 		}
-		if err := k.noteDead(ctx, t); err != nil && ctx.Err() == nil {
+		if err := k.noteDead(ctx, t, time.Now()); err != nil && ctx.Err() == nil {
 			failed = err
 			k.Log.Warn("dead agents cannot be noted", zap.Error(err))
 		}
@@ -142,15 +145,21 @@ func (k *Keeper) remove(ctx context.Context, from, to string) error {
 }
 
 // noteDead marks the records of agents that this controller has watched being
-// silent for long enough; the marks are journalled.
-func (k *Keeper) noteDead(ctx context.Context, t duty.Tenure) error {
+// silent for long enough; the marks are journalled. Agents cannot be heard while
+// the store is away or full.
+func (k *Keeper) noteDead(ctx context.Context, t duty.Tenure, now time.Time) error {
 	var dead []string
 	err := k.DB.Read(ctx, func(r records.Reader) error {
-		dead = k.silent(r, time.Now())
+		dead = k.silent(r, now)
 		return nil
 	})
+	if err == nil && k.living > 0 && now.Sub(k.anyone) > k.DownTime/2 { // a full store answers reads
+		err = k.DB.TryWrite(ctx)
+	}
 	if err != nil {
-		clear(k.heard) // nobody could be heard
+		for id, h := range k.heard {
+			k.heard[id] = heard{h.beat, now}
+		}
 		return err
 	}
 	if len(dead) == 0 {
@@ -177,11 +186,15 @@ func (k *Keeper) noteDead(ctx context.Context, t duty.Tenure) error {
 func (k *Keeper) silent(r records.Reader, now time.Time) []string {
 	var dead []string
 	there := map[string]bool{}
+	k.living = 0
 	for a := range records.Agents.All(r) {
 		there[a.ID] = true
+		if !a.Dead && a.LeftAt.IsZero() {
+			k.living++
+		}
 		h, ok := k.heard[a.ID]
 		if !ok || !h.beat.Equal(a.HeartbeatAt) {
-			k.heard[a.ID] = heard{a.HeartbeatAt, now}
+			k.heard[a.ID], k.anyone = heard{a.HeartbeatAt, now}, now
 			continue
 		}
 		if !a.Dead && a.LeftAt.IsZero() && now.Sub(h.at) >= k.DownTime {
