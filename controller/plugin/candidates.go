@@ -163,11 +163,13 @@ func (d *demand) offLimits(host string) bool {
 }
 
 // restsUntil is when the last administrator's hand is off for long enough; zero
-// for now.
+// for now. What is farther in the future than that is the stamp of a wrong clock,
+// which may have been put right since: it is not waited for.
 func (p *Plugin) restsUntil(takenOff []model.TakenOff) time.Time {
 	var until time.Time
+	now := p.now()
 	for _, t := range takenOff {
-		if end := t.At.Add(handsOff); end.After(p.now()) && end.After(until) {
+		if end := t.At.Add(handsOff); end.After(now) && end.After(until) && !t.At.After(now.Add(handsOff)) {
 			until = end
 		}
 	}
