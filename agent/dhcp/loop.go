@@ -111,6 +111,7 @@ type network struct {
 	newcomers *newcomers
 	again     bool // something happened to it while it was worked on
 	known     bool // it has been brought to what was desired once
+	tried     bool // want has been worked on, and problem is what came of it
 	wait      time.Duration
 	problem   string
 	since     time.Time
@@ -197,7 +198,7 @@ func (l *Loop) describe(n *network) {
 		want = Desired(in, l.cfg.Options)
 	}
 	if want != nil && n.want != nil && n.want.same(want) || want == nil && n.want == nil && n.known {
-		if want != nil && n.known && n.problem == "" {
+		if want != nil && n.known && n.tried && n.problem == "" {
 			l.report(n, n.want, nil) // maybe to a controller that is new
 		}
 		return
@@ -209,7 +210,7 @@ func (l *Loop) describe(n *network) {
 		l.links[want.Port.Name] = n.id
 	}
 	n.want, n.due, n.light, n.wait = want, time.Now(), false, retryFirst
-	n.audit = false // an audit would find the change of the records
+	n.tried, n.audit = false, false // an audit would find the change of the records
 }
 
 // takeDatabase has the networks looked at whose link may have been made anew.
@@ -315,7 +316,7 @@ func (l *Loop) onResult(ctx context.Context, res result) {
 	l.busy--
 	l.cfg.Loop.Took(res.took, res.err)
 	n := l.networks[res.id]
-	n.busy, n.audit, n.guarded = false, false, res.guarded
+	n.busy, n.tried, n.audit, n.guarded = false, true, false, res.guarded
 	l.found(res)
 	now := time.Now()
 	if res.changes > 0 {

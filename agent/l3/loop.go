@@ -3,6 +3,7 @@ package l3
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -115,6 +116,7 @@ type router struct {
 	audit    bool // it is looked at because of an audit
 	again    bool // it changed while it was worked on
 	known    bool // it has been brought to what was desired once
+	tried    bool // want has been worked on, and problem is what came of it
 	wait     time.Duration
 	problem  string
 	since    time.Time
@@ -232,7 +234,9 @@ func (l *Loop) describe(id string) {
 	}
 	if r.known && !r.busy && want != nil && r.want != nil && r.want.same(want) {
 		r.want = want // revisions may be new
-		l.report(r, nil)
+		if r.tried {
+			l.report(r, r.trouble())
+		}
 		return
 	}
 	maps.DeleteFunc(l.links, func(_, owner string) bool { return owner == id })
@@ -242,6 +246,7 @@ func (l *Loop) describe(id string) {
 		}
 	}
 	r.want, r.due, r.light, r.again = want, time.Now(), false, r.busy
+	r.tried = false
 	r.wait, r.audit = retryFirst, r.audit && r.busy // an audit would find the change of the records
 }
 
@@ -384,6 +389,7 @@ func (l *Loop) onResult(res result) {
 		r.due = now.Add(auditEvery/2 + rand.N(auditEvery))
 		r.fail(l.log, "")
 	}
+	r.tried = !r.again
 	r.onRealised(res.err)
 	l.report(r, res.err)
 	l.reportHA(r)
@@ -432,6 +438,14 @@ func (r *router) fail(log *zap.Logger, text string) {
 	if text != "" {
 		log.Warn("router cannot be realised", zap.String("router", r.id), zap.String("text", text))
 	}
+}
+
+// trouble is the router's problem as an error, nil for none.
+func (r *router) trouble() error {
+	if r.problem == "" {
+		return nil
+	}
+	return errors.New(r.problem)
 }
 
 // tell tells of problems when they have changed.

@@ -369,6 +369,25 @@ func TestARouterThatCouldNotBeRemovedTranslatesWhenItComesBack(t *testing.T) {
 	c.await("the problem to end", func() bool { return !strings.Contains(c.problem(), "router") })
 }
 
+func TestAnotherControllerHearsThatARouterIsBroken(t *testing.T) {
+	c := newCloud(t)
+	c.start()
+	c.begin()
+	c.await("the router", func() bool { return c.con.state(model.ObjectRouter, c.id) == model.ObjectActive })
+	c.change(func(v *View) {
+		v.Helpers["x"] = &model.ConntrackHelper{Meta: model.Meta{ID: "x"}, RouterID: c.id, Protocol: "tcp", Port: 21, Helper: "nonesuch"}
+	})
+	c.await("the problem", func() bool { return c.con.state(model.ObjectRouter, c.id) == model.ObjectError })
+	c.con.mu.Lock()
+	clear(c.con.states)
+	c.con.mu.Unlock()
+	c.begin()
+	c.await("word of the router", func() bool { return c.con.state(model.ObjectRouter, c.id) != "" })
+	if s := c.con.state(model.ObjectRouter, c.id); s != model.ObjectError {
+		t.Errorf("the first that another controller hears of a broken router is that it is %s", s)
+	}
+}
+
 func TestARouterWhoseNamespaceSomebodyDeletedIsMadeAnew(t *testing.T) {
 	c := newCloud(t)
 	c.start()
