@@ -50,6 +50,9 @@ type collection[S, V any] struct {
 	update func(c plugin.Call, u *records.Update, before *V, s *S) error
 	remove func(c plugin.Call, u *records.Update, id string) error
 	tag    func(u *records.Update, v *V, tags []string)
+	// within, if set, refuses a create inside of what the sender may not know of or
+	// not use, before its rights are asked.
+	within func(c plugin.Call, r records.Reader, s *S) error
 	// specTarget is the target of rules about a create.
 	specTarget func(r records.Reader, s *S) identity.Target
 

@@ -68,6 +68,9 @@ func newPorts(a *API) endpoint {
 		},
 		remove: func(_ plugin.Call, u *records.Update, id string) error { return p.DeletePort(u, id) },
 		tag:    func(u *records.Update, v *portView, tags []string) { p.TagPort(u, v.Port, tags) },
+		within: func(c plugin.Call, r records.Reader, s *portSpec) error {
+			return p.CheckNetworkUsed(c, r, s.NetworkID, s.ProjectID)
+		},
 		specTarget: func(r records.Reader, s *portSpec) identity.Target {
 			t := plugin.PortTarget(p.ViewPort(r, &s.Port))
 			if n, ok := records.Networks.Get(r, s.NetworkID); ok {

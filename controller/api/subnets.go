@@ -60,6 +60,9 @@ func newSubnets(a *API) endpoint {
 		},
 		remove: func(_ plugin.Call, u *records.Update, id string) error { return p.DeleteSubnet(u, id) },
 		tag:    func(u *records.Update, v *subnetView, tags []string) { p.TagSubnet(u, v.Subnet, tags) },
+		within: func(c plugin.Call, r records.Reader, s *subnetSpec) error {
+			return p.CheckNetworkSeen(c, r, s.NetworkID)
+		},
 		specTarget: func(r records.Reader, s *subnetSpec) identity.Target {
 			return plugin.SubnetTarget(p.ViewSubnet(r, &s.Subnet))
 		},

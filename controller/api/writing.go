@@ -191,6 +191,11 @@ func (c *collection[S, V]) serveCreate(ctx context.Context, rq *request) (respon
 func (c *collection[S, V]) make(rq *request, u *records.Update, g given) (object, error) {
 	s := c.fresh(rq)
 	c.apply(s, g)
+	if c.within != nil {
+		if err := c.within(g.call(rq), u.Peek(), s); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.authorize(rq, u.Peek(), s, g); err != nil {
 		return nil, err
 	}

@@ -85,6 +85,9 @@ func (p *Plugin) addSubnetInterface(c Call, u *records.Update, router *model.Rou
 	if !subnet.Gateway.IsValid() {
 		return nil, badRouter("Subnet for router interface must have a gateway IP")
 	}
+	if !mayBeGateway(c, u.Peek(), network, subnet) {
+		return nil, badRouter("Cannot add interface to router because subnet %s is not owned by project making the request", id)
+	}
 	if err := checkAdvertised(subnet); err != nil {
 		return nil, err
 	}
@@ -98,6 +101,15 @@ func (p *Plugin) addSubnetInterface(c Call, u *records.Update, router *model.Rou
 		network: network, project: router.ProjectID, owner: interfaceOwner(router), device: router.ID,
 		addresses: []AddressRequest{{SubnetID: id, IP: subnet.Gateway}},
 	})
+}
+
+// mayBeGateway tells whether a router of the caller may take a subnet's gateway
+// address: not on a network that is shared with everybody, where one project's
+// router would become that of all the others; those that the owner shares it with
+// by name have the owner's trust.
+func mayBeGateway(c Call, r records.Reader, n *model.Network, s *model.Subnet) bool {
+	return c.Who.Admin || slices.Contains([]string{s.ProjectID, n.ProjectID}, c.Who.ProjectID) ||
+		slices.Contains(sharingOf(r, n.ID).SharedWith, c.Who.ProjectID)
 }
 
 // checkAdvertised refuses a subnet whose router advertisements come from
@@ -115,8 +127,14 @@ func interfaceForIPv6(u *records.Update, router *model.Router, s *model.Subnet) 
 	if s.IPVersion != 6 {
 		return nil
 	}
+	return ipv6Interface(u, router, s.NetworkID)
+}
+
+// ipv6Interface finds the router's port with IPv6 addresses on a network; nil for
+// none.
+func ipv6Interface(u *records.Update, router *model.Router, network string) *model.Port {
 	for _, port := range interfacePorts(u, router.ID) {
-		if port.NetworkID == s.NetworkID && slices.ContainsFunc(port.FixedIPs, func(f model.FixedIP) bool { return f.IP.Is6() }) {
+		if port.NetworkID == network && slices.ContainsFunc(port.FixedIPs, func(f model.FixedIP) bool { return f.IP.Is6() }) {
 			return port
 		}
 	}
@@ -167,6 +185,11 @@ func (p *Plugin) addPortInterface(c Call, u *records.Update, router *model.Route
 	}
 	if v4 > 1 {
 		return nil, badRouter("Cannot have multiple IPv4 subnets on router port")
+	}
+	if v4 < len(subnets) {
+		if other := ipv6Interface(u, router, port.NetworkID); other != nil {
+			return nil, badRouter("Cannot have multiple router ports with the same network id if both contain IPv6 subnets. Existing port %s has IPv6 subnet(s) and network id %s", other.ID, port.NetworkID)
+		}
 	}
 	if err := checkNewSubnets(u, router, subnets); err != nil {
 		return nil, err

@@ -52,10 +52,10 @@ func (p *Plugin) localPort(c Call, u *records.Update, ip *model.LocalIP) (*model
 	if ip.NetworkID == "" {
 		return nil, BadRequest("LocalIPPortOrNetworkRequired", "Either Port ID or Network ID must be specified for Local IP create.")
 	}
-	network, ok := records.Networks.Get(u, ip.NetworkID)
-	if !ok || !p.maySeeNetwork(c, u, network) {
-		return nil, NotFound("Network", "Network", ip.NetworkID)
+	if err := p.CheckNetworkUsed(c, u, ip.NetworkID, ip.ProjectID); err != nil {
+		return nil, err
 	}
+	network, _ := records.Networks.Get(u, ip.NetworkID)
 	spec := servicePortSpec{network: network, project: ip.ProjectID, owner: OwnerLocalIP, device: ip.ID, onlyIPv4: true}
 	if ip.Address.IsValid() {
 		spec.addresses = []AddressRequest{{IP: ip.Address}}

@@ -26,8 +26,8 @@ type Plugin struct {
 	random   pick.Random
 	// began is when the plugin was made: the age of what the configuration says.
 	began time.Time
-	// What may be used is what may be seen.
-	seeNetwork, seeGroup, seePool, seeScope, seeAddressGroup, seeQoS identity.Rule
+	// What may be used is what may be seen, but for networks.
+	useNetwork, seeNetwork, seeGroup, seePool, seeScope, seeAddressGroup, seeQoS identity.Rule
 }
 
 // New makes a plugin of the configuration. Errors name the key and the value.
@@ -51,6 +51,7 @@ func New(c Config) (*Plugin, error) {
 		config: c, segments: pools, baseMAC: mac, now: time.Now, random: random,
 		live:       newLiveness(c.agentDownTime()),
 		began:      time.Now().UTC().Truncate(time.Second),
+		useNetwork: policy.Of("network").Action("use_network"),
 		seeNetwork: policy.Of("network").Get, seeGroup: policy.Of("security_group").Get,
 		seePool: policy.Of(poolType).Get, seeScope: policy.Of(scopeType).Get, seeAddressGroup: policy.Of(addressGroupType).Get,
 		seeQoS: policy.Of("policy").Get,

@@ -1,6 +1,8 @@
 package plugin
 
 import (
+	"net/http"
+
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/policy"
 	"github.com/lepton-sdn/lepton/controller/records"
@@ -25,6 +27,31 @@ func GroupTarget(r records.Reader, g *model.SecurityGroup) identity.Target {
 
 func (p *Plugin) maySeeNetwork(c Call, r records.Reader, n *model.Network) bool {
 	return policy.May(p.seeNetwork, c.Who, NetworkTarget(r, n))
+}
+
+// CheckNetworkSeen refuses a network that the caller may not know of, as one that
+// there is not.
+func (p *Plugin) CheckNetworkSeen(c Call, r records.Reader, id string) error {
+	_, err := p.networkSeen(c, r, id)
+	return err
+}
+
+// CheckNetworkUsed refuses in addition a network that the caller may see and may
+// not have ports on: an external one of another project.
+func (p *Plugin) CheckNetworkUsed(c Call, r records.Reader, id, project string) error {
+	n, err := p.networkSeen(c, r, id)
+	if err == nil && !policy.May(p.useNetwork, c.Who, NetworkTarget(r, n)) {
+		return Refuse(http.StatusForbidden, "HTTPForbidden", "Tenant %s not allowed to create port on this network", project)
+	}
+	return err
+}
+
+func (p *Plugin) networkSeen(c Call, r records.Reader, id string) (*model.Network, error) {
+	n, ok := records.Networks.Get(r, id)
+	if !ok || !p.maySeeNetwork(c, r, n) {
+		return nil, NotFound("Network", "Network", id)
+	}
+	return n, nil
 }
 
 func (p *Plugin) maySeeGroup(c Call, r records.Reader, g *model.SecurityGroup) bool {

@@ -27,6 +27,9 @@ func network() Resource {
 			hidden("provider:segmentation_id"),
 			hidden("segments"),
 		},
+		// Everybody sees an external network, to have gateways and floating
+		// addresses on it; ports of their own are for those it is shared with.
+		Actions: []Action{{"use_network", anyOf(reader, identity.Shared, identity.Service)}},
 	}
 }
 
