@@ -49,7 +49,7 @@ const (
 	FeatureLog               // copies of a port's packets for logs
 	FeatureAsk               // a port's questions that the agent answers, or that pass its meter on their way to servers
 	FeatureRouter            // a distributed router's interface, where its packets leave and reach the host
-	FeatureMetadata          // a port's requests for metadata that the host answers
+	FeatureMetadata          // a port's requests for metadata that the host answers; what servers on the network say of the service's IPv6 address
 	numFeatures
 )
 

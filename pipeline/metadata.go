@@ -142,3 +142,23 @@ func metadataBase(proxy MetadataPort) []flows.Rule {
 		icmpv6(neighborAdvertisement, flagged(flagAnswered), flows.ExactU(flows.ICMPv6Code, 0)),
 		move(flows.EthSrc, flows.NDTLL), lower(flagAnswered), send(flows.PortInPort))}
 }
+
+// modest gives the flow of a port of a DHCP server or a router, which may have the
+// service's IPv6 address as others on the network do: what it says of that address
+// when it is asked does not take the place of what another has said before (the
+// override flag, RFC 4861 section 7.2.7, as for anycast). A guest then stays with
+// the first that answers, and its connections with it.
+func (p *port) modest() []flows.Rule {
+	if !p.servesGuests() {
+		return nil
+	}
+	flags := uint64(advertSolicited)
+	if p.rec.DeviceOwner != ownerDHCP {
+		flags |= advertRouter
+	}
+	said := icmpv6(neighborAdvertisement, flows.ExactU(flows.ICMPv6Code, 0), flows.Addr(flows.NDTarget, MetadataIPv6),
+		inPort(p.ofport), flows.NoVLAN(), unicast())
+	joins := p.classified().Actions
+	return []flows.Rule{classify.rule(prioModest, Cookie(FeatureMetadata, p.id), said,
+		append([]flows.Action{flows.SetU(flows.NDReserved, flags)}, joins...)...)}
+}

@@ -79,6 +79,7 @@ func (p *port) compile(e *emitter) {
 		return
 	}
 	e.integration(p.classified())
+	e.integration(p.modest()...)
 	e.integration(p.asking()...)
 	e.integration(p.paced(e.base.config.Meterless)...)
 	e.integration(p.metadata(e.base.metadata)...)

@@ -8,6 +8,7 @@ const (
 
 	// br-int 0, classify.
 	prioDeadVLAN = 65535 // frames with VLAN id 0xfff, with which Neutron tags ports that are not wired
+	prioModest   = 110   // what DHCP servers and routers say of the metadata service's IPv6 address
 	prioWired    = 100   // ports and segments that are connected
 
 	// br-int 1, from other hosts.

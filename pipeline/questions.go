@@ -88,9 +88,12 @@ func forServers() []flows.Match {
 // servesGuests reports whether the port is of somebody who answers these questions.
 func (p *port) servesGuests() bool { return slices.Contains(servers, p.rec.DeviceOwner) }
 
+// ownerDHCP is the device owner of the ports of DHCP servers.
+const ownerDHCP = "network:dhcp"
+
 // servers are the device owners of the ports of DHCP servers and of routers.
 var servers = []string{
-	"network:dhcp", "network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface",
+	ownerDHCP, "network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface",
 }
 
 // paced gives the flows that send the port's questions for servers through

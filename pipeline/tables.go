@@ -33,7 +33,7 @@ type table struct {
 var (
 	classify = &table{
 		Integration, 0, "classify",
-		"Which network is the packet in, and which port did it come from? A port or a segment without a flow here is not connected.",
+		"Which network is the packet in, and which port did it come from? A port or a segment without a flow here is not connected. What DHCP servers and routers say of fe80::a9fe:a9fe, which several of them may have, loses its override flag.",
 	}
 	arriving = &table{
 		Integration, 1, "from_other_hosts",

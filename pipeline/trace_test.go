@@ -333,6 +333,7 @@ var bareCases = []traced{
 	{"IPv4 in", "", eth(13, 3, at(1)) + udp("10.10.0.13", "10.10.0.11", 1, 2), nil},
 	{"IPv6 in", "", eth(13, 3, at(2)) + udp6("2001:db8::13", "2001:db8::12", 1, 2), nil},
 	{"IPv4 in from a trusted port", "", eth(15, 5, at(1)) + udp("10.10.0.2", "10.10.0.11", 1, 2), nil},
+	{"what a DHCP server says of the metadata service's address", "", eth(15, 5, at(1)) + nd(136, "fe80::a9fe:a9fe", linkLocal1, "fe80::a9fe:a9fe"), []string{"guest1"}},
 	{"IPv4 in from another host", "br-tun", "tun_id=0x79c," + eth(2, 21, at(2)) + udp("10.10.0.21", "10.10.0.12", 1, 2), nil},
 	{"to everybody", "", eth(13, 3, broadcast) + udp("10.10.0.13", "255.255.255.255", 1, 2), []string{"guest5", "vxlan-hv2"}},
 	{"to everybody from another host", "br-tun", "tun_id=0x79c," + eth(2, 21, broadcast) + udp("10.10.0.21", "255.255.255.255", 1, 2), []string{"guest3", "guest5"}},

@@ -69,7 +69,7 @@ func (j *job) switchOver() {
 		return // it comes again at the end
 	}
 	for _, c := range done {
-		if c.Address == nil || c.Delete {
+		if c.Address == nil || c.Delete || c.Address.Prefix == metadataV6 {
 			continue
 		}
 		if err := announce.Send(j.ns, c.Address.Link, c.Address.Prefix.Addr()); err != nil {

@@ -370,6 +370,9 @@ func (l *Loop) onResult(res result) {
 			zap.Duration("took", res.took), zap.Bool("gone", r.want == nil))
 	}
 	for _, a := range res.appeared {
+		if a.Prefix == metadataV6 {
+			continue // others may have it, and guests who talk to them
+		}
 		r.announce = append(r.announce, announcement{link: a.Link, addr: a.Prefix.Addr(), at: now})
 	}
 	switch {

@@ -25,6 +25,7 @@ func TestGuestsBehindRoutersAreToldOfThemselves(t *testing.T) {
 		p := c.Port(n, Attributes{"name": name, "fixed_ips": []Attributes{{"ip_address": "10.10.0.5"}, {"subnet_id": s6.ID}}})
 		g := c.Plug("hv1", name, p)
 		c.Router(nil, s4, s6)
+		c.Router(nil, c.Subnet(n, "fd00:11::/64")) // another one, which has the service's IPv6 address too
 		c.Instance(Attributes{
 			"name": name, "user_data": base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\necho " + name + "\n")), "metadata": Attributes{"color": name},
 		}, g)
@@ -33,6 +34,7 @@ func TestGuestsBehindRoutersAreToldOfThemselves(t *testing.T) {
 	for _, g := range guests {
 		c.Told(g, metadata4+"/latest/meta-data/hostname", g.Guest.Name+"."+g.Guest.Name+".example")
 		c.Told(g, metadata6+"/latest/user-data", "#!/bin/sh\necho "+g.Guest.Name+"\n")
+		c.toldAtOnce(g)
 	}
 	t.Run("network data", func(t *testing.T) { c.in(t).networkData(guests[0]) })
 	t.Run("a password", func(t *testing.T) { c.in(t).password(guests[0]) })
