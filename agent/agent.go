@@ -254,6 +254,7 @@ func hello(o Options, instance string) model.Agent {
 		BridgeMappings: c.OVS.BridgeMappings, TunnelTypes: c.Tunnel.ModelTypes(), TunnelIP: c.Tunnel.LocalIP,
 		VXLANPort: c.Tunnel.VXLANPort, IntegrationBridge: c.OVS.IntegrationBridge,
 		DatapathType: c.OVS.DatapathType, AvailabilityZone: c.AvailabilityZone, StartedAt: time.Now().UTC(),
+		LocalMetadata: metadataLink(c) != "",
 	}
 	return a
 }

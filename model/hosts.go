@@ -20,8 +20,11 @@ type Agent struct {
 	VXLANPort         int    `json:"vxlan_port,omitempty"`
 	IntegrationBridge string `json:"integration_bridge,omitempty"`
 	DatapathType      string `json:"datapath_type,omitempty"`
-	AdminStateUp      bool   `json:"admin_state_up"`
-	Description       string `json:"description,omitempty"`
+	// LocalMetadata says that the host answers its own guests' requests for
+	// metadata, without router or DHCP server.
+	LocalMetadata bool   `json:"local_metadata,omitempty"`
+	AdminStateUp  bool   `json:"admin_state_up"`
+	Description   string `json:"description,omitempty"`
 	// RoleSettings is what an administrator said about roles other than l2,
 	// which the API shows as agents of their own.
 	RoleSettings     map[string]RoleSettings `json:"role_settings,omitempty"`

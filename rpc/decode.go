@@ -279,7 +279,8 @@ func DecodeHello(m *pb.Hello) (*model.Agent, error) {
 		BridgeMappings: m.GetBridgeMappings(), TunnelTypes: types, TunnelIP: ip,
 		VXLANPort: int(m.GetVxlanPort()), IntegrationBridge: m.GetIntegrationBridge(),
 		DatapathType: m.GetDatapathType(), AvailabilityZone: m.GetAvailabilityZone(),
-		StartedAt: unixNano(m.GetStartedAtUnixNano()),
+		LocalMetadata: m.GetLocalMetadata(),
+		StartedAt:     unixNano(m.GetStartedAtUnixNano()),
 	}, nil
 }
 

@@ -181,7 +181,7 @@ func EncodeHello(a *model.Agent) *pb.Hello {
 		Roles: a.Roles, BridgeMappings: a.BridgeMappings, TunnelTypes: typeNames(a.TunnelTypes),
 		TunnelIp: a.TunnelIP.AsSlice(), VxlanPort: uint32(max(a.VXLANPort, 0)),
 		IntegrationBridge: a.IntegrationBridge, DatapathType: a.DatapathType,
-		AvailabilityZone: a.AvailabilityZone,
+		AvailabilityZone: a.AvailabilityZone, LocalMetadata: a.LocalMetadata,
 	}
 	if !a.StartedAt.IsZero() {
 		h.StartedAtUnixNano = a.StartedAt.UnixNano()

@@ -289,7 +289,7 @@ func TestAnIntroductionArrivesAsItWasSent(t *testing.T) {
 		Host: "hv1.example.org", Instance: "5e6f", Version: "1.0", Roles: []string{"l2"},
 		BridgeMappings: map[string]string{"physnet1": "br-phys"}, TunnelTypes: []model.NetworkType{model.VXLAN, model.GRE},
 		TunnelIP: netip.MustParseAddr("2001:db8::1"), VXLANPort: 4789, IntegrationBridge: "br-int", DatapathType: "netdev",
-		AvailabilityZone: "az1", StartedAt: time.Unix(1700000000, 123).UTC(),
+		AvailabilityZone: "az1", LocalMetadata: true, StartedAt: time.Unix(1700000000, 123).UTC(),
 	}
 	got, err := DecodeHello(EncodeHello(want))
 	if err != nil {

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,7 +13,8 @@ import (
 
 // This file: requests for metadata. A router redirects those of its guests to the
 // proxy on its host; where no router of ours is the gateway, DHCP servers send
-// guests to the proxy on theirs.
+// guests to the proxy on theirs. A host with `metadata.mode: local` answers its own
+// guests, wherever they send their requests.
 
 const metadataPort = 80
 
@@ -47,7 +49,6 @@ func (w *walk) metadataRoute(p *model.Port, h head) (via netip.Addr, text string
 	}
 	if !subnet.Gateway.IsValid() || w.interfaceAt(p.NetworkID, subnet.Gateway) == nil {
 		text = "no router of the cloud is the gateway of its subnet, and no DHCP server on a host of role metadata serves that"
-		w.answer.Warnings = append(w.answer.Warnings, "a host with metadata.mode: local answers its guests itself, which controllers are not told")
 		return via, text, w.drop(h, ReasonNoMetadata, kindSubnet, subnet.ID, p.Host, text)
 	}
 	return subnet.Gateway, fmt.Sprintf("%s asks for metadata by its gateway %s", name, subnet.Gateway), nil
@@ -134,6 +135,53 @@ func (w *walk) metadataService(c crossing, host string) *Decision {
 		return w.drop(c.head, ReasonNoMetadata, kindPort, portID(c.to.port), host, "the request is no guest's")
 	}
 	return nil
+}
+
+// asksItsHost reports whether the sender's own host takes the request: from an
+// address of the port, as the flows of the host do.
+func (w *walk) asksItsHost(p *model.Port, h head) bool {
+	local := false
+	for a := range records.AgentsByHost.Get(w.r, p.Host) {
+		local = a.LocalMetadata
+	}
+	return local && !p.Trusted() && slices.ContainsFunc(pipeline.MetadataAliases(p, 0), func(a pipeline.Alias) bool { return a.Address == h.src })
+}
+
+// ownMetadata is a request that the sender's own host answers. The guest has to
+// have a next hop for it, whichever.
+func (w *walk) ownMetadata(ctx context.Context, p *model.Port, network *model.Network, h head) (end, *Decision, error) {
+	n, err := w.node(ctx, p.Host)
+	if err != nil {
+		return end{}, nil, err
+	}
+	_, text, d := w.metadataRoute(p, h)
+	if d != nil && w.reachesItsHost(p, network, h, n.host.Update.Settings.LocalDHCP) {
+		text, d = w.called(p)+" asks for metadata by its gateway or on its link", nil
+	}
+	if d == nil {
+		var more string
+		if more, d = w.fits(p, network, h); more != "" {
+			text += ", " + more
+		}
+	}
+	w.step(Step{Kind: "sender", Host: p.Host, Text: text, Packet: h.String()}, kindPort, p.ID)
+	if d == nil {
+		d = w.metadataService(crossing{head: h, from: p, to: station{port: p}}, p.Host)
+	}
+	return end{head: h, port: p, host: p.Host, network: network, own: true}, d, nil
+}
+
+// reachesItsHost reports whether a guest has a next hop for requests though no
+// router of ours and no DHCP server is one: a gateway that may answer ARP, or the
+// link, which its host's DHCP tells it.
+func (w *walk) reachesItsHost(p *model.Port, network *model.Network, h head, localDHCP bool) bool {
+	for _, f := range p.FixedIPs {
+		s, ok := records.Subnets.Get(w.r, f.SubnetID)
+		if ok && f.IP == h.src && (localDHCP && s.EnableDHCP || s.Gateway.IsValid() && network.Segment.Type.Physical()) {
+			return true
+		}
+	}
+	return false
 }
 
 // instanceOf says whose metadata a port is given.

@@ -40,6 +40,17 @@ func (c *cloud) role(host, role string) {
 	})
 }
 
+// local has a host answer its own guests.
+func (c *cloud) local(host string) {
+	c.put(func(u *records.Update) {
+		for a := range records.AgentsByHost.Get(u.Peek(), host) {
+			with := *a
+			with.LocalMetadata = true
+			records.Agents.Put(u, &with)
+		}
+	})
+}
+
 func TestServicesAndSizesAreExplained(t *testing.T) {
 	dhcp := func(from string) Question { return Question{From: from, Protocol: "udp", Port: 67} }
 	metadata := func(from string) Question {
@@ -61,6 +72,10 @@ func TestServicesAndSizesAreExplained(t *testing.T) {
 		{"metadata by a router", func(c *cloud) { c.role("net1", "metadata") }, metadata("a"), "passes forward delivered router router1"},
 		{"metadata of an isolated network", func(c *cloud) { c.role("hv2", "metadata") }, metadata("lone"), "passes forward delivered network net4"},
 		{"metadata of nobody", func(*cloud) {}, metadata("lone"), "dropped forward no_metadata subnet subnet4"},
+		{"metadata of the guest's own host, whatever rules there are", func(c *cloud) { c.role("hv2", "metadata"); c.local("hv2") }, metadata("bare"), "passes forward delivered port bare"},
+		{"metadata of a host that answers others only", func(c *cloud) { c.role("hv2", "metadata"); c.local("hv2") }, metadata("a"), "dropped forward no_metadata port router1-1"},
+		{"metadata of the guest's own host without a way there", func(c *cloud) { c.role("hv1", "metadata"); c.local("hv1") }, metadata("lone"), "dropped forward no_metadata subnet subnet4"},
+		{"metadata of the guest's own host over IPv6", func(c *cloud) { c.role("hv1", "metadata"); c.local("hv1") }, Question{From: "lone", To: "fe80::a9fe:a9fe", Protocol: "tcp", Port: 80}, "passes forward delivered port lone"},
 		{"metadata that no rule lets out of the port", func(c *cloud) { c.role("net1", "metadata") }, metadata("bare"), "dropped forward security_group port bare"},
 		{"as large as may be", func(*cloud) {}, Question{From: "a", To: "b", Size: 1450, DontFragment: true}, "passes forward delivered security_group_rule " + ruleID(1, 3)},
 		{"too large for its link", func(*cloud) {}, Question{From: "a", To: "b", Size: 1451, DontFragment: true}, "dropped forward too_big network net1"},

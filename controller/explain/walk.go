@@ -58,6 +58,8 @@ type end struct {
 	exit    *model.Port
 	router  *router
 	in      *face
+	// own says that the host of the sender, which port is, answers itself.
+	own bool
 }
 
 // Explain answers a question. from and to are the ports that it names: see
@@ -106,6 +108,10 @@ func (w *walk) both(ctx context.Context, from *model.Port, h head) error {
 		return err
 	}
 	decision := w.passed(there)
+	if there.own {
+		w.conclude(decision, there)
+		return nil
+	}
 	w.direction = "reply"
 	if w.size = 0; h.icmp() {
 		w.size = w.q.Size // an echo; how much others answer is not known
@@ -137,6 +143,9 @@ func (w *walk) passed(there end) *Decision {
 		}
 	}
 	switch {
+	case there.own:
+		d.Object = w.object(kindPort, there.port.ID)
+		d.Text = "the metadata proxy of the port's own host answers"
 	case there.port != nil && there.head.metadata():
 		d.Object = w.object(kindNetwork, there.network.ID)
 		d.Text = "the metadata proxy of the DHCP servers' host answers"
@@ -249,6 +258,9 @@ func (w *walk) send(ctx context.Context, from *model.Port, h head) (end, *Decisi
 	network, ok := records.Networks.Get(w.r, from.NetworkID)
 	if !ok {
 		return end{}, w.drop(h, ReasonUnknown, kindPort, from.ID, from.Host, "the port has no network"), nil
+	}
+	if h.metadata() && w.asksItsHost(from, h) {
+		return w.ownMetadata(ctx, from, network, h)
 	}
 	via, text, d := w.guestRoute(from, h)
 	if d == nil {

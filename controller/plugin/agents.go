@@ -141,6 +141,12 @@ func (v *AgentView) Configurations() map[string]any {
 			"dhcp_driver": "dnsmasq", "log_agent_heartbeats": false,
 			"networks": v.Networks, "subnets": v.Subnets, "ports": v.Ports,
 		}
+	case roleMetadata:
+		mode := "namespaces"
+		if v.LocalMetadata {
+			mode = "local"
+		}
+		return map[string]any{"log_agent_heartbeats": false, "metadata_mode": mode}
 	default:
 		return map[string]any{"log_agent_heartbeats": false}
 	}

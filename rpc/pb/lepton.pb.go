@@ -354,8 +354,10 @@ type Hello struct {
 	DatapathType      string            `protobuf:"bytes,11,opt,name=datapath_type,json=datapathType,proto3" json:"datapath_type,omitempty"`
 	AvailabilityZone  string            `protobuf:"bytes,12,opt,name=availability_zone,json=availabilityZone,proto3" json:"availability_zone,omitempty"`
 	StartedAtUnixNano int64             `protobuf:"varint,13,opt,name=started_at_unix_nano,json=startedAtUnixNano,proto3" json:"started_at_unix_nano,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The host answers its own guests' requests for metadata.
+	LocalMetadata bool `protobuf:"varint,14,opt,name=local_metadata,json=localMetadata,proto3" json:"local_metadata,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -477,6 +479,13 @@ func (x *Hello) GetStartedAtUnixNano() int64 {
 		return x.StartedAtUnixNano
 	}
 	return 0
+}
+
+func (x *Hello) GetLocalMetadata() bool {
+	if x != nil {
+		return x.LocalMetadata
+	}
+	return false
 }
 
 type Welcome struct {
@@ -4367,7 +4376,7 @@ const file_lepton_proto_rawDesc = "" +
 	"\n" +
 	"report_ack\x18\x03 \x01(\v2\x18.lepton.rpc.v1.ReportAckH\x00R\treportAck\x12\x16\n" +
 	"\x06number\x18\x0f \x01(\x04R\x06numberB\x06\n" +
-	"\x04body\"\xaa\x04\n" +
+	"\x04body\"\xd1\x04\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x1a\n" +
@@ -4383,7 +4392,8 @@ const file_lepton_proto_rawDesc = "" +
 	" \x01(\tR\x11integrationBridge\x12#\n" +
 	"\rdatapath_type\x18\v \x01(\tR\fdatapathType\x12+\n" +
 	"\x11availability_zone\x18\f \x01(\tR\x10availabilityZone\x12/\n" +
-	"\x14started_at_unix_nano\x18\r \x01(\x03R\x11startedAtUnixNano\x1aA\n" +
+	"\x14started_at_unix_nano\x18\r \x01(\x03R\x11startedAtUnixNano\x12%\n" +
+	"\x0elocal_metadata\x18\x0e \x01(\bR\rlocalMetadata\x1aA\n" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8d\x01\n" +

@@ -24,6 +24,7 @@ func TestHostsAnswerTheirOwnGuestsForMetadata(t *testing.T) {
 	topo.Agent = map[string]any{"roles": []string{"l2", "metadata"}, "metadata": map[string]any{"mode": "local"}}
 	c := StartTopology(t, topo)
 	var guests []Guest
+	hosts := []string{"hv1", "hv1", "hv2"}
 	for i, name := range []string{"red", "blue", "green"} {
 		n := c.Network(Attributes{"name": name})
 		s6 := c.Subnet(n, "fd00:10::/64")
@@ -33,15 +34,19 @@ func TestHostsAnswerTheirOwnGuestsForMetadata(t *testing.T) {
 			attrs["port_security_enabled"] = false
 		}
 		p := c.Port(n, attrs)
-		g := c.Plug([]string{"hv1", "hv1", "hv2"}[i], name, p)
+		g := c.Plug(hosts[i], name, p)
 		c.Exec(name, "ip", "route", "add", "169.254.169.254/32", "dev", "eth0")
 		c.Instance(Attributes{"name": name}, g)
 		guests = append(guests, g)
 	}
-	for _, g := range guests {
+	for i, g := range guests {
 		want := g.Guest.Name + ".openstacklocal"
 		c.Told(g, metadata4+"/latest/meta-data/hostname", want)
 		c.Told(g, metadata6+"/latest/meta-data/hostname", want)
+		said := c.explanation(g, "fe80::a9fe:a9fe", "tcp", 80)
+		if said.Verdict != "passes" || strings.Join(said.hosts("metadata"), " ") != hosts[i] {
+			t.Errorf("%s on %s: it is said: %s, proxy on %v", g.Guest.Name, hosts[i], said.Text, said.hosts("metadata"))
+		}
 	}
 	t.Run("without the agent, and after its restart", func(t *testing.T) {
 		c := c.in(t)
