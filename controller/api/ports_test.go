@@ -341,6 +341,7 @@ func TestNamesAndDHCPOptionsOfAPort(t *testing.T) {
 		{`[{"opt_name": "router", "opt_value": ""}, {"opt_name": "none", "opt_value": null}]`, "bootfile-name 6 d, 26 4 1400, router 4 "},
 		{`[]`, "bootfile-name 6 d, 26 4 1400, router 4 "},
 		{`null`, "bootfile-name 6 d, 26 4 1400, router 4 "},
+		{`[{"opt_name": "tag:!ipxe,67", "opt_value": "x"}]`, "bootfile-name 6 d, 26 4 1400, router 4 , tag:!ipxe,67 4 x"}, // Ironic's
 	} {
 		var have []string
 		for _, o := range c.must(200, "PUT", path, `{"port": {"extra_dhcp_opts": `+step.options+`}}`)["extra_dhcp_opts"].([]any) {

@@ -234,7 +234,7 @@ func dhcpOptionOf(o map[string]any) (plugin.DHCPOptionChange, error) {
 	}
 	if s, ok := value.(string); ok {
 		switch {
-		case strings.ContainsAny(s, "\n\r\x00") || strings.ContainsAny(c.Name, "\n\r\x00,"):
+		case strings.ContainsAny(s+c.Name, "\n\r\x00"):
 			return c, wrong("the DHCP option '%s' has a line break", clip(c.Name))
 		case strings.TrimSpace(s) == "" && c.Name != "router" && c.Name != "classless-static-route":
 			return c, wrong("the value of the DHCP option '%s' is blank", clip(c.Name))
