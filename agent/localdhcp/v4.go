@@ -183,11 +183,11 @@ func (s server4) configure(q, r *dhcpv4.DHCPv4) {
 		case !asksFor(q, o):
 			s.header(r, o)
 		default:
-			one := dhcpv4.Options{uint8(o.Code): o.Data}
-			if room -= size4(one); room < 0 {
-				return
+			// What does not fit is left out, and keeps nothing else out.
+			if size := size4(dhcpv4.Options{uint8(o.Code): o.Data}); size <= room {
+				room -= size
+				r.Options[uint8(o.Code)] = o.Data
 			}
-			r.Options[uint8(o.Code)] = o.Data
 		}
 	}
 }

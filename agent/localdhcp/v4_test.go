@@ -2,6 +2,7 @@ package localdhcp
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -188,6 +189,21 @@ func TestAnAnswerFitsIntoWhatTheClientTakes(t *testing.T) {
 		if n := len(r.ToBytes()) + headersOf4; n > tc.most || !r.Options.Has(dhcpv4.OptionSubnetMask) {
 			t.Errorf("a client that takes %d gets %d bytes, want at most %d", tc.size, n, tc.most)
 		}
+	}
+}
+
+// An option that does not fit keeps out nothing that does.
+func TestWhatDoesNotFitLeavesRoomForTheRest(t *testing.T) {
+	w := newWorld()
+	for n := range 28 {
+		w.four.HostRoutes = append(w.four.HostRoutes, model.HostRoute{
+			Destination: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), 32), NextHop: addr("10.30.0.7"),
+		})
+	}
+	r, _ := w.guest(t, guest1).answer4(discover(w, with4(61, make([]byte, 100)...))) // which comes back
+	got := r.Options
+	if got.Has(dhcpv4.OptionClasslessStaticRoute) || !got.Has(dhcpv4.OptionRouter) || !got.Has(dhcpv4.OptionInterfaceMTU) {
+		t.Errorf("a client that takes 576 bytes is told:\n%s", r.Summary())
 	}
 }
 

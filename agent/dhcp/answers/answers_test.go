@@ -2,6 +2,7 @@ package answers
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -189,6 +190,28 @@ func TestTheOrderOfTheRecordsDoesNotMatter(t *testing.T) {
 			t.Fatalf("differs:\n%s", cmp.Diff(want, got))
 		}
 	})
+}
+
+// A network may have more subnets than an option has room for routes.
+func TestRoutesThatDoNotFitAreLeftOutAndToldOf(t *testing.T) {
+	in := isolated()
+	in.Subnets[0].Gateway = addr("10.30.0.254")
+	in.Subnets[0].HostRoutes = []model.HostRoute{{Destination: prefix("192.0.2.0/24"), NextHop: addr("10.30.0.7")}}
+	for n := range 60 {
+		in.subnetOf(fmt.Sprintf("%08d-ddbd-4549-a006-0f185b52e2aa", n), fmt.Sprintf("10.40.%d.0/24", n), "").EnableDHCP = false
+	}
+	got := Of(*in)
+	for _, o := range got.Subnets[0].Options {
+		if o.Code != 121 && o.Code != 249 {
+			continue
+		}
+		if len(o.Data) > 255 || len(o.Text) > 940 || !strings.HasPrefix(o.Text, "169.254.169.254/32,10.30.0.1,192.0.2.0/24,10.30.0.7,10.40.0.0/24,0.0.0.0,") || !strings.HasSuffix(o.Text, ",0.0.0.0/0,10.30.0.254") {
+			t.Errorf("option %d has %d bytes: %s", o.Code, len(o.Data), o.Text)
+		}
+	}
+	if len(got.Problems) != 1 || !strings.Contains(got.Problems[0].Text, "routes are not told") {
+		t.Errorf("problems %v", got.Problems)
+	}
 }
 
 func TestOptionsAreEncodedAsTheirTypeSays(t *testing.T) {

@@ -77,6 +77,10 @@ func (in Input) options4(s *model.Subnet, sub *Subnet, n *Network) []Option {
 	mask := netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, ^uint32(0)<<(32-s.CIDR.Bits()))))
 	out := []Option{addresses(1, mask), addresses(28, broadcast(s.CIDR))}
 	routes, gateway := in.routes(s, sub)
+	routes, left := fitting(routes, gateway.IsValid())
+	if left > 0 {
+		n.problem("", "subnet %s: %d routes are not told, for which there is no room in an option of DHCP", s.ID, left)
+	}
 	switch {
 	case gateway.IsValid():
 		out = append(out, addresses(3, gateway))
@@ -137,6 +141,29 @@ func (in Input) routes(s *model.Subnet, sub *Subnet) (routes []model.HostRoute, 
 		}
 	}
 	return routes, gateway
+}
+
+// maxRoutes is how many characters routes may take as text: dnsmasq reads lines of
+// up to 1024, and takes what is beyond for another one.
+const maxRoutes = 900
+
+// fitting takes the routes, the first ones first, that fit into one option beside
+// the one to everywhere, and counts the others. dnsmasq would send none at all; a
+// network with 32 subnets has more on-link routes than that.
+func fitting(routes []model.HostRoute, everywhere bool) (fit []model.HostRoute, left int) {
+	room, width := maxOption, maxRoutes
+	if everywhere {
+		room -= 5
+	}
+	for _, r := range routes {
+		one := classless(121, []model.HostRoute{r})
+		if len(one.Data) > room || len(one.Text) >= width {
+			left++
+			continue
+		}
+		fit, room, width = append(fit, r), room-len(one.Data), width-len(one.Text)-1
+	}
+	return fit, left
 }
 
 // resolvers names the name servers of a subnet: its own, or the DHCP servers, or
