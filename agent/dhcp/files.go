@@ -186,6 +186,10 @@ func optsFile(n *answers.Network) string {
 	return b.String()
 }
 
+// numbered4 are options of DHCPv4 whose names dnsmasq takes from nobody: it has
+// them by number only.
+var numbered4 = []uint16{12, 28}
+
 // optionLine is a line of --dhcp-optsfile.
 func optionLine(tag string, o answers.Option, v6 bool) string {
 	line := "tag:" + tag + ","
@@ -195,7 +199,7 @@ func optionLine(tag string, o answers.Option, v6 bool) string {
 	switch {
 	case o.Name != "" && v6:
 		line += "option6:" + o.Name
-	case o.Name != "":
+	case o.Name != "" && !slices.Contains(numbered4, o.Code):
 		line += "option:" + o.Name
 	case v6:
 		line += fmt.Sprintf("option6:%d", o.Code)
@@ -210,7 +214,7 @@ func optionLine(tag string, o answers.Option, v6 bool) string {
 
 // lists are options whose values, which answers has checked, are lists of names
 // or routes; by whether they are of DHCPv6.
-var lists = map[bool][]uint16{false: {119, 121, 249}, true: {21, 24, 29, 30}}
+var lists = map[bool][]uint16{false: {119, 120, 121, 249}, true: {21, 24, 29, 30}}
 
 // optionValue writes a value so that dnsmasq reads it as what it is: as people
 // write it where that is beyond doubt, in quotes where it is always a text, and

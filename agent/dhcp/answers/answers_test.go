@@ -239,6 +239,11 @@ func TestOptionsAreEncodedAsTheirTypeSays(t *testing.T) {
 		{"tag:other,67", "x", 4, "error: the tag is neither"},
 		{"no such", "x", 4, "error: there is no option of that name"},
 		{"67", strings.Repeat("x", 256), 4, "error: value has 256 characters"},
+		{"sip-server", "192.0.2.5, 192.0.2.6", 4, "\x01\xc0\x00\x02\x05\xc0\x00\x02\x06"},
+		{"120", "sip.example", 4, "\x00\x03sip\x07example\x00"},
+		{"120", "sip example", 4, "error: it is neither a list of addresses of IPv4 nor one of domain names"},
+		{"ntp-server", "ff02::101", 6, "\x00\x02\x00\x10\xff\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01"},
+		{"ntp-server", "pool.example", 6, "error: it is no list of addresses of IPv6"},
 		{"60", "a,bc", 6, "\x00\x01a\x00\x02bc"},
 	} {
 		t.Run(tc.name+" "+clip(tc.value), func(t *testing.T) {

@@ -61,6 +61,8 @@ const (
 	names  // domain names (RFC 1035, section 3.1)
 	routes // prefix, next hop, …
 	params // texts with lengths of two bytes (RFC 5970, section 3.2)
+	sip    // addresses or domain names, with a byte that says which (RFC 3361)
+	ntp    // addresses, each as an option in the option (RFC 5908)
 )
 
 type known struct {
@@ -128,7 +130,9 @@ var known4 = []known{
 	{101, "tzdb-timezone", text},
 	{108, "ipv6-only", u32},
 	{119, "domain-search", names},
+	{120, "sip-server", sip},
 	{121, "classless-static-route", routes},
+	{125, "vendor-id-encap", guess},
 	{150, "tftp-server-address", addrs},
 	{249, "", routes},
 	{255, "server-ip-address", addrs},
@@ -148,6 +152,7 @@ var known6 = []known{
 	{32, "information-refresh-time", u32},
 	{41, "posix-timezone", text},
 	{42, "tzdb-timezone", text},
+	{56, "ntp-server", ntp},
 	{59, "bootfile-url", text},
 	{60, "bootfile-param", params},
 }
@@ -206,6 +211,8 @@ func Encode(o model.DHCPOption) (Option, error) {
 // which may be given with blanks and in other ways.
 func canonical(as format, value string, data []byte, v6 bool) string {
 	switch as {
+	case ntp:
+		return canonical(addrs, value, unwrapped(data), v6)
 	case addrs:
 		size := map[bool]int{false: 4, true: 16}[v6]
 		var list []netip.Addr
@@ -220,7 +227,7 @@ func canonical(as format, value string, data []byte, v6 bool) string {
 			n = n<<8 | uint64(b)
 		}
 		return strconv.FormatUint(n, 10)
-	case names, routes:
+	case names, routes, sip:
 		return strings.ReplaceAll(value, " ", "")
 	}
 	if printable(value) {
@@ -287,15 +294,11 @@ func encode(as format, value string, v6 bool) ([]byte, error) {
 	case text, params:
 		return encodeText(as, value)
 	case names:
-		var out []byte
-		for n := range strings.SplitSeq(value, ",") {
-			n = strings.TrimSuffix(strings.TrimSpace(n), ".")
-			if !validName(n) {
-				return nil, errors.New("it is no list of domain names")
-			}
-			out = append(out, wireName(n)...)
-		}
-		return out, nil
+		return encodeNames(value)
+	case sip:
+		return encodeSIP(value)
+	case ntp:
+		return encodeNTP(value)
 	case routes:
 		return encodeRoutes(value)
 	}
@@ -314,6 +317,58 @@ func encodeText(as format, value string) ([]byte, error) {
 		out = append(binary.BigEndian.AppendUint16(out, uint16(len(p))), p...)
 	}
 	return out, nil
+}
+
+func encodeNames(value string) ([]byte, error) {
+	var out []byte
+	for n := range strings.SplitSeq(value, ",") {
+		n = strings.TrimSuffix(strings.TrimSpace(n), ".")
+		if !validName(n) {
+			return nil, errors.New("it is no list of domain names")
+		}
+		out = append(out, wireName(n)...)
+	}
+	return out, nil
+}
+
+func encodeSIP(value string) ([]byte, error) {
+	if list, err := encodeAddrs(value, false); err == nil {
+		return append([]byte{1}, list...), nil
+	}
+	list, err := encodeNames(value)
+	if err != nil {
+		return nil, errors.New("it is neither a list of addresses of IPv4 nor one of domain names")
+	}
+	return append([]byte{0}, list...), nil
+}
+
+// ntpHeader is how many bytes an address in the option of NTP servers has before
+// it: its code, of a unicast or of a multicast address, and its length.
+const ntpHeader = 4
+
+func encodeNTP(value string) ([]byte, error) {
+	list, err := encodeAddrs(value, true)
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for a := range slices.Chunk(list, 16) {
+		code := byte(1)
+		if a[0] == 0xff {
+			code = 2
+		}
+		out = append(append(out, 0, code, 0, 16), a...)
+	}
+	return out, nil
+}
+
+// unwrapped are the addresses that encodeNTP has written.
+func unwrapped(data []byte) []byte {
+	var out []byte
+	for a := range slices.Chunk(data, ntpHeader+16) {
+		out = append(out, a[ntpHeader:]...)
+	}
+	return out
 }
 
 // wireName writes a domain name as labels with lengths, without compression.
