@@ -145,6 +145,17 @@ func TestDocumentsOfEveryVersion(t *testing.T) {
 	}
 }
 
+// 0.0.0.0 in the place of name servers is none, and no name server.
+func TestNoNameServersAreNone(t *testing.T) {
+	none := func(s *model.Subnet) {
+		s.EnableDHCP, s.DNSNameservers = false, []netip.Addr{netip.IPv4Unspecified()}
+	}
+	g := &Guest{Instance: &model.Instance{}, NICs: []NIC{nic(1, 1450, map[string]*model.Subnet{"a": subnet("a", "10.1.0.0/24", none)}, "10.1.0.5")}}
+	if d := networkData(g); len(d.Services) != 0 || len(d.Networks) != 1 || len(d.Networks[0].Services) != 0 {
+		t.Errorf("services %v, networks %+v", d.Services, d.Networks)
+	}
+}
+
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".txt")

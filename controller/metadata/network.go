@@ -112,7 +112,12 @@ func netType(s *model.Subnet) string {
 	return "ipv6"
 }
 
+// services are the name servers of a subnet. The unspecified address among them
+// asks for none, as in what DHCP tells.
 func services(s *model.Subnet) []netService {
+	if slices.ContainsFunc(s.DNSNameservers, netip.Addr.IsUnspecified) {
+		return nil
+	}
 	var out []netService
 	for _, a := range s.DNSNameservers {
 		out = append(out, netService{"dns", a.String()})
