@@ -75,6 +75,7 @@ func begin(c *cluster) *history {
 
 func project(n int) string { return fmt.Sprint("p", n) }
 
+// reset begins to count anew, and gives what was counted, which h.mu guards.
 func (h *history) reset() map[string]*tally {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -141,9 +142,13 @@ func (w *client) work(end context.Context) {
 
 // ask sends a request and judges the answer as such.
 func (w *client) ask(ctx context.Context, host, method, path string, body, out any, headers ...string) answer {
-	a := w.h.c.ask(ctx, host, method, path, body, out, headers...)
+	// A request belongs to the fault in which it began: what clients try at a host
+	// that is cut off comes through seconds later, in the next one.
 	w.h.mu.Lock()
 	t := w.h.tallies[host]
+	w.h.mu.Unlock()
+	a := w.h.c.ask(ctx, host, method, path, body, out, headers...)
+	w.h.mu.Lock()
 	switch {
 	case a.err != nil:
 		t.lost++

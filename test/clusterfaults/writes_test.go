@@ -116,6 +116,8 @@ func (h *history) try(t *testing.T, f fault, rng *rand.Rand) {
 		h.c.writes(host)
 	}
 	line := ""
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, host := range controllers {
 		w := during[host]
 		line += fmt.Sprintf("\n    %s: %d written, %d read, %d stale, %d refused, %d lost, slowest %s", host, w.written, w.read, w.stale, w.refused, w.lost, w.slowest.Round(time.Millisecond))
