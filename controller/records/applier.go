@@ -37,6 +37,12 @@ func (a *applier) load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	b := newBuilder()
+	// What is read is of a revision that may be beyond the head: only a head that
+	// is less than one before says that the store went back.
+	head, err := a.db.store.Head(ctx)
+	if err != nil {
+		return err
+	}
 	revision, err := a.db.store.Range(ctx, dataPrefix, func(kv store.KV) error {
 		a.apply(b, store.Event{KV: kv})
 		return nil
@@ -46,7 +52,7 @@ func (a *applier) load(ctx context.Context) error {
 	}
 	before := a.db.view.Load()
 	a.builder, a.revision = b, revision
-	a.db.headSeen.Store(0)
+	a.db.headSeen.Store(head)
 	after := a.publish()
 	if len(a.subscribers) > 0 {
 		a.tell(fullBatch(before, after))

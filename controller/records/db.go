@@ -41,7 +41,7 @@ type DB struct {
 	progress progress
 	reserved reservations
 	heads    *headReader
-	headSeen atomic.Int64 // revision of the last watched batch, 0 after a load
+	headSeen atomic.Int64 // the store's head as it was last seen
 	counters counters
 	journal  Note // nil: nobody writes down what changes
 

@@ -379,6 +379,36 @@ func TestAStoreThatWentBackInTimeIsReadAgain(t *testing.T) {
 	}
 }
 
+func TestAStoreThatWentBackBeforeAnythingHappenedIsReadAgain(t *testing.T) {
+	first, restored := mem.New(), mem.New()
+	writer, s := open(t, first), newFaulty(first)
+	for i := range 10 {
+		update(t, writer, func(u *records.Update) error {
+			records.SecurityGroups.Put(u, group(fmt.Sprint(i), 1))
+			return nil
+		})
+	}
+	update(t, open(t, restored), func(u *records.Update) error {
+		records.SecurityGroups.Put(u, group("0", 1))
+		return nil
+	})
+	db := open(t, s) // and nothing is written until
+	s.replace(restored)
+	n := 0
+	for end := time.Now().Add(10 * time.Second); n != 1 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		_ = db.Read(t.Context(), func(r records.Reader) error { // fails while records are read again
+			n = records.SecurityGroups.Len(r)
+			return nil
+		})
+	}
+	if n != 1 {
+		t.Errorf("%d groups after the restore", n)
+	}
+	if err := increment(t.Context(), db, "0"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOneRecordThatCannotBeReadHidesOnlyItself(t *testing.T) {
 	s := mem.New()
 	open(t, s) // writes the layout
