@@ -102,15 +102,9 @@ func (l *Loop) inspectLink() ([]string, error) {
 	if i, ok := l.cfg.DB.State().Interfaces[LocalLink]; !ok || i.ExternalIDs[localKey] != l.cfg.Host {
 		notes = append(notes, "port "+LocalLink+" is missing on "+l.cfg.Bridge)
 	}
-	ns := ""
-	for _, name := range []string{localScope, localScope + "-" + l.cfg.Host} {
-		owner, exists, err := netns.Owner(name)
-		if err != nil {
-			return nil, err
-		}
-		if exists && owner == l.cfg.Owner {
-			ns = name
-		}
+	ns, err := netns.Own(l.cfg.Owner, localSpaces(l.cfg.Host)...)
+	if err != nil {
+		return nil, err
 	}
 	if ns == "" {
 		return append(notes, "its network namespace is missing"), nil

@@ -38,14 +38,6 @@ func leaveLink(ctx context.Context, c Config) error {
 			return fmt.Errorf("port on %s: %w", c.Bridge, err)
 		}
 	}
-	for _, name := range []string{localScope, localScope + "-" + c.Host} {
-		owner, exists, err := netns.Owner(name)
-		if err == nil && exists && owner == c.Owner {
-			err = netns.Delete(name, c.Owner)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := netns.DeleteOwn(c.Owner, localSpaces(c.Host)...)
+	return err
 }

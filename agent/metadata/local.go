@@ -2,7 +2,6 @@ package metadata
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -59,7 +58,7 @@ type Database interface {
 // bound here, by its aliases.
 func (l *Loop) local() proxy.Scope {
 	s := proxy.Scope{
-		Namespaces: []string{localScope, localScope + "-" + l.cfg.Host}, Owner: l.cfg.Owner, Port: directPort, Addresses: serviceAddresses(),
+		Namespaces: localSpaces(l.cfg.Host), Owner: l.cfg.Owner, Port: directPort, Addresses: serviceAddresses(),
 	}
 	plugged := map[string]*model.Port{}
 	ofports := map[string]uint32{}
@@ -158,7 +157,7 @@ func (l *Loop) bringLink(ctx context.Context, look bool) error {
 
 // makeLink brings the port, its link and the namespace to what they should be.
 func (l *Loop) makeLink(ctx context.Context) error {
-	ns, err := l.localNamespace()
+	ns, _, err := netns.EnsureOwn(l.cfg.Owner, localSpaces(l.cfg.Host)...)
 	if err != nil {
 		return err
 	}
@@ -185,16 +184,9 @@ func (l *Loop) makeLink(ctx context.Context) error {
 	return err
 }
 
-// localNamespace makes the namespace; agents of other hosts on the machine, as in
-// labs, may have its name.
-func (l *Loop) localNamespace() (name string, err error) {
-	for _, name = range []string{localScope, localScope + "-" + l.cfg.Host} {
-		if _, err = netns.Ensure(name, l.cfg.Owner); !errors.Is(err, netns.ErrForeign) {
-			return name, err
-		}
-	}
-	return "", err
-}
+// localSpaces are the names that the namespace may have: agents of other hosts on
+// the machine, as in labs, may have the first.
+func localSpaces(host string) []string { return []string{localScope, localScope + "-" + host} }
 
 // localConfig is the link with the service's addresses, and the way to all
 // aliases.

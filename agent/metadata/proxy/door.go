@@ -82,11 +82,8 @@ func identify(name string) (identity, error) {
 
 // namespace finds the scope's namespace.
 func (s *Scope) namespace() (identity, error) {
-	for _, name := range s.Namespaces {
-		owner, exists, err := netns.Owner(name)
-		if err == nil && exists && owner == s.Owner {
-			return identify(name)
-		}
+	if name, _ := netns.Own(s.Owner, s.Namespaces...); name != "" {
+		return identify(name)
 	}
 	return identity{}, fmt.Errorf("network namespace %s: %w", s.Namespaces[0], netns.ErrNotExist)
 }
