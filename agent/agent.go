@@ -25,6 +25,7 @@ import (
 	"github.com/lepton-sdn/lepton/agent/bridges"
 	"github.com/lepton-sdn/lepton/agent/config"
 	"github.com/lepton-sdn/lepton/agent/control"
+	"github.com/lepton-sdn/lepton/agent/dhcp"
 	"github.com/lepton-sdn/lepton/agent/dhcp/answers"
 	"github.com/lepton-sdn/lepton/agent/feed"
 	"github.com/lepton-sdn/lepton/agent/l3"
@@ -35,6 +36,7 @@ import (
 	"github.com/lepton-sdn/lepton/agent/session"
 	"github.com/lepton-sdn/lepton/agent/snapshot"
 	"github.com/lepton-sdn/lepton/agent/switches"
+	"github.com/lepton-sdn/lepton/agent/upkeep"
 	"github.com/lepton-sdn/lepton/agent/wire"
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/linux/child"
@@ -115,7 +117,7 @@ func Run(ctx context.Context, o Options) error {
 		},
 		Metrics: feed.NewMetrics(reg), Loop: o.loops.Loop("feed"), Log: o.Log,
 	})
-	dhcp := localdhcp.New(localdhcp.Config{Host: cfg.Host, Log: o.Log, Registerer: reg, Loop: o.loops.Loop("localdhcp"), Settings: answers.Settings{
+	local := localdhcp.New(localdhcp.Config{Host: cfg.Host, Log: o.Log, Registerer: reg, Loop: o.loops.Loop("localdhcp"), Settings: answers.Settings{
 		LeaseTime: cfg.DHCP.LeaseTime(), NoResolver: true, Resolvers: cfg.DHCP.Resolvers(), LinkMetadata: metadataLink(cfg) != "",
 	}})
 	loop := wire.New(wire.Config{
@@ -130,7 +132,7 @@ func Run(ctx context.Context, o Options) error {
 		Loop:         o.loops.Loop("wire"),
 		Audit:        auditor,
 		Packets:      packets,
-		Responder:    dhcp,
+		Responder:    local,
 		MetadataLink: metadataLink(cfg),
 		Log:          o.Log,
 	})
@@ -145,15 +147,18 @@ func Run(ctx context.Context, o Options) error {
 	defer children.Close()
 	reg.MustRegister(newChildFigures(children))
 	g, ctx := errgroup.WithContext(ctx)
+	keeps := upkeep.Config{
+		Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir, DB: db,
+		Children: children, Audit: auditor, Log: o.Log,
+	}
 	if slices.Contains(cfg.Roles, "dhcp") {
-		servers := dhcpLoop(o, instance, db, children, updates)
+		keeps.Controller, keeps.Loop = updates.Consumer("dhcp"), o.loops.Loop("dhcp")
+		servers := dhcp.New(dhcp.Config{Config: keeps, Options: dhcpOptions(cfg)})
 		g.Go(func() error { return servers.Run(ctx) })
 	}
 	if slices.Contains(cfg.Roles, "l3") || slices.Contains(cfg.Roles, "dvr") {
-		routers := l3.New(l3.Config{
-			Host: cfg.Host, Owner: namespaceOwner(instance), Bridge: cfg.OVS.IntegrationBridge, RunDir: cfg.RunDir,
-			DB: db, Children: children, Controller: updates.Consumer("l3"), Connected: sess.Connected, Audit: auditor, Loop: o.loops.Loop("l3"), Log: o.Log,
-		})
+		keeps.Controller, keeps.Loop = updates.Consumer("l3"), o.loops.Loop("l3")
+		routers := l3.New(l3.Config{Config: keeps, Connected: sess.Connected})
 		g.Go(func() error { return routers.Run(ctx) })
 	}
 	if err := serveMetadata(ctx, g, o, metadata.Config{
@@ -176,7 +181,7 @@ func Run(ctx context.Context, o Options) error {
 	g.Go(func() error { return auditor.Run(ctx) })
 	g.Go(func() error { return auditor.Tell(ctx, func(p []model.Problem) { updates.Tell("drift", p) }) })
 	g.Go(func() error { return packets.Run(ctx) })
-	g.Go(func() error { return dhcp.Run(ctx) })
+	g.Go(func() error { return local.Run(ctx) })
 	g.Go(func() error { return hub.Run(ctx) })
 	g.Go(func() error { return sess.Run(ctx) })
 	g.Go(func() error { return updates.Run(ctx) })

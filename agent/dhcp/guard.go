@@ -135,7 +135,7 @@ func guard(ctx context.Context, ns string) (changes int, err error) {
 // inspectGuard notes rules that are not as they should be.
 func (j *job) inspectGuard(ctx context.Context) error {
 	for _, f := range families {
-		have, err := iptables.Read(ctx, j.res.ns, f)
+		have, err := iptables.Read(ctx, j.Namespace, f)
 		if err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (j *job) inspectGuard(ctx context.Context) error {
 			return err
 		}
 		if text != "" {
-			j.note("rules of %s were changed", f)
+			j.Note("rules of %s were changed", f)
 		}
 	}
 	return nil

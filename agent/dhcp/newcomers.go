@@ -54,10 +54,10 @@ func (l *Loop) welcome(ctx context.Context, n *network, s *Server, ns string) {
 	}
 	n.unwatch()
 	ctx, cancel := context.WithCancel(ctx)
-	w := &newcomers{ns: ns, dir: filepath.Join(l.cfg.RunDir, "dhcp", n.id), log: l.log, stop: cancel, looked: map[model.MAC]time.Time{}}
+	w := &newcomers{ns: ns, dir: filepath.Join(l.cfg.RunDir, "dhcp", n.ID), log: l.cfg.Log, stop: cancel, looked: map[model.MAC]time.Time{}}
 	w.server.Store(s)
 	n.newcomers = w
-	l.workers.Go(func() { w.run(ctx) })
+	l.keeper.Go(func() { w.run(ctx) })
 }
 
 // unwatch ends what welcome began.

@@ -7,101 +7,79 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
-	"github.com/lepton-sdn/lepton/agent/internalport"
+	"github.com/lepton-sdn/lepton/agent/upkeep"
 	"github.com/lepton-sdn/lepton/linux/links"
-	"github.com/lepton-sdn/lepton/linux/netns"
 	"github.com/lepton-sdn/lepton/linux/offload"
 	"github.com/lepton-sdn/lepton/linux/sysctl"
 	"github.com/lepton-sdn/lepton/ovsdb"
 )
-
-// namespacePrefix begins the names of servers' namespaces.
-const namespacePrefix = "qdhcp-"
 
 // networkKey is the external_id of an interface that says whose server's it is.
 const networkKey = "lepton-dhcp"
 
 // job is one attempt to bring one network's server to what is desired.
 type job struct {
+	upkeep.Job
 	cfg  *Config
-	id   string
 	want *Server // nil: remove it
-	// light looks at the link only; first is the first attempt of this agent.
-	light, first bool
 	// guarded says that the rules of the namespace were in order when this agent
 	// last looked.
 	guarded bool
-	// audit looks for what others changed first; stained says that a file was.
-	audit, stained bool
-
-	ns  string
-	res result
-}
-
-// result is what became of a job.
-type result struct {
-	id      string
-	want    *Server
-	err     error
-	changes int
-	took    time.Duration
-	guarded bool
-	// at is the namespace that was looked at.
+	// stained says that somebody changed a file.
+	stained bool
+	// at is the namespace in which the server was looked after.
 	at string
-	// found is what others changed, in the namespace ns.
-	found []string
-	ns    string
-}
-
-func (j *job) run(ctx context.Context) result {
-	j.res.id, j.res.want, j.res.guarded = j.id, j.want, j.guarded && !j.audit
-	j.res.err = j.attempt(ctx)
-	return j.res
 }
 
 // dir holds the files of the network's dnsmasq.
-func (j *job) dir() string { return filepath.Join(j.cfg.RunDir, "dhcp", j.id) }
+func (j *job) dir() string { return filepath.Join(j.cfg.RunDir, "dhcp", j.ID) }
 
-// realise brings the server to what is desired, and waits until it answers.
+// Realise brings the server to what is desired, and waits until it answers.
+func (j *job) Realise(ctx context.Context) error {
+	if err := j.realise(ctx); err != nil || !j.stained {
+		return err
+	}
+	return j.cfg.Children.Signal(childName(j.ID), syscall.SIGHUP) // it may have read what somebody wrote
+}
+
 func (j *job) realise(ctx context.Context) error {
-	made, err := j.namespace()
+	made, err := j.EnsureNamespace()
 	if err != nil {
 		return err
 	}
-	if !j.light || made { // before the link comes, which takes over the defaults
-		set, err := sysctl.Apply(j.ns, j.want.Sysctls)
-		j.res.changes += len(set)
+	if !j.Light || made { // before the link comes, which takes over the defaults
+		set, err := sysctl.Apply(j.Namespace, j.want.Sysctls)
+		j.Changes += len(set)
 		if err != nil {
 			return err
 		}
 	}
-	if made || j.audit || !j.guarded { // before dnsmasq hears anything
-		n, err := guard(ctx, j.ns)
-		j.res.changes += n
+	if j.guarded = j.guarded && !made; !j.guarded { // before dnsmasq hears anything
+		n, err := guard(ctx, j.Namespace)
+		j.Changes += n
 		if err != nil {
 			return err
 		}
-		j.res.guarded = true
+		j.guarded = true
 	}
-	j.res.at = j.ns
-	moved, err := j.ports(ctx)
+	j.at = j.Namespace
+	moved, err := j.EnsurePorts(ctx, j.want.port(j.cfg.Bridge))
 	if err != nil {
 		return err
 	}
-	if j.light && !made && !moved {
+	if j.Light && !made && !moved {
 		return nil
 	}
-	filled, err := offload.FillChecksums(j.ns, j.want.Port.Name)
+	filled, err := offload.FillChecksums(j.Namespace, j.want.Port.Name)
 	if err != nil {
 		return err
 	}
 	if filled {
-		j.res.changes++
+		j.Changes++
 	}
-	done, err := links.Apply(j.ns, j.want.Links)
-	j.res.changes += len(done)
+	done, err := links.Apply(j.Namespace, j.want.Links)
+	j.Changes += len(done)
 	if err != nil {
 		return err
 	}
@@ -111,11 +89,11 @@ func (j *job) realise(ctx context.Context) error {
 // serve has dnsmasq run with the files that are desired.
 func (j *job) serve(ctx context.Context) error {
 	before := readHosts(filepath.Join(j.dir(), hostsName))
-	moved := j.first
+	moved := j.First
 	for ip, mac := range before {
 		moved = moved || j.want.Leases[ip] != mac
 	}
-	_, runs := j.cfg.Children.Status(childName(j.id))
+	_, runs := j.cfg.Children.Status(childName(j.ID))
 	if moved && runs {
 		// Before the file is written, so that an agent that dies here does it again.
 		if err := j.release(before); err != nil {
@@ -123,18 +101,18 @@ func (j *job) serve(ctx context.Context) error {
 		}
 	}
 	written, err := j.want.writeFiles(j.dir())
-	j.res.changes += written
+	j.Changes += written
 	if err != nil {
 		return err
 	}
-	if err := j.cfg.Children.Ensure(j.want.spec(j.dir(), j.ns)); err != nil {
+	if err := j.cfg.Children.Ensure(j.want.spec(j.dir(), j.Namespace)); err != nil {
 		return err
 	}
 	dead := func() bool {
-		st, _ := j.cfg.Children.Status(childName(j.id))
+		st, _ := j.cfg.Children.Status(childName(j.ID))
 		return st.PID == 0 && st.Error != ""
 	}
-	if err := j.want.awaitReady(ctx, j.ns, dead); err != nil {
+	if err := j.want.awaitReady(ctx, j.Namespace, dead); err != nil {
 		return j.silent(err)
 	}
 	if moved {
@@ -144,21 +122,21 @@ func (j *job) serve(ctx context.Context) error {
 }
 
 func (j *job) release(before owners) error {
-	n, err := j.want.release(j.ns, j.dir(), before)
-	j.res.changes += n
+	n, err := j.want.release(j.Namespace, j.dir(), before)
+	j.Changes += n
 	return err
 }
 
 // silent says why dnsmasq does not answer. One that runs and is silent is ended,
 // so that another takes its place.
 func (j *job) silent(err error) error {
-	st, _ := j.cfg.Children.Status(childName(j.id))
+	st, _ := j.cfg.Children.Status(childName(j.ID))
 	if st.PID == 0 {
 		text, _ := os.ReadFile(filepath.Join(j.dir(), logName))
 		return fmt.Errorf("%w: %s: %s", errDead, st.Error, last(string(text)))
 	}
 	if errors.Is(err, errSilent) {
-		_ = j.cfg.Children.Signal(childName(j.id), syscall.SIGKILL)
+		_ = j.cfg.Children.Signal(childName(j.ID), syscall.SIGKILL)
 	}
 	return err
 }
@@ -177,41 +155,6 @@ func last(text string) string {
 	return text[:min(len(text), 200)]
 }
 
-// namespace makes the server's namespace if it is not there.
-func (j *job) namespace() (made bool, err error) {
-	for _, j.ns = range j.names() {
-		made, err = netns.Ensure(j.ns, j.cfg.Owner)
-		if !errors.Is(err, netns.ErrForeign) {
-			break
-		}
-	}
-	if made {
-		j.res.changes++
-	}
-	return made, err
-}
-
-// names are those that the namespace may have. Another agent on this machine
-// may serve the network too, or still.
-func (j *job) names() []string {
-	return []string{namespacePrefix + j.id, namespacePrefix + j.id + "-" + j.cfg.Host}
-}
-
-// ports brings the server's port on the integration bridge to what is desired
-// and its link into the namespace. It reports whether the link was moved.
-func (j *job) ports(ctx context.Context) (moved bool, err error) {
-	port := j.want.port(j.cfg.Bridge)
-	ops := append([]ovsdb.Op{port}, j.surplus(port.Name)...)
-	if err := j.cfg.DB.Commit(ctx, ops...); err != nil {
-		return false, fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
-	}
-	moved, err = internalport.Fetch(ctx, j.cfg.DB, port, j.cfg.SwitchNamespace, j.ns)
-	if moved {
-		j.res.changes++
-	}
-	return moved, err
-}
-
 // port is the server's port as the database should have it.
 func (s *Server) port(bridge string) ovsdb.EnsurePort {
 	return ovsdb.EnsurePort{
@@ -222,34 +165,13 @@ func (s *Server) port(bridge string) ovsdb.EnsurePort {
 	}
 }
 
-// surplus gives the deletion of the network's ports that are not desired.
-func (j *job) surplus(desired string) []ovsdb.Op {
-	var ops []ovsdb.Op
-	for name, i := range j.cfg.DB.State().Interfaces {
-		if i.ExternalIDs[networkKey] == j.id && name != desired {
-			ops = append(ops, ovsdb.DeletePort{Name: name})
-			j.res.changes++
-		}
-	}
-	return ops
-}
-
-// remove takes the server off this host.
-func (j *job) remove(ctx context.Context) error {
-	if err := j.cfg.Children.Stop(ctx, childName(j.id)); err != nil {
+// Remove takes the server off this host.
+func (j *job) Remove(ctx context.Context) error {
+	if err := j.cfg.Children.Stop(ctx, childName(j.ID)); err != nil {
 		return err
 	}
-	if err := internalport.Drop(ctx, j.cfg.DB, j.surplus("")...); err != nil {
-		return fmt.Errorf("ports on %s: %w", j.cfg.Bridge, err)
+	if err := j.DropPorts(ctx, j.Surplus()...); err != nil {
+		return err
 	}
-	var errs []error
-	for _, name := range j.names() {
-		owner, exists, err := netns.Owner(name)
-		if err == nil && exists && owner == j.cfg.Owner {
-			err = netns.Delete(name, j.cfg.Owner)
-			j.res.changes++
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(append(errs, os.RemoveAll(j.dir()))...)
+	return errors.Join(j.DeleteNamespace(), os.RemoveAll(j.dir()))
 }

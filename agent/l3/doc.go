@@ -2,7 +2,7 @@
 // its ports on br-int, addresses, routes and rules.
 //
 //	records ─► mirror ─► Input ─► Desired ─► Namespace (a value)
-//	                                              │  Loop: one goroutine
+//	                                              │  Loop: one goroutine (agent/upkeep)
 //	                                              ▼
 //	                     worker per router: ports ─► iptables ─► links ─► conntrack ─► radvd
 //
@@ -10,10 +10,8 @@
 // whatever happened before. A worker compares it with what the host holds and
 // writes the difference, so a restarted agent that finds everything as it
 // should be writes nothing. A router that cannot be brought to what is desired
-// keeps what it had, is told of as a problem, and is tried again after a delay
-// that doubles; the others do not wait for it.
+// keeps what it had.
 //
-// The router's namespace is qrouter-<id>. Where an agent of another host runs
-// on the same machine, as in labs, and has that name already, it is
-// qrouter-<id>-<host>.
+// The router's namespace is qrouter-<id>, and qrouter-<id>-<host> where an agent
+// of another host on the same machine has that one.
 package l3

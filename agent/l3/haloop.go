@@ -12,8 +12,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
-	"github.com/lepton-sdn/lepton/linux/announce"
-	"github.com/lepton-sdn/lepton/linux/netns"
 	"github.com/lepton-sdn/lepton/model"
 )
 
@@ -26,14 +24,14 @@ func (l *Loop) decideHA(r *router, in *Input) {
 		return
 	}
 	if r.part == nil {
-		r.part = &part{active: wasActive(l.cfg.RunDir, r.id)}
+		r.part = &part{active: wasActive(l.cfg.RunDir, r.ID)}
 		r.forwards = r.part.active
 	}
-	in.HA.Dir = filepath.Join(l.cfg.RunDir, haRoom, r.id)
+	in.HA.Dir = filepath.Join(l.cfg.RunDir, haRoom, r.ID)
 	if r.want != nil && r.want.HA != nil && r.want.HA.Link != "" {
-		r.part.master = l.isMaster(r.id, r.want.HA)
+		r.part.master = l.isMaster(r.ID, r.want.HA)
 	} else if in.HA.Port != nil {
-		r.part.master = l.isMaster(r.id, &HAState{Link: linkName(haPrefix, in.HA.Port.Port.ID), VIP: haVIP(in.HA.VRID)})
+		r.part.master = l.isMaster(r.ID, &HAState{Link: linkName(haPrefix, in.HA.Port.Port.ID), VIP: haVIP(in.HA.VRID)})
 	}
 	r.part.hear(in.HA.binding)
 	was := r.part.active
@@ -43,18 +41,18 @@ func (l *Loop) decideHA(r *router, in *Input) {
 		r.forwards = true
 	}
 	if was != in.HA.Active {
-		l.log.Info("part in ha router", zap.String("router", r.id), zap.Bool("active", in.HA.Active),
+		l.cfg.Log.Info("part in ha router", zap.String("router", r.ID), zap.Bool("active", in.HA.Active),
 			zap.Bool("master", r.part.master), zap.Bool("granted", r.part.granted))
 	}
 }
 
 // lookAtController finds out whether there is a controller to ask, which concerns
-// all ha routers. It gives when to look again.
+// all ha routers. It gives when to look again; zero for never.
 func (l *Loop) lookAtController(now time.Time) (next time.Time) {
 	asks, found := l.cfg.Connected != nil && l.cfg.Connected(), false
 	changed := asks != l.asks
 	l.asks = asks
-	for id, r := range l.routers {
+	for id, r := range l.keeper.Objects {
 		if r.part == nil {
 			continue
 		}
@@ -65,7 +63,7 @@ func (l *Loop) lookAtController(now time.Time) (next time.Time) {
 		l.refresh(r, now)
 	}
 	if !found {
-		return now.Add(time.Hour)
+		return time.Time{}
 	}
 	return now.Add(controllerLook)
 }
@@ -78,41 +76,23 @@ func (l *Loop) lookAtController(now time.Time) (next time.Time) {
 const haRefresh = 30 * time.Second
 
 func (l *Loop) refresh(r *router, now time.Time) {
-	if r.want == nil || r.want.HA == nil || !r.want.HA.Active || !r.known || now.Sub(r.refreshed) < haRefresh {
+	if r.want == nil || r.want.HA == nil || !r.want.HA.Active || !r.Known() || now.Sub(r.refreshed) < haRefresh {
 		return
 	}
 	r.refreshed = now
-	want, j := r.want, job{cfg: &l.cfg, id: r.id}
-	l.workers.Go(func() {
-		ns, ok := j.present()
-		for _, link := range want.Links.Links {
-			if !ok || link.Name == want.HA.Link || len(link.Addresses) == 0 {
-				continue
-			}
-			if err := announce.Send(ns, link.Name, link.Addresses[0].Addr()); err != nil {
-				l.log.Debug("address not announced", zap.Error(err))
-			}
+	for _, link := range r.want.Links.Links {
+		if link.Name != r.want.HA.Link && len(link.Addresses) > 0 {
+			l.keeper.Go(func() { l.announce(r.ID, link.Name, link.Addresses[0].Addr()) })
 		}
-	})
+	}
 }
 
 // controllerLook is how often it is looked whether a controller is there.
 const controllerLook = 250 * time.Millisecond
 
 func (l *Loop) isMaster(id string, ha *HAState) bool {
-	j := job{cfg: &l.cfg, id: id}
-	ns, ok := j.present()
-	return ok && haMaster(ns, ha)
-}
-
-// present finds the router's namespace, if it is there.
-func (j *job) present() (ns string, ok bool) {
-	for _, ns := range j.names() {
-		if owner, exists, err := netns.Owner(ns); err == nil && exists && owner == j.cfg.Owner {
-			return ns, true
-		}
-	}
-	return "", false
+	ns := l.keeper.Namespace(id)
+	return ns != "" && haMaster(ns, ha)
 }
 
 // reportHA tells the controller of the host's part, as far as that is news.
@@ -120,7 +100,7 @@ func (l *Loop) reportHA(r *router) {
 	if r.part == nil || r.want == nil {
 		return
 	}
-	if st, ok := r.part.status(r.id, r.forwards); ok && st != r.saidPart {
+	if st, ok := r.part.status(r.ID, r.forwards); ok && st != r.saidPart {
 		r.saidPart = st
 		l.cfg.Controller.ReportObjects(st)
 	}
@@ -128,12 +108,12 @@ func (l *Loop) reportHA(r *router) {
 
 // onVRRP looks at a router of which keepalived has news; "" is all of them.
 func (l *Loop) onVRRP(id string) {
-	for _, r := range l.routers {
-		if r.part == nil || id != "" && id != r.id {
+	for _, r := range l.keeper.Objects {
+		if r.part == nil || id != "" && id != r.ID {
 			continue
 		}
 		was := r.part.active
-		l.describe(r.id)
+		l.describe(r.ID)
 		if was && r.part.active {
 			r.showSoon(time.Now())
 		}
@@ -156,7 +136,7 @@ func (r *router) showSoon(now time.Time) {
 
 // onRealised notes that the router's links are down.
 func (r *router) onRealised(err error) {
-	if err == nil && !r.again && r.want != nil && r.want.HA != nil && !r.want.HA.Active {
+	if err == nil && !r.Again() && r.want != nil && r.want.HA != nil && !r.want.HA.Active {
 		r.forwards = false
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/lepton-sdn/lepton/agent/upkeep"
 	"github.com/lepton-sdn/lepton/linux/child"
 	"github.com/lepton-sdn/lepton/linux/linuxtest"
 	"github.com/lepton-sdn/lepton/linux/netns"
@@ -163,7 +164,7 @@ func (h *host) wipe() {
 // namespaces are those of this host's routers.
 func (h *host) namespaces() []string {
 	var out []string
-	names, _ := netns.List(namespacePrefix)
+	names, _ := netns.List(kind.Prefix)
 	for _, n := range names {
 		if owner, exists, err := netns.Owner(n); err == nil && exists && owner == h.owner {
 			out = append(out, n)
@@ -184,10 +185,10 @@ func (h *host) start() {
 	if testing.Verbose() {
 		log = zap.NewExample()
 	}
-	l := New(Config{
+	l := New(Config{Config: upkeep.Config{
 		Host: "hv1", Owner: h.owner, Bridge: "br-int", SwitchNamespace: h.ns, RunDir: h.runDir, DB: h.db,
 		Children: children, Controller: h.con, Log: log,
-	})
+	}})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = l.Run(ctx) }()

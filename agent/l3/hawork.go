@@ -60,10 +60,10 @@ func (h *HAState) part() string {
 // switchOver brings the links to what they are to be, before anything else is
 // looked at: a router that has been on standby lacks nothing but them.
 func (j *job) switchOver() {
-	if j.want.HA == nil || j.sweep {
+	if j.want.HA == nil || j.First {
 		return
 	}
-	done, err := links.Apply(j.ns, j.want.Links)
+	done, err := links.Apply(j.Namespace, j.want.Links)
 	j.took(done)
 	if err != nil || !j.want.HA.Active {
 		return // it comes again at the end
@@ -72,7 +72,7 @@ func (j *job) switchOver() {
 		if c.Address == nil || c.Delete || c.Address.Prefix == metadataV6 {
 			continue
 		}
-		if err := announce.Send(j.ns, c.Address.Link, c.Address.Prefix.Addr()); err != nil {
+		if err := announce.Send(j.Namespace, c.Address.Link, c.Address.Prefix.Addr()); err != nil {
 			j.cfg.Log.Debug("address not announced", zap.Error(err))
 		}
 	}
@@ -80,10 +80,10 @@ func (j *job) switchOver() {
 
 // took notes what was changed of the links.
 func (j *job) took(done []links.Change) {
-	j.res.changes += len(done)
+	j.Changes += len(done)
 	for _, c := range done {
-		if c.Address != nil && !c.Delete && !slices.Contains(j.res.appeared, *c.Address) {
-			j.res.appeared = append(j.res.appeared, *c.Address)
+		if c.Address != nil && !c.Delete && !slices.Contains(j.appeared, *c.Address) {
+			j.appeared = append(j.appeared, *c.Address)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func (j *job) watch(ctx context.Context) error {
 		return fmt.Errorf("ha: %w", err)
 	}
 	err := j.cfg.Children.Ensure(child.Spec{
-		Name: conntrackdName(j.id), Namespace: j.ns, Path: "conntrackd",
+		Name: conntrackdName(j.ID), Namespace: j.Namespace, Path: "conntrackd",
 		Args: []string{"-C", filepath.Join(ha.Dir, "conntrackd.conf")}, Config: digest(ha.Conntrackd),
 		Log: filepath.Join(ha.Dir, "conntrackd.log"),
 	})
@@ -106,7 +106,7 @@ func (j *job) watch(ctx context.Context) error {
 		return err
 	}
 	return j.cfg.Children.Ensure(child.Spec{
-		Name: keepalivedName(j.id), Namespace: j.ns, Path: "keepalived",
+		Name: keepalivedName(j.ID), Namespace: j.Namespace, Path: "keepalived",
 		Args: []string{
 			"-n", "-l", "-P", "-f", filepath.Join(ha.Dir, "keepalived.conf"),
 			"-p", filepath.Join(ha.Dir, "pid"), "-r", filepath.Join(ha.Dir, "vrrp.pid"),
@@ -144,7 +144,7 @@ func (j *job) haFiles(ha *HAState) error {
 			return err
 		}
 		if did {
-			j.res.changes++
+			j.Changes++
 		}
 	}
 	return nil
@@ -174,27 +174,27 @@ func replaceFile(path, text string, mode os.FileMode) (did bool, err error) {
 // missed some while it could not hear them.
 func (j *job) resync(ctx context.Context) {
 	ha := j.want.HA
-	if ha == nil || ha.Link == "" || ha.Active || j.light {
+	if ha == nil || ha.Link == "" || ha.Active || j.Light {
 		return
 	}
-	if st, ok := j.cfg.Children.Status(conntrackdName(j.id)); !ok || st.PID == 0 {
+	if st, ok := j.cfg.Children.Status(conntrackdName(j.ID)); !ok || st.PID == 0 {
 		return // it asks when it starts
 	}
 	if out, err := exec.CommandContext(ctx, "conntrackd", "-C", filepath.Join(ha.Dir, "conntrackd.conf"), "-n").CombinedOutput(); err != nil {
-		j.cfg.Log.Debug("connections not asked for", zap.String("router", j.id), zap.ByteString("output", out), zap.Error(err))
+		j.cfg.Log.Debug("connections not asked for", zap.String("router", j.ID), zap.ByteString("output", out), zap.Error(err))
 	}
 }
 
 // unwatch stops keepalived, which tells the other hosts that this one goes, and
 // conntrackd, and removes their files.
 func (j *job) unwatch(ctx context.Context) error {
-	for _, name := range []string{keepalivedName(j.id), conntrackdName(j.id)} {
+	for _, name := range []string{keepalivedName(j.ID), conntrackdName(j.ID)} {
 		if err := j.cfg.Children.Stop(ctx, name); err != nil {
 			return err
 		}
 	}
 	room := filepath.Join(j.cfg.RunDir, haRoom)
-	return errors.Join(os.RemoveAll(filepath.Join(room, j.id)), os.RemoveAll(filepath.Join(room, statesDir, j.id)))
+	return errors.Join(os.RemoveAll(filepath.Join(room, j.ID)), os.RemoveAll(filepath.Join(room, statesDir, j.ID)))
 }
 
 // haMaster reports whether keepalived has made this host the master of a router:

@@ -78,7 +78,7 @@ func (c *cloud) router(v *View, f func(*model.Router)) {
 // inside runs a command in the router's namespace.
 func (c *cloud) inside(args ...string) string {
 	c.t.Helper()
-	return linuxtest.Run(c.t, namespacePrefix+c.id, args...)
+	return linuxtest.Run(c.t, kind.Prefix+c.id, args...)
 }
 
 func TestARouterTranslatesAsTheReferenceDoes(t *testing.T) {
@@ -277,7 +277,7 @@ func strip(s string) string {
 // routes, rules and limits. Its answer ends it.
 func (c *cloud) monitor() func() string {
 	c.t.Helper()
-	ns, dir := namespacePrefix+c.id, c.t.TempDir()
+	ns, dir := kind.Prefix+c.id, c.t.TempDir()
 	script := fmt.Sprintf(`timeout 20 ip monitor link address route >%s/ip & p=$!; timeout 20 nft monitor >%s/nft 2>/dev/null & q=$!; timeout 20 tc monitor >%s/tc & r=$!; read x; kill $p $q $r; wait`, dir, dir, dir)
 	in, w, err := os.Pipe()
 	if err != nil {
@@ -411,7 +411,7 @@ func (v *View) state(router string, up bool) {
 // comes from a host on the same machine.
 func TestARouterKeepsItsNamespaceWhenAnotherAgentLetsGoOfTheName(t *testing.T) {
 	c := newCloud(t)
-	shorter := namespacePrefix + c.id
+	shorter := kind.Prefix + c.id
 	if _, err := netns.Ensure(shorter, "another agent"); err != nil {
 		t.Fatal(err)
 	}
