@@ -44,7 +44,8 @@ type Auditor struct {
 	found *prometheus.CounterVec
 	runs  prometheus.Counter
 	now   chan chan struct{}
-	news  chan Finding // the last one, until Tell has seen it
+	turn  chan struct{} // one token: an audit that somebody waits for
+	news  chan Finding  // the last one, until Tell has seen it
 
 	mu        sync.Mutex
 	findings  []Finding // the oldest first
@@ -55,7 +56,7 @@ type Auditor struct {
 // New makes an auditor; Run works it.
 func New(cfg Config) *Auditor {
 	a := &Auditor{
-		cfg: cfg, now: make(chan chan struct{}), news: make(chan Finding, 1),
+		cfg: cfg, now: make(chan chan struct{}), turn: make(chan struct{}, 1), news: make(chan Finding, 1),
 		found: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lepton_agent_drift_total", Help: "What was found on the host that is not as the agent made it.",
 		}, []string{"kind"}),
@@ -228,8 +229,15 @@ func (a *Auditor) begin() {
 	}
 }
 
-// Now has the loops audit at once and waits until all have, or ctx is done.
+// Now has the loops audit at once and waits until all have, or ctx is done. Who
+// asks meanwhile has an audit after that.
 func (a *Auditor) Now(ctx context.Context) error {
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	ready := make(chan struct{})
 	select {
 	case a.now <- ready:

@@ -127,6 +127,26 @@ func TestNowWaitsUntilEveryLoopHasLooked(t *testing.T) {
 	}
 }
 
+func TestWhoAsksAtTheSameTimeHasAnAuditToo(t *testing.T) {
+	a := New(Config{Interval: time.Hour})
+	loops := []*loop{newLoop(t, a), newLoop(t, a)}
+	for _, l := range loops {
+		close(l.let)
+	}
+	run(t, a)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var asking sync.WaitGroup
+	for range 20 {
+		asking.Go(func() {
+			if err := a.Now(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	asking.Wait()
+}
+
 func TestNowEndsWithItsContextWhenNobodyRuns(t *testing.T) {
 	a := New(Config{Mode: Repair, Interval: time.Hour})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
