@@ -79,16 +79,14 @@ func (v *View) Input(id string) (in answers.Input, ok bool) {
 }
 
 // apply brings the view up to date and gives the networks that the update may
-// concern. Rejected records stay as they are known.
+// concern.
 func (v *View) apply(u *rpc.Update) map[string]bool {
 	t := map[string]bool{}
 	if u.Full {
-		old := *v
-		*v = *NewView()
-		v.keep(&old, u.Rejected)
-		for id := range old.Bindings {
+		for id := range v.Bindings {
 			t[id] = true
 		}
+		*v = *NewView()
 	}
 	if u.Full || v.Domain != u.Settings.DNSDomain {
 		v.Domain = u.Settings.DNSDomain
@@ -101,30 +99,6 @@ func (v *View) apply(u *rpc.Update) map[string]bool {
 		v.remove(ref, t)
 	}
 	return t
-}
-
-// keep takes over what the view had of records that arrived but cannot be used.
-func (v *View) keep(old *View, rejected []rpc.Rejected) {
-	for _, r := range rejected {
-		switch r.Kind {
-		case rpc.KindNetwork:
-			keep(v.Networks, old.Networks, r.ID)
-		case rpc.KindSubnet:
-			keep(v.Subnets, old.Subnets, r.ID)
-		case rpc.KindDHCPBinding:
-			keep(v.Bindings, old.Bindings, r.ID)
-		case rpc.KindPort:
-			if p := old.Ports[r.ID]; p != nil {
-				v.Put(p)
-			}
-		}
-	}
-}
-
-func keep[T any](v, old map[string]*T, id string) {
-	if rec := old[id]; rec != nil {
-		v[id] = rec
-	}
 }
 
 // add puts the records of the update in; t gets the networks that they and those

@@ -20,7 +20,8 @@
 // A consumer that falls behind by more than a few updates gets a Full one in the
 // place of those that it missed, and holds up nobody. Every consumer must take a
 // Full update at any time anyway: each new connection begins with one. A Full
-// update names what exists, so what a loop has and the update lacks is gone.
+// update names what exists, so what a loop has and the update lacks is gone. A
+// record that arrived in a form that cannot be used is in it as it was before.
 //
 // A feed with an Archive writes updates down before it hands them over. When no
 // controller answers at the start, the consumers get what was written, as a Full

@@ -145,6 +145,7 @@ func (f *Feed) Run(ctx context.Context) error {
 // take has an update written down and hands it to the consumers, in this order:
 // so what is on disk is never older than what is in the switch.
 func (f *Feed) take(ctx context.Context, u rpc.Update) {
+	u = f.withKnown(u)
 	f.keep(ctx, &u)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -155,6 +156,23 @@ func (f *Feed) take(ctx context.Context, u rpc.Update) {
 	for _, c := range f.consumers {
 		c.put(u)
 	}
+}
+
+// withKnown adds to a full update what is known of the records that it could not
+// carry in a usable form: they stay as they were.
+func (f *Feed) withKnown(u rpc.Update) rpc.Update {
+	if !u.Full || len(u.Rejected) == 0 {
+		return u
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	u = clone(&u)
+	for _, bad := range u.Rejected {
+		if rec := f.state.Get(rpc.Ref{Kind: bad.Kind, ID: bad.ID}); rec != nil {
+			u.Put(bad.Kind, rec)
+		}
+	}
+	return u
 }
 
 // Consumer is one loop's end of the feed. Its methods may be called by any

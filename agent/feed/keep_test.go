@@ -78,6 +78,33 @@ func TestWithoutAControllerTheLoopsGetWhatWasStored(t *testing.T) {
 	}
 }
 
+// A controller of a later version may say what this agent cannot read.
+func TestARecordThatCannotBeReadStaysAsItWasAlsoOverARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records")
+	src := &source{updates: make(chan rpc.Update)}
+	f, c := archived(path, src, time.Minute)
+	stop := run(f)
+	src.updates <- rpc.Update{Full: true, Revision: 1, Networks: []*model.Network{network("a", 1), network("b", 1)}}
+	within(t, c.Updates())
+	bad := func(n string) rpc.Rejected {
+		return rpc.Rejected{Kind: rpc.KindNetwork, ID: network(n, 2).ID, Err: errors.New("mtu: -1 is negative")}
+	}
+	src.updates <- rpc.Update{Full: true, Revision: 2, Networks: []*model.Network{network("b", 2)}, Rejected: []rpc.Rejected{bad("a"), bad("c")}}
+	want := []*model.Network{network("a", 1), network("b", 2)}
+	sorted := cmpopts.SortSlices(func(a, b *model.Network) bool { return a.ID < b.ID })
+	if diff := cmp.Diff(want, within(t, c.Updates()).Networks, sorted); diff != "" {
+		t.Error(diff)
+	}
+	stop()
+
+	src = &source{updates: make(chan rpc.Update)}
+	f, c = archived(path, src, 20*time.Millisecond)
+	defer run(f)()
+	if diff := cmp.Diff(want, within(t, c.Updates()).Networks, sorted); diff != "" {
+		t.Errorf("after a restart: %s", diff)
+	}
+}
+
 func TestTheFileKeepsUpWithTheSwitchAlsoWhenItHasGrown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records")
 	src := &source{updates: make(chan rpc.Update)}

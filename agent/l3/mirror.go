@@ -7,12 +7,11 @@ import (
 )
 
 // Apply brings the view up to date and gives the routers that the update may
-// concern. Rejected records stay as they are known.
+// concern.
 func (v *View) Apply(u *rpc.Update) map[string]bool {
 	old := *v
 	if u.Full {
 		*v = *NewView(old.Host)
-		v.keep(&old, u.Rejected)
 	}
 	t := map[string]bool{}
 	v.add(u, &old, t)
@@ -28,40 +27,6 @@ func (v *View) Apply(u *rpc.Update) map[string]bool {
 		}
 	}
 	return t
-}
-
-// keep takes over what the view had of records that arrived but cannot be used.
-func (v *View) keep(old *View, rejected []rpc.Rejected) {
-	for _, r := range rejected {
-		switch r.Kind {
-		case rpc.KindNetwork:
-			keep(v.Networks, old.Networks, r.ID)
-		case rpc.KindSubnet:
-			keep(v.Subnets, old.Subnets, r.ID)
-		case rpc.KindPort:
-			keep(v.Ports, old.Ports, r.ID)
-		case rpc.KindRouter:
-			keep(v.Routers, old.Routers, r.ID)
-		case rpc.KindRouterBinding:
-			keep(v.Bindings, old.Bindings, r.ID)
-		case rpc.KindFloatingIP:
-			keep(v.FloatingIPs, old.FloatingIPs, r.ID)
-		case rpc.KindPortForwarding:
-			keep(v.Forwardings, old.Forwardings, r.ID)
-		case rpc.KindConntrackHelper:
-			keep(v.Helpers, old.Helpers, r.ID)
-		case rpc.KindSubnetPool:
-			keep(v.Pools, old.Pools, r.ID)
-		case rpc.KindQoSPolicy:
-			keep(v.Policies, old.Policies, r.ID)
-		}
-	}
-}
-
-func keep[T any](v, old map[string]*T, id string) {
-	if rec := old[id]; rec != nil {
-		v[id] = rec
-	}
 }
 
 // add puts the records of the update in; t gets the routers that they and

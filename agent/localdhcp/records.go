@@ -42,9 +42,6 @@ func (b *book) apply(u *rpc.Update) []string {
 	b.known = b.known || u.Full
 	b.on, b.settings.Domain = u.Settings.LocalDHCP, u.Settings.DNSDomain
 	touched := map[string]bool{} // networks
-	if u.Full {
-		b.keep(&old, u.Rejected)
-	}
 	b.add(u, touched)
 	b.remove(&u.Deleted, touched)
 	found := map[string]bool{}
@@ -82,27 +79,6 @@ func (b *book) remove(gone *rpc.Refs, touched map[string]bool) {
 	for _, id := range gone.Networks {
 		delete(b.networks, id)
 		touched[id] = true
-	}
-}
-
-// keep holds on to what a full update could not carry in a usable form.
-func (b *book) keep(old *book, rejected []rpc.Rejected) {
-	unmoved := map[string]bool{}
-	for _, r := range rejected {
-		switch r.Kind {
-		case rpc.KindNetwork:
-			if n := old.networks[r.ID]; n != nil {
-				b.networks[r.ID] = n
-			}
-		case rpc.KindSubnet:
-			if s := old.subnets[r.ID]; s != nil {
-				b.setSubnet(s, unmoved)
-			}
-		case rpc.KindPort:
-			if p := old.ports[r.ID]; p != nil {
-				b.setPort(p, unmoved)
-			}
-		}
 	}
 }
 

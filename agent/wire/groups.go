@@ -79,29 +79,6 @@ func (m *mirror) replaceGroups(old *mirror, t *touched) {
 	}
 }
 
-func (m *mirror) keepOfGroups(old *mirror, r rpc.Rejected) {
-	switch r.Kind {
-	case rpc.KindGroup:
-		keepOld(m.groups, old.groups, r.ID)
-	case rpc.KindRule:
-		if rule := old.rules[r.ID]; rule != nil {
-			m.setRule(rule, newTouched())
-		}
-	case rpc.KindMember:
-		keepOld(m.members, old.members, memberKey(r.ID))
-	case rpc.KindAddressGroup:
-		keepOld(m.addresses, old.addresses, r.ID)
-	case rpc.KindLog:
-		keepOld(m.logs, old.logs, r.ID)
-	}
-}
-
-func keepOld[K comparable, T any](now, old map[K]*T, key K) {
-	if rec := old[key]; rec != nil {
-		now[key] = rec
-	}
-}
-
 func (m *mirror) setRule(r *model.SecurityGroupRule, t *touched) {
 	m.dropRule(r.ID, t)
 	m.rules[r.ID] = r

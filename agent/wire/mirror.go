@@ -95,8 +95,7 @@ func (m *mirror) apply(u *rpc.Update, t *touched) {
 	m.dropGroups(u, t)
 }
 
-// replace takes a snapshot. What the snapshot could not carry in a usable form
-// stays as it was.
+// replace takes a snapshot.
 func (m *mirror) replace(u *rpc.Update, t *touched) {
 	old := *m
 	*m = *newMirror()
@@ -108,30 +107,8 @@ func (m *mirror) replace(u *rpc.Update, t *touched) {
 		t.ports[id] = true
 	}
 	m.replaceGroups(&old, t)
-	for _, r := range u.Rejected {
-		m.keep(&old, r)
-	}
 	m.add(u, t)
 	t.all, t.endpoints = true, true
-}
-
-func (m *mirror) keep(old *mirror, r rpc.Rejected) {
-	switch r.Kind {
-	case rpc.KindNetwork:
-		if n := old.networks[r.ID]; n != nil {
-			m.networks[r.ID] = n
-		}
-	case rpc.KindPort:
-		if p := old.ports[r.ID]; p != nil {
-			m.setPort(p)
-		}
-	case rpc.KindEndpoint:
-		if e := old.endpoints[r.ID]; e != nil {
-			m.endpoints[r.ID] = e
-		}
-	default:
-		m.keepOfGroups(old, r)
-	}
 }
 
 func (m *mirror) add(u *rpc.Update, t *touched) {
