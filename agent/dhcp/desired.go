@@ -72,10 +72,8 @@ func Desired(in answers.Input, o Options) *Server {
 	in.Settings = o.Settings
 	n := answers.Of(in)
 	problems := n.Problems
-	for _, s := range n.Subnets {
-		if !s.Server.IsValid() {
-			problems = append(problems, answers.Problem{Text: fmt.Sprintf("subnet %s: this host has no address in it to serve from", s.ID)})
-		}
+	for _, id := range unserved(in, n) {
+		problems = append(problems, answers.Problem{Text: fmt.Sprintf("subnet %s: this host has no address in it to serve from", id)})
 	}
 	n.Subnets = slices.DeleteFunc(n.Subnets, func(s *answers.Subnet) bool { return !s.Server.IsValid() })
 	if len(n.Subnets) == 0 {
@@ -93,6 +91,24 @@ func Desired(in answers.Input, o Options) *Server {
 	s.Names = namesFile(n)
 	s.addHosts(n)
 	return s
+}
+
+// unserved are the subnets with DHCP that the host should serve and has no address
+// in. Those of segments that it has no address on are others' to serve.
+func unserved(in answers.Input, n *answers.Network) (ids []string) {
+	segments, on := map[string]string{}, map[string]bool{"": true}
+	for _, s := range in.Subnets {
+		segments[s.ID] = s.SegmentID
+	}
+	for _, s := range n.Subnets {
+		on[segments[s.ID]] = on[segments[s.ID]] || s.Server.IsValid()
+	}
+	for _, s := range n.Subnets {
+		if !s.Server.IsValid() && on[segments[s.ID]] {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
 }
 
 func (s *Server) addLinks(in answers.Input, n *answers.Network, o Options) {

@@ -416,3 +416,15 @@ func TestStrangersAreNotAnswered(t *testing.T) {
 		t.Errorf("offered %v", m)
 	}
 }
+
+func TestAGuestWithAnOddNameIsAnswered(t *testing.T) {
+	in := isolated()
+	in.Settings.Domain = ""
+	in.Ports[1].DNSName, in.Ports[2].DNSName = "ignore", "1d"
+	d := serve(t, Desired(in, options()))
+	for m, name := range map[model.MAC]string{macA: "host-ignore", macB: "host-1d"} {
+		if got := d.offer(m); got == nil || string(got.Options.Get(dhcpv4.OptionHostName)) != name {
+			t.Errorf("%s is told %v", m, got)
+		}
+	}
+}

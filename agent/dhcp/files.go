@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -133,10 +134,7 @@ func (s *Server) line(b *strings.Builder, n *answers.Network, p *answers.Port, l
 	if p.ClientID != "" && v4 {
 		b.WriteString(",id:" + p.ClientID)
 	}
-	b.WriteString("," + leases[0].Host)
-	if n.Domain != "" {
-		b.WriteString("." + n.Domain)
-	}
+	b.WriteString("," + hostName(n, leases[0]))
 	for _, l := range leases {
 		s.Leases[l.IP] = p.MAC
 		if v4 {
@@ -149,6 +147,21 @@ func (s *Server) line(b *strings.Builder, n *answers.Network, p *answers.Port, l
 		b.WriteString(",set:" + portTag(p))
 	}
 	b.WriteString("\n")
+}
+
+// notNames are names that dnsmasq takes for something else in a hosts file: for the
+// time of a lease, or for a wish that a guest get none.
+var notNames = regexp.MustCompile(`(?i)^([0-9]+[wdhms]?|infinite|ignore)$`)
+
+// hostName is how a guest is called in the hosts file.
+func hostName(n *answers.Network, l answers.Lease) string {
+	switch {
+	case n.Domain != "":
+		return l.Host + "." + n.Domain
+	case notNames.MatchString(l.Host):
+		return "host-" + l.Host
+	}
+	return l.Host
 }
 
 // namesFile is the file of --addn-hosts: what DNS answers.

@@ -71,6 +71,38 @@ func TestServersAreGolden(t *testing.T) {
 	}
 }
 
+// What a guest may be called must not mean anything else to dnsmasq.
+func TestNamesWithoutDomainAreNames(t *testing.T) {
+	in := isolated()
+	in.Settings.Domain = ""
+	for name, want := range map[string]string{"ignore": "host-ignore", "1d": "host-1d", "007": "host-007", "infinite": "host-infinite", "web": "web", "d1": "d1"} {
+		in.Ports[1].DNSName = name
+		if got := Desired(in, options()).Hosts; !strings.Contains(got, ","+want+",10.30.0.120\n") {
+			t.Errorf("%s is called:\n%s", name, got)
+		}
+	}
+}
+
+// Subnets of other segments are served by hosts there.
+func TestSubnetsOfOtherSegmentsAreNoProblem(t *testing.T) {
+	in := isolated()
+	in.Subnets[0].SegmentID = "here"
+	more := func(id, cidr, segment string) {
+		in.Subnets = append(in.Subnets, &model.Subnet{
+			Meta: model.Meta{ID: id}, NetworkID: netID, CIDR: netip.MustParsePrefix(cidr), IPVersion: 4, EnableDHCP: true, SegmentID: segment,
+		})
+	}
+	more("far", "10.31.0.0/24", "there")
+	if p := Desired(in, options()).Problems; len(p) > 0 {
+		t.Errorf("problems %v", p)
+	}
+	more("near", "10.32.0.0/24", "here")
+	more("anywhere", "10.33.0.0/24", "")
+	if p := Desired(in, options()).Problems; len(p) != 2 {
+		t.Errorf("problems %v", p)
+	}
+}
+
 // arguments in which we differ from the reference, each with the reason.
 var arguments = map[string]struct{ theirs, ours []string }{
 	"the most leases are what the hosts file says; a bound that follows the subnets would restart dnsmasq": {
