@@ -242,7 +242,7 @@ var values4 = map[string]string{
 	"client-arch": "7", "posix-timezone": "EST5EDT4,M3.2.0/02:00,M11.1.0/02:00", "ipv6-only": "1800",
 	"domain-search": "a.example,b.test", "classless-static-route": "10.0.0.0/8,10.30.0.7,0.0.0.0/0,10.30.0.1", "249": "10.0.0.0/8, 10.30.0.7",
 	"150": "192.0.2.4", "224": "de:ad:be:ef", "225": "a", "226": "7", "227": "a\nb\"c\\d#e`f`$(g),h", "228": "10.30.0.99",
-	"229": "300", "230": "x y", "231": "dead", "232": "ab", "233": "-1", "234": "é", "sip-server": "192.0.2.5, 192.0.2.6", "hostname": "other", "netmask": "255.255.0.0", "broadcast": "10.30.0.200", "vendor-id-encap": "00:00:0d:e9:01:00", "18": "\"quoted\" \\ #x `id` $(id)", "101": "a:b", "235": "0x10", "236": "1,2",
+	"229": "300", "230": "x y", "231": "dead", "232": "ab", "233": "-1", "234": "é", "sip-server": "192.0.2.5, 192.0.2.6", "hostname": "other", "43": "300", "56": "*", "netmask": "255.255.0.0", "broadcast": "10.30.0.200", "vendor-id-encap": "00:00:0d:e9:01:00", "18": "\"quoted\" \\ #x `id` $(id)", "101": "a:b", "235": "0x10", "236": "1,2",
 }
 
 func TestDnsmasqSendsEveryOptionAsItIsMeant(t *testing.T) {

@@ -203,6 +203,9 @@ func optsFile(n *answers.Network) string {
 // them by number only.
 var numbered4 = []uint16{12, 28}
 
+// numberless4 are options of DHCPv4 that dnsmasq takes no decimal number for.
+var numberless4 = []uint16{43, 56}
+
 // optionLine is a line of --dhcp-optsfile.
 func optionLine(tag string, o answers.Option, v6 bool) string {
 	line := "tag:" + tag + ","
@@ -235,6 +238,10 @@ var lists = map[bool][]uint16{false: {119, 120, 121, 249}, true: {21, 24, 29, 30
 // to dnsmasq but the commas of a list.
 func optionValue(o answers.Option, v6 bool) string {
 	switch {
+	case !v6 && slices.Contains(numberless4, o.Code) && len(o.Data) > 1:
+		return colons(o.Data)
+	case !v6 && slices.Contains(numberless4, o.Code) && o.Data[0] >= ' ' && o.Data[0] <= '~':
+		return quoted(string(o.Data))
 	case addressList(o.Text, v6):
 		if v6 {
 			return "[" + strings.Join(strings.Split(o.Text, ","), "],[") + "]"
