@@ -276,7 +276,8 @@ func TestDnsmasqSendsOptionsOfDHCPv6AsTheyAreMeant(t *testing.T) {
 	for name, value := range map[string]string{
 		"ntp-server": "2001:db8::5, [2001:db8::6]", "sip-server": "2001:db8::9", "dns-server": "[2001:db8::7],[2001:db8::8]", "domain-search": "a.example,b.test",
 		"information-refresh-time": "4000", "posix-timezone": "EST5EDT4,M3.2.0/02:00", "bootfile-url": "http://[2001:db8::9]/x?a=b,c",
-		"bootfile-param": "a b,c", "100": "de:ad", "101": "x\ny", "102": "7", "103": "2001:db8::77", "104": "word", "105": "300",
+		"tzdb-timezone":  "2001:db8::9", // a text, whatever it looks like
+		"bootfile-param": "2001:db8::9,c", "100": "de:ad", "101": "x\ny", "102": "7", "103": "2001:db8::77", "104": "word", "105": "300",
 	} {
 		o := model.DHCPOption{Name: name, Value: value, IPVersion: 6}
 		enc, err := answers.Encode(o)

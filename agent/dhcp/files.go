@@ -242,7 +242,7 @@ func optionValue(o answers.Option, v6 bool) string {
 		return colons(o.Data)
 	case !v6 && slices.Contains(numberless4, o.Code) && o.Data[0] >= ' ' && o.Data[0] <= '~':
 		return quoted(string(o.Data))
-	case addressList(o.Text, v6):
+	case addressList(o.Text, v6) && !(v6 && o.Characters): // in brackets it would be an address
 		if v6 {
 			return "[" + strings.Join(strings.Split(o.Text, ","), "],[") + "]"
 		}

@@ -244,6 +244,8 @@ func TestOptionsAreEncodedAsTheirTypeSays(t *testing.T) {
 		{"120", "sip example", 4, "error: it is neither a list of addresses of IPv4 nor one of domain names"},
 		{"ntp-server", "ff02::101", 6, "\x00\x02\x00\x10\xff\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01"},
 		{"ntp-server", "pool.example", 6, "error: it is no list of addresses of IPv6"},
+		{"120", "172", 4, "error: it is neither a list"},
+		{"60", "a,,bc", 6, "error: a parameter in it is empty"},
 		{"60", "a,bc", 6, "\x00\x01a\x00\x02bc"},
 	} {
 		t.Run(tc.name+" "+clip(tc.value), func(t *testing.T) {

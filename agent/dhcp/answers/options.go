@@ -314,6 +314,9 @@ func encodeText(as format, value string) ([]byte, error) {
 	}
 	var out []byte
 	for p := range strings.SplitSeq(value, ",") {
+		if p == "" {
+			return nil, errors.New("a parameter in it is empty")
+		}
 		out = append(binary.BigEndian.AppendUint16(out, uint16(len(p))), p...)
 	}
 	return out, nil
@@ -336,7 +339,7 @@ func encodeSIP(value string) ([]byte, error) {
 		return append([]byte{1}, list...), nil
 	}
 	list, err := encodeNames(value)
-	if err != nil {
+	if digits := strings.Trim(value, "0123456789") == ""; err != nil || digits {
 		return nil, errors.New("it is neither a list of addresses of IPv4 nor one of domain names")
 	}
 	return append([]byte{0}, list...), nil
