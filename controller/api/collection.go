@@ -194,7 +194,7 @@ func (c *collection[S, V]) members(o object, r records.Reader, rq *request, v *V
 		if get == nil || a.unseen || len(rq.query.fields) > 0 && !rq.query.fields[a.name] {
 			continue
 		}
-		if a.rules.Read != nil && !rq.who.Admin && !a.rules.Read(rq.who, c.target(r, v)) {
+		if !c.shows(r, rq.who, a, v) {
 			continue
 		}
 		if value := get(v); value != absent {
@@ -202,6 +202,11 @@ func (c *collection[S, V]) members(o object, r records.Reader, rq *request, v *V
 		}
 	}
 	return o
+}
+
+// shows reports whether the identity may see an attribute of an object.
+func (c *collection[S, V]) shows(r records.Reader, who identity.Identity, a *attr[S, V], v *V) bool {
+	return a.rules.Read == nil || who.Admin || a.rules.Read(who, c.target(r, v))
 }
 
 // absent is what an attribute's get returns to leave it out of an answer.

@@ -46,7 +46,7 @@ func (c *collection[S, V]) serveList(ctx context.Context, rq *request) (response
 	}
 	var body []byte
 	err = c.api.read(ctx, func(r records.Reader) error {
-		shows := func(v *V) bool { return c.visible(r, rq.who, v) && keep(v) }
+		shows := func(v *V) bool { return c.visible(r, rq.who, v) && keep(r, v) }
 		rows, found := c.nextPage(r, q, shows), true
 		if rows == nil {
 			for v := range c.candidates(r, q) {
@@ -126,13 +126,13 @@ func (c *collection[S, V]) listBody(r records.Reader, rq *request, rows []*V) []
 }
 
 // filters makes one predicate of all filters of a query.
-func (c *collection[S, V]) filters(rq *request) (func(*V) bool, error) {
+func (c *collection[S, V]) filters(rq *request) (func(records.Reader, *V) bool, error) {
 	q := &rq.query
-	var all []func(*V) bool
+	var all []func(records.Reader, *V) bool
 	for _, name := range q.order {
 		values := q.filters[name]
 		if tagged := tagFilter(name, values); tagged != nil && c.tag != nil {
-			all = append(all, func(v *V) bool { return tagged(c.meta(v).Tags) })
+			all = append(all, func(_ records.Reader, v *V) bool { return tagged(c.meta(v).Tags) })
 			continue
 		}
 		a := c.attribute(name)
@@ -143,11 +143,12 @@ func (c *collection[S, V]) filters(rq *request) (func(*V) bool, error) {
 		if err != nil {
 			return nil, refusalOf(name, err)
 		}
-		all = append(all, p)
+		// What an answer leaves out is not to be found out by asking for it.
+		all = append(all, func(r records.Reader, v *V) bool { return c.shows(r, rq.who, a, v) && p(v) })
 	}
-	return func(v *V) bool {
+	return func(r records.Reader, v *V) bool {
 		for _, p := range all {
-			if !p(v) {
+			if !p(r, v) {
 				return false
 			}
 		}
@@ -163,7 +164,11 @@ func (c *collection[S, V]) sortKeys(rq *request) ([]func(*V) any, error) {
 		if a == nil || !a.sort {
 			return nil, badRequest("'%s' is invalid attribute for sort key", clip(name))
 		}
-		keys = append(keys, a.reader(rq.who))
+		key := a.reader(rq.who)
+		if a.rules.Read != nil && !rq.who.Admin {
+			key = func(*V) any { return nil } // the order would tell what is not shown
+		}
+		keys = append(keys, key)
 	}
 	return keys, nil
 }
