@@ -19,6 +19,8 @@ type attr[S, V any] struct {
 	// standard is the value of a create without it; nil leaves it to the
 	// resource.
 	standard any
+	// null says that null is what a create without it means.
+	null bool
 	// check validates a value and gives it the form that set takes.
 	check check
 	set   func(*S, any)

@@ -277,6 +277,9 @@ var (
 // hostName takes a host's DNS name, with or without a domain (RFC 1123), or the
 // empty string.
 func hostName(v any) (any, error) {
+	if _, ok := v.(string); !ok {
+		return nil, unconvertible("Input value %s must be string type", textOf(v))
+	}
 	s, err := text255(v)
 	if err != nil || s == "" {
 		return s, err

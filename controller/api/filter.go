@@ -74,12 +74,13 @@ func intFilter[V any](get func(*V) any, values []string) (func(*V) bool, error) 
 	}, nil
 }
 
-// parseBool reads a boolean as the API takes it in filters and bodies.
+// parseBool reads a boolean as the API takes it in filters and bodies: all the
+// words that Neutron takes.
 func parseBool(s string) (value, ok bool) {
-	switch strings.ToLower(s) {
-	case "true", "1":
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "true", "t", "yes", "y", "on", "1":
 		return true, true
-	case "false", "0":
+	case "false", "f", "no", "n", "off", "0":
 		return false, true
 	}
 	return false, false

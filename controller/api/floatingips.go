@@ -102,7 +102,7 @@ func floatingAttrs() []attr[floatingSpec, floatingView] {
 			get: func(v *floatingView) any { return v.FloatingNetworkID },
 		},
 		{
-			name: "floating_ip_address", create: true, check: nullable(address), filter: byText, sort: true,
+			name: "floating_ip_address", create: true, null: true, check: nullable(address), filter: byText, sort: true,
 			set: func(s *floatingSpec, v any) { s.FloatingIP.FloatingIP, _ = v.(netip.Addr) },
 			get: func(v *floatingView) any { return v.FloatingIP.FloatingIP.String() },
 		},

@@ -149,7 +149,7 @@ func TestSubnetsOfANetwork(t *testing.T) {
 		{"no gateway", `"ip_version": 4, "cidr": "10.2.0.0/24", "gateway_ip": null`, "10.2.0.0/24", "", "10.2.0.1-10.2.0.254"},
 		{"a chosen gateway splits the pool", `"ip_version": 4, "cidr": "10.3.0.0/24", "gateway_ip": "10.3.0.9"`, "10.3.0.0/24", "10.3.0.9", "10.3.0.1-10.3.0.8 10.3.0.10-10.3.0.254"},
 		{"chosen pools", `"ip_version": 4, "cidr": "10.4.0.0/24", "allocation_pools": [{"start": "10.4.0.20", "end": "10.4.0.30"}]`, "10.4.0.0/24", "10.4.0.1", "10.4.0.20-10.4.0.30"},
-		{"no pools at all", `"ip_version": 4, "cidr": "10.5.0.0/24", "allocation_pools": []`, "10.5.0.0/24", "10.5.0.1", ""},
+		{"an empty list of pools", `"ip_version": 4, "cidr": "10.5.0.0/24", "allocation_pools": []`, "10.5.0.0/24", "10.5.0.1", "10.5.0.2-10.5.0.254"},
 		{"a gateway outside", `"ip_version": 4, "cidr": "10.6.0.0/24", "gateway_ip": "192.0.2.1"`, "10.6.0.0/24", "192.0.2.1", "10.6.0.1-10.6.0.254"},
 		{"IPv6", `"ip_version": 6, "cidr": "2001:db8::/64"`, "2001:db8::/64", "2001:db8::", "2001:db8::1-2001:db8::ffff:ffff:ffff:ffff"},
 		{"IPv6 with SLAAC", `"ip_version": 6, "cidr": "2001:db8:1::/64", "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"`, "2001:db8:1::/64", "2001:db8:1::", "2001:db8:1::1-2001:db8:1:0:ffff:ffff:ffff:ffff"},

@@ -209,10 +209,9 @@ func portAttrs() []attr[portSpec, portView] {
 		},
 		{
 			name: "security_groups", create: true, update: true, check: nullable(uuidList), match: bySecurityGroup,
-			set: func(s *portSpec, v any) {
-				if ids, ok := v.([]string); ok {
-					s.Groups = &ids
-				}
+			set: func(s *portSpec, v any) { // null is none, as in Neutron
+				ids, _ := v.([]string)
+				s.Groups = &ids
 			},
 			get: func(v *portView) any { return list(v.SecurityGroups) },
 		},

@@ -281,7 +281,7 @@ func TestPortSecurity(t *testing.T) {
 		{"the default group", n, ``, true, 1},
 		{"a chosen group, named once", n, `, "security_groups": ["` + group + `"]`, true, 1},
 		{"no group", n, `, "security_groups": []`, true, 0},
-		{"null is not given", n, `, "security_groups": null`, true, 1},
+		{"null is none", n, `, "security_groups": null`, true, 0},
 		{"the network's setting", open, ``, false, 0},
 		{"against the network's setting", open, `, "port_security_enabled": true`, true, 1},
 		{"off", n, `, "port_security_enabled": false`, false, 0},

@@ -83,7 +83,7 @@ func byFixedIP(values []string) (func(*portView) bool, error) {
 	for _, v := range values {
 		key, value, ok := strings.Cut(v, "=")
 		if !ok || !slices.Contains([]string{"ip_address", "subnet_id", "ip_address_substr"}, key) {
-			return nil, badRequest("Invalid filter fixed_ips='%s': it takes ip_address=, subnet_id= or ip_address_substr=", clip(v))
+			return nil, plugin.InvalidInput("fixed_ips: '%s' is not of the form <key>=[value], with the key ip_address, subnet_id or ip_address_substr", clip(v))
 		}
 		if a, err := netip.ParseAddr(value); err == nil && key == "ip_address" {
 			value = a.String()

@@ -136,7 +136,7 @@ func listRefusals() map[string]refusal {
 		"marker among ports":            {"GET ports?marker=$uuid", "", 404, "PortNotFound"},
 		"filter that is no boolean":     {"GET networks?admin_state_up=maybe", "", 400, "InvalidInput"},
 		"filter that is no number":      {"GET networks?mtu=large", "", 400, "InvalidInput"},
-		"fixed_ips without a key":       {"GET ports?fixed_ips=10.0.0.9", "", 400, "HTTPBadRequest"},
+		"fixed_ips without a key":       {"GET ports?fixed_ips=10.0.0.9", "", 400, "InvalidInput"},
 		"a query that cannot be read":   {"GET networks?name=%zz", "", 400, "HTTPBadRequest"},
 		"address usage of IP version 5": {"GET network-ip-availabilities?ip_version=5", "", 400, "InvalidInput"},
 		"tags where there are none":     {"GET agents?tags=x", "", 400, "HTTPBadRequest"},

@@ -349,7 +349,7 @@ func routesOf(body map[string]any) ([]model.HostRoute, error) {
 			return nil, badRequest("Unrecognized attribute(s) '%s'", clip(name))
 		}
 	}
-	routes, err := hostRoutes(o["routes"])
+	routes, err := anyRoutes(o["routes"]) // with host bits too, as in Neutron
 	if err != nil {
 		return nil, refusalOf("routes", err)
 	}

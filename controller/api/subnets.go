@@ -127,7 +127,7 @@ func subnetAttrs() []attr[subnetSpec, subnetView] {
 			get: func(v *subnetView) any { return orNull(v.IPv6RAMode) },
 		},
 		{
-			name: "segment_id", create: true, update: true, check: nullable(uuidText), filter: byText, sort: true,
+			name: "segment_id", create: true, update: true, null: true, check: nullable(uuidText), filter: byText, sort: true,
 			set: func(s *subnetSpec, v any) { s.SegmentID, _ = v.(string) },
 			get: func(v *subnetView) any { return orNull(v.SegmentID) },
 		},
@@ -173,7 +173,10 @@ func intPointer(v any) *int {
 
 func ipVersion(v any) (any, error) {
 	n, err := parseInteger(v)
-	if err != nil || n != 4 && n != 6 {
+	if err != nil {
+		return nil, err
+	}
+	if n != 4 && n != 6 {
 		return nil, wrong("'%s' is not in [4, 6]", textOf(v))
 	}
 	return int(n), nil
@@ -231,8 +234,23 @@ func addressTexts(addresses []netip.Addr) []string {
 	return out
 }
 
-// hostRoutes takes a list of different routes.
+// hostRoutes takes a list of different routes to networks, without host bits:
+// guests' DHCP clients and people's tools refuse a route that has some.
 func hostRoutes(v any) (any, error) {
+	routes, err := anyRoutes(v)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range routes.([]model.HostRoute) {
+		if network := r.Destination.Masked(); network != r.Destination {
+			return nil, wrong("'%s' is not a recognized CIDR, '%s' is recommended", r.Destination, network)
+		}
+	}
+	return routes, nil
+}
+
+// anyRoutes takes a list of different routes.
+func anyRoutes(v any) (any, error) {
 	routes, err := objects(routeOf)(v)
 	if err != nil {
 		return nil, err

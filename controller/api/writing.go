@@ -110,7 +110,7 @@ func (c *collection[S, V]) authorize(rq *request, r records.Reader, s *S, g give
 		value, ok := g.values[a.name]
 		// Saying what holds anyway is not asking for anything: clients send
 		// "shared": false.
-		if !ok || g.create && a.standard != nil && reflect.DeepEqual(value, a.standard) {
+		if !ok || g.create && a.means(value) {
 			continue
 		}
 		t.Value = value
@@ -119,6 +119,11 @@ func (c *collection[S, V]) authorize(rq *request, r records.Reader, s *S, g give
 		}
 	}
 	return nil
+}
+
+// means reports whether a create with the value is one without the attribute.
+func (a *attr[S, V]) means(value any) bool {
+	return a.null && value == nil || a.standard != nil && reflect.DeepEqual(value, a.standard)
 }
 
 // mayWrite asks the rules of an attribute and of the parts that its value has;

@@ -25,7 +25,7 @@ func (p *Plugin) takeRange(c Call, u *records.Update, s *SubnetSpec, subnet *mod
 		subnet.CIDR = s.CIDR.Masked()
 		return p.allocate(u, pool, subnet)
 	}
-	if subnet.AllocationPools != nil {
+	if len(subnet.AllocationPools) > 0 {
 		return BadRequest("BadRequest", "Bad subnets request: allocation_pools allowed only for specific subnet requests.")
 	}
 	bits := pool.DefaultPrefixLen

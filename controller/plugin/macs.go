@@ -32,6 +32,9 @@ func (p *Plugin) changeMAC(c Call, u *records.Update, before, port *model.Port) 
 	if !c.Has("mac_address") || port.MAC == before.MAC {
 		return nil
 	}
+	if trusted(before.DeviceOwner) {
+		return Conflict("UnsupportedPortDeviceOwner", "Operation mac address update is not supported for device_owner %s on port %s.", before.DeviceOwner, port.ID)
+	}
 	if bound(before) {
 		return Conflict("PortBound", "Unable to complete operation on port %s, port is already bound, port type: %s, old_mac %s, new_mac %s.",
 			port.ID, before.VIFType, before.MAC, port.MAC)

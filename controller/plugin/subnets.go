@@ -75,7 +75,7 @@ func (p *Plugin) CreateSubnet(c Call, u *records.Update, s *SubnetSpec) (string,
 	if !c.Has("gateway_ip") {
 		subnet.Gateway = ipam.DefaultGateway(subnet.CIDR)
 	}
-	if subnet.AllocationPools == nil {
+	if subnet.AllocationPools == nil || len(subnet.AllocationPools) == 0 && !c.Imported() {
 		subnet.AllocationPools = ipam.DefaultPools(subnet.CIDR, subnet.Gateway)
 	}
 	if err := p.checkSubnet(&subnet); err != nil {
@@ -157,6 +157,8 @@ func checkDHCP(s *model.Subnet) error {
 		return InvalidInput("Multicast IP subnet is not supported if enable_dhcp is True")
 	case s.CIDR.Addr().IsLoopback():
 		return InvalidInput("Loopback IP subnet is not supported if enable_dhcp is True")
+	case s.CIDR.Addr() == netip.IPv4Unspecified():
+		return InvalidInput("First IP '0.0.0.0' of network is not supported if enable_dhcp is True")
 	case room < 2:
 		return InvalidInput("Subnet has a prefix length that is incompatible with DHCP service enabled")
 	}
