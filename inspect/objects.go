@@ -140,5 +140,5 @@ func portText(p *model.Port) string {
 	if p.DeviceOwner != "" {
 		parts = append(parts, p.DeviceOwner)
 	}
-	return strings.Join(parts, " ")
+	return Plain(strings.Join(parts, " "))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lepton-sdn/lepton/inspect"
 	"github.com/lepton-sdn/lepton/lab"
 )
 
@@ -62,7 +63,7 @@ func printAgents(w io.Writer, agents []lab.Agent) error {
 		if i == 0 {
 			fmt.Fprintln(w)
 		}
-		if _, err := fmt.Fprintln(w, p); err != nil {
+		if _, err := fmt.Fprintln(w, inspect.Plain(p)); err != nil {
 			return err
 		}
 	}

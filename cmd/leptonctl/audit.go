@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lepton-sdn/lepton/agent/control"
+	"github.com/lepton-sdn/lepton/inspect"
 	"github.com/lepton-sdn/lepton/lab"
 )
 
@@ -112,7 +113,7 @@ func printAudit(w io.Writer, st control.Status) error {
 	fmt.Fprintf(w, "host %s, mode %s, an audit every %s, %d findings since the agent started\n",
 		st.Host, st.Mode, time.Duration(st.Interval*float64(time.Second)), st.Total)
 	if st.Brake != nil {
-		fmt.Fprintf(w, "brake: since %s: %s\n", st.Brake.Since.Format(time.RFC3339), st.Brake.Text)
+		fmt.Fprintf(w, "brake: since %s: %s\n", st.Brake.Since.Format(time.RFC3339), inspect.Plain(st.Brake.Text))
 	}
 	if len(st.Findings) == 0 {
 		return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2/openstack"
 
+	"github.com/lepton-sdn/lepton/inspect"
 	"github.com/lepton-sdn/lepton/lab"
 )
 
@@ -104,7 +105,7 @@ func (s *settings) failed(doing string, err error) error {
 		}
 		return advise(errUnreachable, fmt.Errorf("%s: %w", doing, err), advice)
 	}
-	err = fmt.Errorf("%s: %s", doing, strings.TrimSuffix(refusal.Message(), "."))
+	err = fmt.Errorf("%s: %s", doing, inspect.Plain(strings.TrimSuffix(refusal.Message(), ".")))
 	switch refusal.Status {
 	case http.StatusUnauthorized:
 		return advise(errDenied, err, "log in by the OS_ environment, as the openstack client does, or give a token: --token-file FILE, or OS_TOKEN")

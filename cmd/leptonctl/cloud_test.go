@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // answering is an API that gives one answer, and the arguments to ask it.
@@ -203,5 +204,29 @@ p2    -     n2       -                 -    -     PENDING  no     is bound to no
 `
 	if out.String() != want || !strings.Contains(progress.String(), "1 ports so far") {
 		t.Errorf("%s%s\nwant\n%s", progress.String(), out.String(), want)
+	}
+}
+
+// Whoever may name a port writes into the tables of an operator who is root.
+func TestNamesOfTenantsCannotSpeakToTheTerminal(t *testing.T) {
+	port := `{"id": "p1", "name": "%[1]s", "network_name": "%[1]s", "host": "hv1", "state": "ERROR", "text": "%[1]s"}`
+	object := `{"kind": "port", "id": "p1", "name": "%[1]s", "text": "%[1]s"}`
+	for command, body := range map[string]string{
+		"ports":  `{"lepton_status": {"ports": [` + port + `]}}`,
+		"status": `{"lepton_status": {"current": true, "agents": [{"host": "hv1", "alive": true, "in_sync": true, "problems": ["%[1]s"]}], "ports": {"not_wired": 1, "first_not_wired": [` + port + `]}}}`,
+		"agents": `{"agents": [{"host": "hv1", "alive": true, "configurations": {"problems": ["%[1]s"]}}]}`,
+		"events": `{"lepton_events": [{"id": "1", "kind": "change", "resource_name": "%[1]s", "by": {"kind": "user", "user_name": "%[1]s"}, "message": "%[1]s"}]}`,
+		"explain --from a --to b": `{"lepton_explain": {"verdict": "dropped", "text": "%[1]s", "from": ` + object + `, "to": ` + object + `, "decision": {"object": ` + object + `},
+			"nearest": {"rule": ` + object + `, "text": "%[1]s"}, "pending": [{"object": ` + object + `}], "warnings": ["%[1]s"],
+			"forward": [{"kind": "bridges", "text": "%[1]s", "tables": [{"bridge": "br-int", "object": ` + object + `}]}]}}`,
+	} {
+		tame, _ := shown(t, command, fmt.Sprintf(body, "name"))
+		wild, _ := shown(t, command, fmt.Sprintf(body, `\u001b[2J\u009b1m\nhv9\t\u202e`))
+		if !strings.Contains(wild, `\x1b[2J`) || strings.Count(wild, "\n") != strings.Count(tame, "\n") {
+			t.Errorf("%s shows\n%s\nas\n%q", command, tame, wild)
+		}
+		if i := strings.IndexFunc(wild, func(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) }); i >= 0 {
+			t.Errorf("%s writes %q", command, wild[i:])
+		}
 	}
 }

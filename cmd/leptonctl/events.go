@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lepton-sdn/lepton/inspect"
 	"github.com/lepton-sdn/lepton/lab"
 )
 
@@ -309,9 +311,7 @@ func (p *eventPrinter) line(cells []string) error {
 		}
 	}
 	for i, c := range cells {
-		if c == "" {
-			cells[i] = "-"
-		}
+		cells[i] = inspect.Plain(cmp.Or(c, "-"))
 	}
 	_, err := fmt.Fprintf(p.out, "%-24s  %-8s  %-8s  %-20s  %-36s  %-24s  %s\n",
 		cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6])
@@ -323,7 +323,7 @@ func eventHeading() []string {
 }
 
 func (e *event) cells() []string {
-	return []string{e.At, e.Kind, e.Action, e.Resource, e.ResourceID, e.by(), oneLine(e.what())}
+	return []string{e.At, e.Kind, e.Action, e.Resource, e.ResourceID, e.by(), e.what()}
 }
 
 // by says who acted: a user, a part of the controller, or hosts.
@@ -408,14 +408,4 @@ func short(v json.RawMessage) string {
 		return string(r[:59]) + "…"
 	}
 	return text
-}
-
-// oneLine keeps what others wrote from breaking the table.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
 }

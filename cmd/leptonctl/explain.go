@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lepton-sdn/lepton/controller/explain"
+	"github.com/lepton-sdn/lepton/inspect"
 )
 
 // asking are the flags of explain.
@@ -113,7 +114,7 @@ func (a *asking) query() string {
 }
 
 func printExplanation(w io.Writer, a *explain.Answer) error {
-	fmt.Fprintf(w, "%s: %s\n\n", strings.ToUpper(string(a.Verdict)), a.Text)
+	fmt.Fprintf(w, "%s: %s\n\n", strings.ToUpper(string(a.Verdict)), inspect.Plain(a.Text))
 	to := a.Packet.DestinationAddress
 	if a.To != nil {
 		to = objectText(a.To)
@@ -139,7 +140,7 @@ func printExplanation(w io.Writer, a *explain.Answer) error {
 		rows = append(rows, []string{"warning", text})
 	}
 	for _, r := range rows {
-		fmt.Fprintf(w, "%-13s %s\n", r[0], r[1])
+		fmt.Fprintf(w, "%-13s %s\n", r[0], inspect.Plain(r[1]))
 	}
 	return firstOf(printWay(w, "forward", a.Forward), printWay(w, "reply", a.Reply))
 }
@@ -150,14 +151,14 @@ func printWay(w io.Writer, direction string, steps []explain.Step) error {
 	}
 	fmt.Fprintf(w, "\n%s\n", direction)
 	for i, s := range steps {
-		fmt.Fprintf(w, "%3d  %-16s %-10s %s\n", i+1, strings.ReplaceAll(s.Kind, "_", " "), cmp.Or(s.Host, "-"), s.Text)
+		fmt.Fprintf(w, "%3d  %-16s %-10s %s\n", i+1, strings.ReplaceAll(s.Kind, "_", " "), cmp.Or(s.Host, "-"), inspect.Plain(s.Text))
 		if len(s.Tables) > 0 {
 			for _, f := range s.Tables {
 				owner := f.Feature
 				if f.Object != nil {
 					owner += " of " + objectText(f.Object)
 				}
-				fmt.Fprintf(w, "       %s %d %s: %s\n           %s\n", f.Bridge, f.Table, f.Name, f.Text, owner)
+				fmt.Fprintf(w, "       %s %d %s: %s\n           %s\n", f.Bridge, f.Table, f.Name, f.Text, inspect.Plain(owner))
 			}
 			continue
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/lepton-sdn/lepton/inspect"
 )
 
 // cloudStatus is what extension lepton-status says.
@@ -188,7 +190,7 @@ func printCloud(w io.Writer, c *cloudStatus) error {
 	}
 	fmt.Fprintln(w)
 	for _, text := range complaints {
-		if _, err := fmt.Fprintln(w, text); err != nil {
+		if _, err := fmt.Fprintln(w, inspect.Plain(text)); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/lepton-sdn/lepton/inspect"
 	"github.com/lepton-sdn/lepton/lab"
 )
 
@@ -67,14 +69,13 @@ func (s *settings) print(w io.Writer, v any) error {
 // forPrograms reports whether the output is not for people.
 func (s *settings) forPrograms() bool { return s.output != "table" }
 
-// table writes rows in columns; the first row is the heading.
+// table writes rows in columns; the first row is the heading. Cells may be what
+// others wrote.
 func table(w io.Writer, rows [][]string) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
 		for i, cell := range r {
-			if cell == "" {
-				r[i] = "-"
-			}
+			r[i] = inspect.Plain(cmp.Or(cell, "-"))
 		}
 		fmt.Fprintln(tw, strings.Join(r, "\t"))
 	}
@@ -111,7 +112,7 @@ func printStatus(w io.Writer, st lab.Status) error {
 		err = firstOf(blank(w), table(w, guests))
 	}
 	if err == nil && st.Problem != "" {
-		_, err = fmt.Fprintf(w, "\nthe controller does not answer: %s\n", st.Problem)
+		_, err = fmt.Fprintf(w, "\nthe controller does not answer: %s\n", inspect.Plain(st.Problem))
 	}
 	return err
 }
