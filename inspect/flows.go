@@ -11,15 +11,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/pipeline"
 )
 
-// ErrNoBridge is that a bridge has no management socket: there is none of that
-// name, or its switch does not run.
-var ErrNoBridge = errors.New("no such bridge")
+// The kinds of failure that callers may want to tell apart.
+var (
+	// ErrNoBridge is that the switch has no bridge of that name.
+	ErrNoBridge = errors.New("no such bridge")
+	// ErrNoSwitch is that nothing answers for ovs-vswitchd in the run directory.
+	ErrNoSwitch = errors.New("ovs-vswitchd does not answer")
+	// ErrPacket is that the switch cannot read the description of a packet.
+	ErrPacket = errors.New("not a packet")
+)
 
 // Switch says where bridges are reached, and what kind they are.
 type Switch struct {
@@ -109,7 +116,10 @@ func (s Switch) dial(ctx context.Context, bridge string) (*ofp.Conn, error) {
 	}
 	conn, err := ofp.Dial(ctx, "unix", path)
 	switch {
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		if _, err := s.ask(ctx, "version"); err != nil {
+			return nil, fmt.Errorf("bridge %s: %w", bridge, err)
+		}
 		return nil, fmt.Errorf("bridge %s: %w: nothing listens at %s", bridge, ErrNoBridge, path)
 	case err != nil:
 		return nil, fmt.Errorf("bridge %s: %w", bridge, err)

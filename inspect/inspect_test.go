@@ -1,13 +1,14 @@
 package inspect
 
 import (
-	"strings"
+	"errors"
 	"testing"
 
 	"github.com/lepton-sdn/lepton/flows/ofp"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/pipeline"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/test/ovstest"
 )
 
 const (
@@ -104,11 +105,35 @@ func TestAChoiceIsByTableObjectAndUse(t *testing.T) {
 	}
 }
 
-func TestABridgeThatIsNotThereIsToldSo(t *testing.T) {
-	for _, name := range []string{"br-none", "../br-int", ""} {
-		_, err := Switch{RunDir: t.TempDir()}.Flows(t.Context(), name, NoObjects(), Choice{})
-		if err == nil || !strings.Contains(err.Error(), ErrNoBridge.Error()) {
+func TestABridgeThatIsNotThereIsToldFromASwitchThatIsNot(t *testing.T) {
+	for _, name := range []string{"../br-int", ""} {
+		if _, err := (Switch{RunDir: t.TempDir()}).Flows(t.Context(), name, NoObjects(), Choice{}); !errors.Is(err, ErrNoBridge) {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+	sw := Switch{RunDir: t.TempDir()}
+	look := func(bridge string) (error, error) {
+		_, flows := sw.Flows(t.Context(), bridge, NoObjects(), Choice{})
+		_, trace := sw.Trace(t.Context(), bridge, NoObjects(), "in_port=1")
+		return flows, trace
+	}
+	if flows, trace := look("br-int"); !errors.Is(flows, ErrNoSwitch) || !errors.Is(trace, ErrNoSwitch) {
+		t.Errorf("without a switch: %v, %v", flows, trace)
+	}
+	real := ovstest.Start(t)
+	real.AddBridge("br-int")
+	sw.RunDir = real.Dir
+	if flows, trace := look("br-none"); !errors.Is(flows, ErrNoBridge) || !errors.Is(trace, ErrNoBridge) {
+		t.Errorf("without the bridge: %v, %v", flows, trace)
+	}
+	if flows, trace := look("br-int"); flows != nil || trace != nil {
+		t.Errorf("with the bridge: %v, %v", flows, trace)
+	}
+	if _, err := sw.Trace(t.Context(), "br-int", NoObjects(), "in_port=1,colour=red"); !errors.Is(err, ErrPacket) {
+		t.Errorf("of a packet that is none: %v", err)
+	}
+	real.StopDaemon()
+	if flows, trace := look("br-int"); !errors.Is(flows, ErrNoSwitch) || !errors.Is(trace, ErrNoSwitch) {
+		t.Errorf("with a switch that has ended: %v, %v", flows, trace)
 	}
 }

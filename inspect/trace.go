@@ -2,10 +2,13 @@ package inspect
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/lepton-sdn/lepton/ovsdb/unixctl"
 )
@@ -14,15 +17,32 @@ import (
 // describe as ofproto/trace reads them (ovs-vswitchd(8)), and writes behind each
 // step whose flow it was.
 func (s Switch) Trace(ctx context.Context, bridge string, objects *Objects, args ...string) (string, error) {
+	text, err := s.ask(ctx, "ofproto/trace", append([]string{bridge}, args...)...)
+	switch {
+	case err == nil:
+		return annotate(text, objects), nil
+	case strings.Contains(err.Error(), "nknown bridge"):
+		return "", fmt.Errorf("bridge %s: %w", bridge, ErrNoBridge)
+	case strings.Contains(err.Error(), "flow syntax"):
+		return "", fmt.Errorf("%w: %w", ErrPacket, err)
+	}
+	return "", err
+}
+
+// ask has ovs-vswitchd execute a command.
+func (s Switch) ask(ctx context.Context, command string, args ...string) (string, error) {
 	socket, err := unixctl.Socket(s.RunDir, "ovs-vswitchd")
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		return "", fmt.Errorf("%w: %w", ErrNoSwitch, err)
+	}
 	if err != nil {
 		return "", err
 	}
-	text, err := unixctl.Call(ctx, socket, "ofproto/trace", append([]string{bridge}, args...)...)
-	if err != nil {
-		return "", err
+	text, err := unixctl.Call(ctx, socket, command, args...)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		err = fmt.Errorf("%w: %w", ErrNoSwitch, err)
 	}
-	return annotate(text, objects), nil
+	return text, err
 }
 
 // protocols are the keywords that choose an IP version and a protocol

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,7 +109,25 @@ func askAgent(ctx context.Context, s *settings, f *agentFlags, method, what stri
 	if err != nil {
 		return err
 	}
-	return control.Call(ctx, path, method, what, out)
+	return agentFailed(s, path, control.Call(ctx, path, method, what, out))
+}
+
+// agentFailed adds to an error of the agent's socket what can be done about it, and
+// the kind that chooses the exit code.
+func agentFailed(s *settings, path string, err error) error {
+	advice := "does lepton-agent run? systemctl status lepton-agent; --socket names another socket"
+	if s.lab != "" {
+		advice = "see: leptonctl lab status --name " + s.lab
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return advise(lab.ErrRoot, fmt.Errorf("ask the agent at %s: %w", path, fs.ErrPermission), "try again as root")
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return advise(errUnreachable, fmt.Errorf("ask the agent: nothing listens at %s", path), advice)
+	case errors.Is(err, context.DeadlineExceeded):
+		return advise(errUnreachable, fmt.Errorf("ask the agent: it is there, at %s, and does not answer", path), advice)
+	}
+	return err
 }
 
 func printAudit(w io.Writer, st control.Status) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -44,7 +45,10 @@ func here(path string) (*host, error) {
 		}
 	}
 	c, err := config.Load(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, advise(lab.ErrRoot, err, "try again as root")
+	case err != nil:
 		return nil, usage(err)
 	}
 	kinds := map[string]pipeline.Kind{c.OVS.IntegrationBridge: pipeline.Integration, c.OVS.TunnelBridge: pipeline.Tunnel}
@@ -71,10 +75,14 @@ func (h *host) objects(cmd *cobra.Command) *inspect.Objects {
 // explain adds what can be done about an error.
 func (h *host) explain(err error) error {
 	switch {
-	case errors.Is(err, os.ErrPermission):
+	case errors.Is(err, fs.ErrPermission):
 		return advise(lab.ErrRoot, err, "try again as root")
+	case errors.Is(err, inspect.ErrNoSwitch), errors.Is(err, context.DeadlineExceeded):
+		return advise(errUnreachable, err, "does ovs-vswitchd run? systemctl status openvswitch-switch; ovs.run_dir of the agent's configuration says where it is looked for")
 	case errors.Is(err, inspect.ErrNoBridge):
-		return advise(lab.ErrNotFound, err, "the agent's bridges are "+strings.Join(slices.Sorted(maps.Keys(h.sw.Kinds)), ", ")+"; does ovs-vswitchd run?")
+		return advise(lab.ErrNotFound, err, "the agent's bridges are "+strings.Join(slices.Sorted(maps.Keys(h.sw.Kinds)), ", "))
+	case errors.Is(err, inspect.ErrPacket):
+		return usage(err)
 	}
 	return err
 }

@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -144,5 +148,30 @@ func TestStatusShowsWhatHasEnded(t *testing.T) {
 	}
 	if st.Healthy() {
 		t.Error("it counts as healthy")
+	}
+}
+
+func TestAnAgentThatIsNotThereHasAnExitCodeOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	mute := filepath.Join(dir, "mute.sock") // a socket that nobody serves any more
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: mute, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.SetUnlinkOnClose(false)
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, socket := range []string{mute, filepath.Join(dir, "none.sock")} {
+		for _, command := range []string{"audit", "audit --now", "release"} {
+			if got := run(t.Context(), append(strings.Fields(command), "--socket", socket)); got != exitUnreachable {
+				t.Errorf("%s at %s exits %d, want %d", command, socket, got, exitUnreachable)
+			}
+		}
+	}
+	for kind, want := range map[error]int{fs.ErrPermission: exitRoot, context.DeadlineExceeded: exitUnreachable, io.ErrUnexpectedEOF: exitFailed} {
+		if got := exitCode(agentFailed(&settings{}, mute, fmt.Errorf("ask the agent: %w", kind))); got != want {
+			t.Errorf("%v exits %d, want %d", kind, got, want)
+		}
 	}
 }

@@ -27,8 +27,11 @@ func Socket(runDir, daemon string) (string, error) {
 		candidates = append([]string{filepath.Join(runDir, daemon+"."+strings.TrimSpace(string(pid))+".ctl")}, candidates...)
 	}
 	for _, path := range candidates {
-		if _, err := os.Stat(path); err == nil {
+		switch _, err := os.Stat(path); {
+		case err == nil:
 			return path, nil
+		case errors.Is(err, os.ErrPermission):
+			return "", fmt.Errorf("find the control socket of %s: %w", daemon, err)
 		}
 	}
 	return "", fmt.Errorf("no control socket of %s in %s", daemon, runDir)
