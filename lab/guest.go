@@ -54,7 +54,11 @@ func (l *Lab) PlugAll(ctx context.Context, rs []PlugRequest) ([]Guest, error) {
 	if err := l.note(vifs); err != nil {
 		return nil, err
 	}
-	err = l.eachVIF(vifs, l.cable)
+	// Only now: a port that is plugged elsewhere keeps its host.
+	err = l.eachVIF(vifs, func(v *vif) error { return l.bind(ctx, v) })
+	if err == nil {
+		err = l.eachVIF(vifs, l.cable)
+	}
 	if err == nil {
 		err = l.addToSwitches(ctx, vifs)
 	}

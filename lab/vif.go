@@ -51,6 +51,8 @@ type vif struct {
 	routes  []route
 	// makesGuest is set for the first NIC of a guest that was not there.
 	makesGuest bool
+	// bound says that the port is the host's and the guest's already.
+	bound bool
 }
 
 type route struct {
@@ -58,7 +60,7 @@ type route struct {
 	via netip.Addr
 }
 
-// describe reads the records of the ports from the API and binds them.
+// describe reads the records of the ports from the API.
 func (l *Lab) describe(ctx context.Context, rs []PlugRequest) ([]*vif, error) {
 	vifs := make([]*vif, len(rs))
 	for i, r := range rs {
@@ -114,13 +116,22 @@ func (l *Lab) readRecords(ctx context.Context, v *vif) error {
 			return err
 		}
 	}
-	if p.Host == v.host.Name && p.DeviceID == v.guest.ID {
+	v.bound = p.Host == v.host.Name && p.DeviceID == v.guest.ID
+	return nil
+}
+
+// bind gives the port to the host and the guest, as Nova does before it plugs.
+func (l *Lab) bind(ctx context.Context, v *vif) error {
+	if v.bound {
 		return nil
 	}
-	// As Nova does before it plugs.
-	return l.API().Call(ctx, http.MethodPut, "/v2.0/ports/"+p.ID, map[string]any{"port": map[string]any{
+	err := l.API().Call(ctx, http.MethodPut, "/v2.0/ports/"+v.nic.Port, map[string]any{"port": map[string]any{
 		"binding:host_id": v.host.Name, "device_id": v.guest.ID, "device_owner": "compute:nova",
 	}}, nil)
+	if err != nil {
+		return fmt.Errorf("port %s: %w", v.req.Port, err)
+	}
+	return nil
 }
 
 // findPort reads a port by its id or by its name.

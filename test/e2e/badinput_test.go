@@ -57,6 +57,7 @@ func TestBadInputDisturbsNobody(t *testing.T) {
 		{"two interfaces with one iface-id", twoInterfaces},
 		{"a port plugged on another host than bound to", plugAbroad},
 		{"a bridge mapping to a bridge that comes late", lateBridge},
+		{"a port plugged a second time", plugTwice},
 		{"two agents with one host name", twinAgents},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -307,6 +308,27 @@ func plugAbroad(c *Cloud, n Network) {
 	c.problem("hv1")
 	c.unplugTap("hv1", "tapabroad")
 	c.Delete("port", p.ID)
+}
+
+// plugTwice: a lab that refuses to plug a port again leaves it where it is.
+func plugTwice(c *Cloud, n Network) {
+	g := c.Guest("hv1", "twice", n)
+	for _, r := range []lab.PlugRequest{{Host: "hv2", Port: g.Port.ID}, {Host: "hv2", Port: g.Port.ID, Guest: "other"}, {Host: "hv1", Port: g.Port.ID}} {
+		if _, err := c.Lab.Plug(c.Context(), r); !errors.Is(err, lab.ErrExists) {
+			c.Errorf("plugged again, %+v: %v", r, err)
+		}
+	}
+	var answer struct {
+		Port struct {
+			Status string
+			Host   string `json:"binding:host_id"`
+			Device string `json:"device_id"`
+		}
+	}
+	c.Must(c.Lab.API().Call(c.Context(), "GET", "/v2.0/ports/"+g.Port.ID, nil, &answer))
+	if p := answer.Port; p.Host != "hv1" || p.Status != "ACTIVE" || p.Device != g.Guest.ID {
+		c.Errorf("it is now %+v", p)
+	}
 }
 
 func lateBridge(c *Cloud, _ Network) {
