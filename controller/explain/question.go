@@ -126,6 +126,9 @@ func (q *Question) packet(r records.Reader, from, to *model.Port) (head, error) 
 	case dst.Is6() && dst.IsLinkLocalUnicast():
 		h.src = from.MAC.LinkLocal()
 	}
+	if slices.ContainsFunc(from.FixedIPs, func(f model.FixedIP) bool { return f.IP == dst }) {
+		return h, bad("to", "%s is an address of the port that sends: what a guest sends to itself never reaches its port", dst)
+	}
 	if !h.src.IsValid() {
 		return h, nil // the walk says so
 	}
@@ -191,6 +194,8 @@ func (q *Question) destination(from, to *model.Port) (netip.Addr, error) {
 		switch {
 		case ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || ip.IsUnspecified() || ip.Zone() != "":
 			return ip, bad("to", "%s is not the address of one machine", q.To)
+		case ip.IsLoopback():
+			return ip, bad("to", "%s is the sender itself: it leaves no machine", q.To)
 		case q.IPVersion == 4 && ip.Is6(), q.IPVersion == 6 && ip.Is4():
 			return ip, bad("ip_version", "%d does not fit the address %s", q.IPVersion, ip)
 		}
