@@ -39,8 +39,11 @@ func (s Switch) ask(ctx context.Context, command string, args ...string) (string
 		return "", err
 	}
 	text, err := unixctl.Call(ctx, socket, command, args...)
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
 		err = fmt.Errorf("%w: %w", ErrNoSwitch, err)
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%w: %w", ErrNoSwitch, ctx.Err())
 	}
 	return text, err
 }

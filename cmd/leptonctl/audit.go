@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,7 +53,21 @@ func (f *agentFlags) path(s *settings) (string, error) {
 			return filepath.Join(h.Dir, "run", "agent.sock"), nil
 		}
 	}
-	return "", fmt.Errorf("lab %s: %w: no host %q with an agent: name one with --host", s.lab, lab.ErrNotFound, f.host)
+	return "", noAgent(s.lab, l, f.host)
+}
+
+// noAgent says which hosts of a lab have an agent.
+func noAgent(name string, l *lab.Lab, host string) error {
+	var have []string
+	for _, h := range l.Plan().Hosts {
+		if h.RunsAgent() {
+			have = append(have, h.Name)
+		}
+	}
+	if host == "" {
+		return usage(fmt.Errorf("--lab needs --host, one of %s", strings.Join(have, ", ")))
+	}
+	return advise(lab.ErrNotFound, fmt.Errorf("lab %s has no host %q with an agent", name, host), "--host is one of "+strings.Join(have, ", "))
 }
 
 func newAudit(s *settings) *cobra.Command {

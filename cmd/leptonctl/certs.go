@@ -194,13 +194,18 @@ func (c *certs) revoke() *cobra.Command {
 				return c.explain(err)
 			}
 			var failed []error
+			revoked := 0
 			for _, host := range hosts {
 				n, err := d.Revoke(host)
 				if err != nil {
 					failed = append(failed, c.explain(err))
 					continue
 				}
+				revoked += n
 				fmt.Fprintf(cmd.OutOrStdout(), "revoked %d certificates of %s\n", n, host)
+			}
+			if revoked == 0 {
+				return errors.Join(failed...)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "copy %s/crl.pem to every controller, where rpc.tls.crl names it; a host gets a new certificate with: leptonctl certs renew --dir %s HOST\n", c.dir, c.dir)
 			return errors.Join(failed...)
@@ -212,6 +217,9 @@ func (c *certs) show(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show [HOST...]", Short: "Show certificates; exits 1 if one cannot be used, or soon not any more",
 		RunE: func(cmd *cobra.Command, hosts []string) error {
+			if c.within < 0 {
+				return usage(fmt.Errorf("--expiring %d is negative", c.within))
+			}
 			d, err := pki.OpenDirectory(c.dir)
 			if err != nil {
 				return c.explain(err)

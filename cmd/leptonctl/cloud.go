@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -35,10 +36,9 @@ func (s *settings) client() (*lab.API, error) {
 		if err != nil {
 			return nil, err
 		}
-		return l.API(), nil
+		return patient(l.API(), os.Stderr), nil
 	}
-	u, err := url.Parse(s.api)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if !isURL(s.api) {
 		return nil, usage(fmt.Errorf("--api %q is not a URL such as http://127.0.0.1:9696", s.api))
 	}
 	config, err := environmentTLS()
@@ -49,10 +49,15 @@ func (s *settings) client() (*lab.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lab.API{
-		URL: strings.TrimSuffix(s.api, "/"), Token: token,
-		HTTP: &http.Client{Timeout: answerTime, Transport: client(config).Transport},
-	}, nil
+	return patient(&lab.API{
+		URL: strings.TrimSuffix(strings.TrimSuffix(s.api, "/"), "/v2.0"), Token: token,
+		HTTP: &http.Client{Transport: client(config).Transport},
+	}, os.Stderr), nil
+}
+
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // credential is the token that the API is shown: of the file that is named, of
@@ -62,7 +67,11 @@ func (s *settings) credential() (string, error) {
 	case s.token != "":
 		b, err := os.ReadFile(s.token)
 		if err != nil {
-			return "", usage(fmt.Errorf("--token-file: %w", err))
+			err = fmt.Errorf("--token-file: %w", err)
+			if errors.Is(err, fs.ErrPermission) {
+				return "", err
+			}
+			return "", usage(err)
 		}
 		return strings.TrimSpace(string(b)), nil
 	case os.Getenv("OS_TOKEN") != "":
@@ -92,6 +101,9 @@ func (s *settings) credential() (string, error) {
 func (s *settings) failed(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.As(err, new(advised)) {
+		return err
 	}
 	var refusal *lab.StatusError
 	if !errors.As(err, &refusal) {

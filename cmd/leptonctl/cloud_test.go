@@ -198,9 +198,10 @@ func TestPortsAreReadPageByPage(t *testing.T) {
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := `PORT  NAME  NETWORK  FIXED IPS         MAC  HOST  STATE    WIRED  WHY
-p1    -     n        10.0.0.1,fd00::1  m    hv1   ERROR    no     no bridge
-p2    -     n2       -                 -    -     PENDING  no     is bound to no host
+	want := `PORT  NAME  NETWORK  FIXED IPS  HOST  STATE    WIRED  WHY
+p1    -     n        10.0.0.1   hv1   ERROR    no     no bridge
+                     fd00::1
+p2    -     n2       -          -     PENDING  no     is bound to no host
 `
 	if out.String() != want || !strings.Contains(progress.String(), "1 ports so far") {
 		t.Errorf("%s%s\nwant\n%s", progress.String(), out.String(), want)
@@ -227,6 +228,32 @@ func TestNamesOfTenantsCannotSpeakToTheTerminal(t *testing.T) {
 		}
 		if i := strings.IndexFunc(wild, func(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) }); i >= 0 {
 			t.Errorf("%s writes %q", command, wild[i:])
+		}
+	}
+}
+
+// None that is not wired is good news of a host that is there, and of no other.
+func TestPortsOfAHostOrANetworkThatIsNotThereAreNotFound(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		there := "{}"
+		if q.Get("host") != "hv1" && q.Get("name") != "blue" {
+			there = ""
+		}
+		switch r.URL.Path {
+		case "/v2.0/lepton-status/ports":
+			fmt.Fprint(w, `{"lepton_status": {"ports": [], "next_marker": null}}`)
+		default:
+			fmt.Fprintf(w, `{%q: [%s]}`, strings.TrimPrefix(r.URL.Path, "/v2.0/"), there)
+		}
+	}))
+	defer api.Close()
+	for flags, want := range map[string]int{
+		"": 0, "--host hv1": 0, "--host hv9": exitNotFound, "--host hv9 --not-wired": exitNotFound,
+		"--network blue": 0, "--network bule": exitNotFound, "--host hv1 --network blue --not-wired": 0,
+	} {
+		if got := run(t.Context(), strings.Fields("ports --api "+api.URL+"/v2.0 "+flags)); got != want {
+			t.Errorf("ports %s exits %d, want %d", flags, got, want)
 		}
 	}
 }

@@ -30,6 +30,9 @@ func (e endpoint) dial(ctx context.Context) (*neutron.Cloud, *gophercloud.Provid
 		url = os.Getenv("OS_ENDPOINT")
 	}
 	if url != "" {
+		if !isURL(url) {
+			return nil, nil, usage(fmt.Errorf("%q is not a URL such as http://127.0.0.1:9696", url))
+		}
 		provider, err := e.provider()
 		if err != nil {
 			return nil, nil, err

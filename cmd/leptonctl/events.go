@@ -125,17 +125,21 @@ func (f *eventFlags) query(now time.Time) (url.Values, error) {
 			q.Set(name, value)
 		}
 	}
-	for name, value := range map[string]string{"since": f.since, "until": f.until} {
+	var from, until time.Time
+	for name, at := range map[string]*time.Time{"since": &from, "until": &until} {
+		value := map[string]string{"since": f.since, "until": f.until}[name]
 		if value == "" {
 			continue
 		}
-		t, err := moment(value, now)
-		if err != nil {
+		var err error
+		if *at, err = moment(value, now); err != nil {
 			return nil, fmt.Errorf("--%s %q: %w", name, value, err)
 		}
-		q.Set(name, t.UTC().Format(time.RFC3339Nano))
+		q.Set(name, at.UTC().Format(time.RFC3339Nano))
 	}
 	switch {
+	case f.since != "" && f.until != "" && !from.Before(until):
+		return nil, fmt.Errorf("--since %s is not before --until %s", f.since, f.until)
 	case f.last < 0:
 		return nil, fmt.Errorf("--last %d is negative", f.last)
 	case f.follow && f.until != "":
@@ -274,6 +278,10 @@ func (p *eventPrinter) whole(list []event) error {
 			all = append(all, e.all)
 		}
 		return p.settings.print(p.out, all)
+	}
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(p.out, "no such events")
+		return err
 	}
 	rows := [][]string{eventHeading()}
 	for i := range list {

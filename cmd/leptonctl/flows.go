@@ -88,7 +88,7 @@ func (h *host) explain(err error) error {
 }
 
 func newFlows(s *settings) *cobra.Command {
-	var path string
+	var f hostFlags
 	var table int
 	var choice inspect.Choice
 	cmd := &cobra.Command{
@@ -98,7 +98,7 @@ by table, each with its packets and with the API object that it is there for.
 It asks the switch itself: neither agent nor controller has to run.`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			h, err := here(path)
+			h, err := f.host(s)
 			if err != nil {
 				return err
 			}
@@ -131,13 +131,13 @@ It asks the switch itself: neither agent nor controller has to run.`,
 	cmd.Flags().IntVar(&table, "table", 0, "only this table")
 	cmd.Flags().StringVar(&choice.Object, "object", "", "only flows of the object with this `ID`")
 	cmd.Flags().BoolVar(&choice.Hit, "hit", false, "only flows that saw packets")
-	addConfig(cmd, &path)
+	f.add(cmd)
 	addOutput(cmd, s)
 	return cmd
 }
 
-func newTrace() *cobra.Command {
-	var path string
+func newTrace(s *settings) *cobra.Command {
+	var f hostFlags
 	var raw bool
 	cmd := &cobra.Command{
 		Use: "trace BRIDGE PACKET [OPTION...]", Short: "Show what the flows of this host do with a packet, and whose they are",
@@ -152,7 +152,7 @@ tracker, and security group rules judge connections. With --raw nothing is
 added to the packet.`,
 		Args: args(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			h, err := here(path)
+			h, err := f.host(s)
 			if err != nil {
 				return err
 			}
@@ -170,10 +170,35 @@ added to the packet.`,
 		},
 	}
 	cmd.Flags().BoolVar(&raw, "raw", false, "take the packet as it is described")
-	addConfig(cmd, &path)
+	f.add(cmd)
 	return cmd
 }
 
-func addConfig(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "config", "", "the agent's configuration `file` (default: the service's, "+installedConfig+")")
+// hostFlags choose the host whose switch is asked: this machine, or one of a lab.
+type hostFlags struct{ config, name string }
+
+func (f *hostFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.config, "config", "", "the agent's configuration `file` (default: the service's, "+installedConfig+")")
+	cmd.Flags().StringVar(&f.name, "host", "", "with --lab: the `host` of the lab")
+}
+
+func (f *hostFlags) host(s *settings) (*host, error) {
+	switch {
+	case s.lab == "" && f.name != "":
+		return nil, usage(errors.New("--host names a host of a lab, and no --lab is given"))
+	case s.lab == "":
+		return here(f.config)
+	case f.config != "":
+		return nil, usage(errors.New("--config is for this machine, and --lab for another"))
+	}
+	l, err := lab.Open(s.lab, s.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range l.Plan().Hosts {
+		if h.Name == f.name && h.RunsAgent() {
+			return here(filepath.Join(h.Dir, "agent.yaml"))
+		}
+	}
+	return nil, noAgent(s.lab, l, f.name)
 }

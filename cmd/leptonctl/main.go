@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -52,7 +55,7 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := known(root.ExecuteContext(ctx))
 	if err == nil {
 		return 0
 	}
@@ -62,6 +65,20 @@ func run(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "leptonctl:", err)
 	return exitCode(err)
+}
+
+// known gives failures that any command may meet a kind and advice, where the command
+// has not done so.
+func known(err error) error {
+	var unanswered *url.Error
+	switch {
+	case err == nil || exitCode(err) != exitFailed || errors.As(err, new(exitError)):
+	case errors.Is(err, fs.ErrPermission):
+		return advise(lab.ErrRoot, err, "try again as root")
+	case errors.As(err, &unanswered):
+		return advise(errUnreachable, err, "is it running?")
+	}
+	return err
 }
 
 // exitError ends the program with a code and no words: they have been said.
@@ -115,9 +132,35 @@ is not as it should be, 9 not allowed, 10 no answer.
 	f.StringVar(&s.lab, "lab", "", "use the API of the lab of this name")
 	f.StringVar(&s.dir, "dir", lab.DefaultDir, "directory in which labs live")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newLab(s), newAgents(s), newAudit(s), newRelease(s), newFlows(s), newEvents(s), newTrace(), newCerts(s), newImport(s), newVersion(), newManual())
+	root.AddCommand(newLab(s), newAgents(s), newAudit(s), newRelease(s), newFlows(s), newEvents(s), newTrace(s), newCerts(s), newImport(s), newVersion(), newManual())
 	root.AddCommand(newCloudStatus(s), newPorts(s), newExplain(s))
+	refuseNonsense(root)
 	return root
+}
+
+// refuseNonsense has the commands that cobra makes refuse what they do not know.
+func refuseNonsense(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Run = nil
+			c.RunE = func(_ *cobra.Command, a []string) error {
+				about, rest, err := root.Find(a)
+				if err == nil && len(rest) > 0 {
+					err = fmt.Errorf("unknown command %q", strings.Join(a, " "))
+				}
+				if err != nil {
+					return usage(err)
+				}
+				return about.Help()
+			}
+		case "completion":
+			c.Args = args(cobra.NoArgs)
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // usageError is a command line that cannot be understood.

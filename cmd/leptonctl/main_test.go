@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lepton-sdn/lepton/lab"
 )
@@ -46,6 +47,18 @@ func TestExitCodesTellWhatIsWrong(t *testing.T) {
 		{"a size that is no number", "explain --from a --to b --size large", exitUsage},
 		{"a question without ends to a port that is not DHCP's", "explain --from a --proto udp --port 66", exitUsage},
 		{"a question with an argument", "explain a b", exitUsage},
+		{"help about nonsense", "help nonsense", exitUsage},
+		{"help about a command's nonsense", "help lab nonsense", exitUsage},
+		{"help about a command", "help lab up", 0},
+		{"completion for nonsense", "completion nonsense", exitUsage},
+		{"completion", "completion bash", 0},
+		{"a time that ends before it begins", "events --since 1h --until 2h", exitUsage},
+		{"an import from no URL", "import --from neutron", exitUsage},
+		{"an import from nobody", "import --from http://127.0.0.1:1", exitUnreachable},
+		{"certificates that expire in the past", "certs show --expiring -5", exitUsage},
+		{"a host of no lab", "flows --host hv1", exitUsage},
+		{"a host of a lab that is not there", "trace --lab none --host hv1 br-int in_port=1", exitNotFound},
+		{"two machines at once", "flows --lab none --config /etc/lepton/agent.yaml", exitUsage},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			args := append([]string{"--dir", dir}, strings.Fields(tc.args)...)
@@ -124,6 +137,40 @@ hv2: bridge br-x: missing
 `
 	if out.String() != want {
 		t.Fatalf("output\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestWhatIsNotAllowedNeedsRoot(t *testing.T) {
+	err := known(fmt.Errorf("read state of the lab: %w", fs.ErrPermission))
+	if got := exitCode(err); got != exitRoot || !strings.Contains(err.Error(), "as root") {
+		t.Errorf("%v exits %d", err, got)
+	}
+	if err := known(usage(fs.ErrPermission)); exitCode(err) != exitUsage {
+		t.Errorf("a command line that is wrong for another reason: %v", err)
+	}
+}
+
+func TestSlowAnswersAreAnnounced(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			time.Sleep(100 * time.Millisecond)
+		}
+	}))
+	defer api.Close()
+	for path, want := range map[string]string{"/slow": "leptonctl: waiting for " + api.URL + ", for up to 1m0s\n", "/": ""} {
+		var said bytes.Buffer
+		p := patience{http.DefaultTransport, 20 * time.Millisecond, &said}
+		if path == "/" {
+			p.after = time.Minute
+		}
+		res, err := (&http.Client{Transport: p}).Get(api.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if said.String() != want {
+			t.Errorf("%s: %q", path, &said)
+		}
 	}
 }
 

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,10 +55,13 @@ only that should be wired and are not: bound to a host and switched on.`,
 			if err != nil {
 				return s.failed("list ports", err)
 			}
+			if err := c.misnamed(cmd.Context(), api, len(ports)); err != nil {
+				return s.failed("list ports", err)
+			}
 			if s.forPrograms() {
 				return s.print(cmd.OutOrStdout(), ports)
 			}
-			return printPorts(cmd.OutOrStdout(), ports)
+			return c.print(cmd.OutOrStdout(), ports)
 		},
 	}
 	f := cmd.Flags()
@@ -100,12 +103,45 @@ func (c *choosing) read(ctx context.Context, api *lab.API, progress io.Writer) (
 	}
 }
 
-func printPorts(w io.Writer, ports []wiredPort) error {
+// misnamed is the error about a host or a network that is not there, once no port
+// was found: none that is not wired is good news only of one that is.
+func (c *choosing) misnamed(ctx context.Context, api *lab.API, found int) error {
+	if found > 0 {
+		return nil
+	}
+	there := func(path string, filters ...string) (bool, error) {
+		for _, filter := range filters {
+			var answer map[string][]struct{}
+			if err := api.Call(ctx, http.MethodGet, "/v2.0/"+path+"?fields=id&"+filter, nil, &answer); err != nil || len(answer[path]) > 0 {
+				return true, err
+			}
+		}
+		return false, nil
+	}
+	if c.host != "" {
+		if ok, err := there("agents", "host="+url.QueryEscape(c.host)); err != nil || !ok {
+			return cmp.Or(err, advise(lab.ErrNotFound, fmt.Errorf("list ports: no host is called %q", c.host), "leptonctl agents shows them"))
+		}
+	}
+	if c.network != "" {
+		name := url.QueryEscape(c.network)
+		if ok, err := there("networks", "id="+name, "name="+name); err != nil || !ok {
+			return cmp.Or(err, advise(lab.ErrNotFound, fmt.Errorf("list ports: no network has the name or the id %q", c.network), "openstack network list shows them"))
+		}
+	}
+	return nil
+}
+
+func (c *choosing) print(w io.Writer, ports []wiredPort) error {
 	if len(ports) == 0 {
-		_, err := fmt.Fprintln(w, "no such ports")
+		text := "no such ports"
+		if c.notWired {
+			text = "all ports that should be wired are"
+		}
+		_, err := fmt.Fprintln(w, text)
 		return err
 	}
-	rows := [][]string{{"PORT", "NAME", "NETWORK", "FIXED IPS", "MAC", "HOST", "STATE", "WIRED", "WHY"}}
+	rows := [][]string{{"PORT", "NAME", "NETWORK", "FIXED IPS", "HOST", "STATE", "WIRED", "WHY"}}
 	for _, p := range ports {
 		host, network := "", p.NetworkName
 		if p.Host != nil {
@@ -114,7 +150,14 @@ func printPorts(w io.Writer, ports []wiredPort) error {
 		if network == "" {
 			network = p.NetworkID
 		}
-		rows = append(rows, []string{p.ID, p.Name, network, strings.Join(p.FixedIPs, ","), p.MAC, host, p.State, yesNo(p.Wired), p.Text})
+		first := ""
+		if len(p.FixedIPs) > 0 {
+			first = p.FixedIPs[0]
+		}
+		rows = append(rows, []string{p.ID, p.Name, network, first, host, p.State, yesNo(p.Wired), p.Text})
+		for _, ip := range p.FixedIPs[min(1, len(p.FixedIPs)):] {
+			rows = append(rows, []string{" ", " ", " ", ip, " ", " ", " ", " "})
+		}
 	}
 	return table(w, rows)
 }

@@ -72,14 +72,23 @@ func (s *settings) forPrograms() bool { return s.output != "table" }
 // table writes rows in columns; the first row is the heading. Cells may be what
 // others wrote.
 func table(w io.Writer, rows [][]string) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	tw := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
 		for i, cell := range r {
 			r[i] = inspect.Plain(cmp.Or(cell, "-"))
 		}
 		fmt.Fprintln(tw, strings.Join(r, "\t"))
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func printStatus(w io.Writer, st lab.Status) error {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,6 +38,14 @@ func TestLeptonctlNamesTheObjectsBehindFlows(t *testing.T) {
 	see("flows -o json --table 82", `"owner": "security group rule `+icmp)
 	packet := fmt.Sprintf("in_port=patch-tun,dl_vlan=1,dl_src=%s,dl_dst=%s,icmp,nw_src=%s,nw_dst=%s", client.Port.MAC, server.Port.MAC, client.IP(4), server.IP(4))
 	see("trace br-int "+packet, "← network "+n.ID, "← security group rule "+icmp)
+	// From outside the lab's hosts are named.
+	dir := filepath.Dir(filepath.Dir(c.Lab.Plan().Hosts[0].Dir))
+	for want, flags := range map[string]string{"security group rule " + icmp: "hv2", "has no host": "hv9", "needs --host": ""} {
+		cmd := exec.CommandContext(t.Context(), leptonctl, "--dir", dir, "--lab", c.Lab.Name(), "flows", "--table", "82", "--host", flags)
+		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), want) {
+			t.Errorf("flows of host %q tell %s, not %q", flags, out, want)
+		}
+	}
 	if err := c.Lab.Start(t.Context(), "hv2", "agent"); err != nil {
 		t.Fatal(err)
 	}
