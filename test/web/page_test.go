@@ -114,6 +114,28 @@ func TestThePageShowsACloudThatPeopleCanWalkThrough(t *testing.T) {
 		b.harmless()
 	})
 
+	t.Run("a narrow window has all of it, beside or below each other", func(t *testing.T) {
+		for _, w := range []int64{900, 420} {
+			b := open(t, c.url+"/ui/")
+			b.run(chromedp.EmulateViewport(w, 800))
+			b.ready()
+			b.clickText("#rows .row .name", "lab")
+			b.says("#inspector h2", "lab")
+			for _, view := range []string{"picture", "agents"} {
+				if view == "agents" {
+					b.click("#tab-agents")
+					b.says("#agents", "compute-5")
+				}
+				for _, id := range []string{"search", "theme", "tab-agents", "inspector", view} {
+					b.until(fmt.Sprintf("%d pixels: #%s in the window", w, id), fmt.Sprintf(`(() => { const r = document.getElementById(%q).getBoundingClientRect(); return r.left >= 0 && r.right <= innerWidth && r.top >= 0 && r.bottom <= innerHeight && r.width > 20 && r.height > 20; })()`, id))
+				}
+			}
+			b.run(chromedp.KeyEvent(kb.Escape))
+			b.click("#tab-logical")
+			b.until("the list", `document.querySelector("#rows").clientHeight > 100`)
+		}
+	})
+
 	t.Run("names are text wherever they stand", func(t *testing.T) {
 		b := open(t, c.url+"/ui/")
 		b.ready()

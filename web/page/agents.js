@@ -56,7 +56,7 @@ export class Agents {
     const state = !x.alive ? pill("silent", "bad") : x.inSync === false ? pill("not in sync", "warn") : x.problems.length ? pill(count(x.problems.length, "problem"), "warn") : pill("in sync", "good");
     const name = h("button", { class: "link", text: x.host, on: { click: () => this.on.pick("host:" + x.host) } });
     return h("tr", {}, h("td", {}, name), h("td", {}, state), h("td", { text: ago(x.heard) }),
-      h("td", {}, x.roles.map((r) => r.name + (r.up ? "" : " (disabled)")).join(", ")), h("td", { text: x.devices ?? "" }), h("td", { text: x.version ?? "" }),
+      h("td", {}, x.roles.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map((r) => r.name + (r.up ? "" : " (disabled)")).join(", ")), h("td", { text: x.devices ?? "" }), h("td", { text: x.version ?? "" }),
       h("td", { text: x.zone ?? "" }), h("td", {}, ...x.problems.slice(0, 8).map((text) => h("div", { class: "problem", text })),
         x.problems.length > 8 && h("div", { class: "note", text: `and ${x.problems.length - 8} more` })));
   }

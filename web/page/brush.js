@@ -3,6 +3,8 @@
 
 const face = '"DejaVu Sans", "Noto Sans", "Segoe UI", system-ui, sans-serif';
 const mostTexts = 4000; // cut texts that are remembered
+const least = 9; // pixels: text is no smaller
+const worthwhile = 6.5; // pixels: what would be smaller than this is left out
 
 export class Brush {
   /** @param {CanvasRenderingContext2D} g */
@@ -87,35 +89,37 @@ export class Brush {
   }
 
   /**
-   * Writes a line of text, cut to a width, when it is large enough to be read.
+   * Writes a line of text, cut to a width, as large as it takes to be read; from too
+   * far away it is left out.
    * @param {string} text @param {number} x @param {number} y of the middle
-   * @param {{size?: number, width?: number, colour?: string, bold?: boolean, align?: CanvasTextAlign}} o
+   * @param {{size?: number, width?: number, colour?: string, bold?: boolean, align?: CanvasTextAlign, end?: number}} o end: how many of the last characters a cut keeps
    */
-  text(text, x, y, { size = 12, width = Infinity, colour = this.c.text, bold = false, align = "left" } = {}) {
-    if (size * this.zoom < 6.5 || !text) return;
+  text(text, x, y, { size = 12, width = Infinity, colour = this.c.text, bold = false, align = "left", end = 0 } = {}) {
+    if (size * this.zoom < worthwhile || !text) return;
     const g = this.g;
-    g.font = `${bold ? "600 " : ""}${size}px ${face}`;
+    g.font = `${bold ? "600 " : ""}${Math.max(size, least / this.zoom)}px ${face}`;
     g.textAlign = align;
     g.textBaseline = "middle";
     g.fillStyle = colour;
-    g.fillText(width === Infinity ? text : this.cut(text, width), x, y);
+    g.fillText(width === Infinity ? text : this.cut(text, width, end), x, y);
   }
 
   /** The part of a text that fits; the font is set. */
-  cut(text, width) {
-    const key = `${this.g.font}|${Math.round(width)}|${text}`;
+  cut(text, width, end = 0) {
+    const key = `${this.g.font}|${Math.round(width)}|${end}|${text}`;
     let out = this.cuts.get(key);
     if (out !== undefined) return out;
     out = text.length > 300 ? text.slice(0, 300) : text;
     if (this.g.measureText(out).width > width) {
+      const last = end > 0 && end < out.length ? out.slice(-end) : "";
       let low = 0;
       let high = out.length;
       while (low < high) {
         const mid = (low + high + 1) >> 1;
-        if (this.g.measureText(out.slice(0, mid) + "…").width <= width) low = mid;
+        if (this.g.measureText(out.slice(0, mid) + "…" + last).width <= width) low = mid;
         else high = mid - 1;
       }
-      out = low > 0 ? out.slice(0, low) + "…" : "";
+      out = low > 0 ? out.slice(0, low) + "…" + last : "";
     }
     if (this.cuts.size > mostTexts) this.cuts.clear();
     this.cuts.set(key, out);

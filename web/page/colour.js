@@ -35,7 +35,11 @@ export function startTheme(changed) {
     document.documentElement.dataset.theme = chosen ?? (system.matches ? "dark" : "light");
     const dark = document.documentElement.dataset.theme === "dark";
     const button = document.getElementById("theme");
-    if (button) button.textContent = dark ? "☀" : "☾";
+    if (button) {
+      button.textContent = dark ? "☀" : "☾";
+      button.title = dark ? "Light colours" : "Dark colours";
+      button.setAttribute("aria-label", button.title);
+    }
     changed();
   };
   system.addEventListener("change", apply);

@@ -56,6 +56,11 @@ function question(c, from, to) {
   const asked = c.kept.get("explain-asked") ?? { protocol: "icmp", port: "443" };
   const select = h("select", { name: "protocol", "aria-label": "Protocol" }, ...protocols.map((name) => h("option", { value: name, text: name, selected: name === asked.protocol })));
   const port = h("input", { name: "port", value: asked.port, "aria-label": "Destination port", inputmode: "numeric", maxlength: "5" });
+  const fit = () => {
+    port.disabled = select.value === "icmp"; // which has none
+  };
+  select.addEventListener("change", fit);
+  fit();
   const slot = `explain ${from} ${to}`;
   const answer = h("div", { class: "answer" }, ...(c.kept.get(slot) ?? []));
   const ask = async () => {
@@ -90,7 +95,7 @@ function answerParts(c, a) {
   if (a.nearest?.text) parts.push(h("p", { class: "note" }, a.nearest.text));
   if (a.advice) parts.push(h("p", {}, h("strong", { text: "What to do: " }), mono(a.advice)));
   for (const text of a.warnings ?? []) parts.push(h("p", { class: "note", text }));
-  for (const x of a.pending ?? []) parts.push(h("p", { class: "note", text: x.text }));
+  for (const x of a.pending ?? []) parts.push(h("p", { class: "note" }, "Not yet: ", x.object && object(c, x.object), x.text, x.host && ` (${x.host})`));
   for (const [title, way, steps] of [["There", "forward", a.forward], ["And back", "reply", a.reply]]) {
     const ends = !admitted && a.decision?.direction === way;
     if (steps?.length) parts.push(h("h3", { text: title }), path(c, steps, ends));

@@ -86,7 +86,7 @@ export class Inspector {
 
   /** @param {About} about */
   fill({ kind, title, parts }, other) {
-    const close = h("button", { class: "icon", "aria-label": "Close", text: "×", on: { click: () => this.parts.state.set({ selected: null }) } });
+    const close = h("button", { class: "icon", "aria-label": "Close", title: "Close (Esc)", text: "×", on: { click: () => this.parts.state.set({ selected: null }) } });
     const top = other ? 0 : this.box.scrollTop;
     const stops = () => [...this.box.querySelectorAll("button, input, select")];
     const stop = other ? -1 : stops().indexOf(document.activeElement);

@@ -107,7 +107,9 @@ export class Logical {
     const size = b.zoom > 1.7 ? 22 / b.zoom : Math.min(Math.max(13, 11 / b.zoom), barHeight * 0.8);
     const number = n.ports.toLocaleString("en");
     const room = size > 18 ? 0 : number.length * 9 + 8;
-    b.text(titleOf(n), block.x + 11, block.y + barHeight / 2, { size, width: block.w - 22 - room, colour: ink, bold: true });
+    // The name stays in view while the block is.
+    const left = Math.min(Math.max(block.x, b.view.x), block.x + block.w * 0.6);
+    b.text(titleOf(n), left + 11, block.y + barHeight / 2, { size, width: block.x + block.w - left - 22 - room, colour: ink, bold: true });
     if (room) b.text(number, block.x + block.w - 10, block.y + barHeight / 2, { size: Math.min(12, 20 / b.zoom), colour: ink, align: "right" });
     b.text(n.subnets.map((s) => s.cidr).join("   ") || "no subnet", block.x + 2, block.y + barHeight + 10, { size: Math.min(11, 18 / b.zoom), width: block.w - 4, colour: b.c.soft });
     drawTiles(b, n, apart(b.zoom) ? this.ports.of(n) : null, block.grid);
@@ -130,7 +132,7 @@ export class Logical {
     const edge = key === b.selected ? b.c.accent : bad ? b.c.bad : key === b.hovered ? b.c.text : b.c.soft;
     b.disc(hub.x, hub.y, radius, b.c.surface, edge, key === b.selected ? 4 : 2.5);
     for (const turn of [0, 1, 2, 3]) arrow(b, hub, turn, edge);
-    b.text(titleOf(hub.router), hub.x + radius + 6, hub.y - 1, { size: 12, width: 110, bold: true });
+    b.text(titleOf(hub.router), hub.x + radius + 6, hub.y - 1, { size: 12, width: 140, bold: true });
   }
 
   mark(b, key, r, radius) {

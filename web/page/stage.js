@@ -69,7 +69,7 @@ export class Stage {
     const inside = r.x >= v.x && r.y >= v.y && r.x + r.w <= v.x + v.w && r.y + r.h <= v.y + v.h;
     if (inside && Math.max(r.w, r.h) * this.camera.zoom > 30) return;
     this.whole = false;
-    this.frame(r, key.startsWith("port:") ? 3.2 : 1.3);
+    this.frame(r, key.startsWith("port:") ? 3.8 : 1.3);
   }
 
   /** What of the scene is seen. */

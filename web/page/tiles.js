@@ -6,7 +6,8 @@ import { isService, stateOf } from "./ports.js";
 export const pitch = 22;
 const tile = 18;
 const readable = 0.42; // zoom from which tiles are told apart
-const named = 2.2; // zoom from which they are labelled
+const named = 2.7; // zoom from which they are labelled
+const addressed = 3.5; // zoom from which the label has the address too
 
 /** @param {number} n ports @returns {{columns: number, w: number, h: number}} */
 export function gridFor(n) {
@@ -68,7 +69,9 @@ function drawTile(b, state, x, y, p) {
       else b.line([x + 4, y + tile - 4, x + tile - 4, y + 4], c.surface, 2);
       break;
     case "service":
-      b.disc(x + tile / 2, y + tile / 2, tile * 0.36, c.faint);
+      // Where the tile has a label it is a ring around that.
+      if (p && b.zoom >= named) b.disc(x + tile / 2, y + tile / 2, tile / 2, "", c.wait, 0.8);
+      else b.disc(x + tile / 2, y + tile / 2, tile * 0.36, c.wait);
       break;
     default:
       g.strokeStyle = c.wait;
@@ -84,11 +87,11 @@ function drawTile(b, state, x, y, p) {
 
 function label(b, state, x, y, p) {
   const colour = state === "error" ? b.c.surface : b.c.text;
-  const size = 3.4;
+  const size = 2.6; // names often differ in their ends only
   const ip = p.fixed_ips[0]?.ip_address ?? "";
   const name = p.name || (isService(p) ? p.device_owner.slice(8) : p.id.slice(0, 8));
-  b.text(name, x + 1.4, y + 6.4, { size, width: tile - 2.6, colour, bold: true });
-  b.text(ip, x + 1.4, y + 11.6, { size: 2.5, width: tile - 2.6, colour });
+  b.text(name, x + 1.4, y + 6.4, { size, width: tile - 2.6, colour, bold: true, end: p.name ? 3 : 0 });
+  if (b.zoom >= addressed) b.text(ip, x + 1.4, y + 11.6, { size: 2.5, width: tile - 2.6, colour });
 }
 
 /** From afar: what share of the ports is in which state. */
