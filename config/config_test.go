@@ -94,3 +94,14 @@ func TestEveryLineNamesTheFile(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestLoopbackIsWhatOnlyThisMachineReaches(t *testing.T) {
+	for host, want := range map[string]bool{
+		"127.0.0.1": true, "127.1.2.3": true, "::1": true, "localhost": true, "::ffff:127.0.0.1": true,
+		"0.0.0.0": false, "": false, "192.0.2.1": false, "::": false, "localhost.example": false, "127.0.0.1.example": false,
+	} {
+		if got := config.Loopback(host); got != want {
+			t.Errorf("%q: %v", host, got)
+		}
+	}
+}

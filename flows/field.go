@@ -183,9 +183,6 @@ func (f Field) subfieldBits() int {
 	return fieldTable[f].Bits
 }
 
-// Reg gives the field of register n, 0 to 15.
-func Reg(n int) Field { return Reg0 + Field(n) }
-
 // FieldByName finds a field by any of its names: the one in a match (nw_dst),
 // the one in set_field (ip_dst), the NXM or OXM name in any case
 // (NXM_OF_IP_DST), or an alias of ovs-fields(7). Where one name serves several

@@ -49,17 +49,11 @@ func Prefix(f Field, p netip.Prefix) FieldMatch {
 	return Masked(f, IP(p.Addr()), PrefixMask(p.Bits(), f.Info().Bits))
 }
 
-// HardwareAddr matches an exact Ethernet address.
-func HardwareAddr(f Field, a net.HardwareAddr) FieldMatch { return Exact(f, MAC(a)) }
-
 // OnVLAN matches frames with a tag of this VLAN id.
 func OnVLAN(id uint16) FieldMatch { return ExactU(VLANVID, uint64(id)|vlanPresent) }
 
 // NoVLAN matches frames without a tag.
 func NoVLAN() FieldMatch { return ExactU(VLANVID, 0) }
-
-// AnyVLAN matches frames with a tag, whatever its id.
-func AnyVLAN() FieldMatch { return MaskedU(VLANVID, vlanPresent, vlanPresent) }
 
 // vlanPresent is the bit of VLANVID and VLANTCI that says a tag is there.
 const vlanPresent = 0x1000

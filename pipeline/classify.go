@@ -16,10 +16,6 @@ func classifyBase() []flows.Rule {
 // when flows of two versions cannot stand side by side.
 const Version = 1
 
-// CanaryCookie is the cookie of the one flow in table 23 of br-int. A switch
-// that has it holds tables of this version of the pipeline.
-func CanaryCookie() uint64 { return Cookie(FeatureCanary, "") | Version }
-
 // classified is where a local port's packets join the pipeline. Guests send
 // without tag; what carries one is dropped.
 func (p *port) classified() flows.Rule {

@@ -3,7 +3,6 @@ package identity
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 )
@@ -59,7 +58,7 @@ type Recognizer interface {
 const DefaultProject = "fake_project_id"
 
 // None is the authenticator of auth.mode none: everybody is an administrator.
-// It is meant for a loopback address; see CheckListen.
+// The configuration allows it on a loopback address only.
 type None struct {
 	// Project is used for requests without a project header;
 	// DefaultProject when empty.
@@ -94,19 +93,3 @@ func (n None) Authenticate(r *http.Request) (Identity, error) {
 
 // Challenge is empty: nobody is refused.
 func (None) Challenge() string { return "" }
-
-// CheckListen refuses an API address that a deployment without authentication
-// must not use: anything that is not a loopback address.
-func CheckListen(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("parse api.listen %q: %w", address, err)
-	}
-	if host == "localhost" {
-		return nil
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("check api.listen %q: auth.mode none is allowed on a loopback address only", address)
-}

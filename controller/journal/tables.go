@@ -2,7 +2,6 @@ package journal
 
 import (
 	"encoding/json"
-	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/records"
 	"github.com/lepton-sdn/lepton/model"
@@ -62,16 +61,6 @@ func portNames() map[string]string {
 		"host": "binding:host_id", "vnic_type": "binding:vnic_type", "vif_type": "binding:vif_type",
 		"vif_details": "binding:vif_details", "profile": "binding:profile",
 	}
-}
-
-// Resources are the names that Change.Resource may have, sorted.
-func Resources() []string {
-	names := []string{agentName}
-	for _, r := range resources {
-		names = append(names, r.name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // agentName is the resource of agents, of whose records only what

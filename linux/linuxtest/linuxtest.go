@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/lepton-sdn/lepton/linux/netns"
 )
 
@@ -51,21 +49,6 @@ func Veth(t testing.TB, nsA, a, nsB, b string) {
 	Run(t, nsA, "ip", "link", "add", a, "type", "veth", "peer", "name", b, "netns", netns.Path(nsB))
 	for ns, link := range map[string]string{nsA: a, nsB: b} {
 		Run(t, ns, "ip", "link", "set", link, "up")
-	}
-}
-
-// Up puts a link up.
-func Up(t testing.TB, ns, link string) {
-	t.Helper()
-	err := netns.WithHandle(ns, func(h *netlink.Handle) error {
-		l, err := h.LinkByName(link)
-		if err != nil {
-			return err
-		}
-		return h.LinkSetUp(l)
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -142,11 +142,6 @@ func (s *Switch) Appctl(args ...string) string {
 	return s.run("ovs-appctl", append([]string{"-t", s.unixctl()}, args...)...)
 }
 
-// TryAppctl is Appctl for a command that may fail.
-func (s *Switch) TryAppctl(args ...string) (string, error) {
-	return s.try("ovs-appctl", append([]string{"-t", s.unixctl()}, args...)...)
-}
-
 // Exec runs a command in the switch's network namespace and gives its output.
 func (s *Switch) Exec(args ...string) string {
 	s.t.Helper()
