@@ -4,6 +4,8 @@
 //	netns      named network namespaces: make, enter, delete
 //	links      links, addresses, routes and neighbours of a namespace: desired, diff, apply
 //	sysctl     settings of a namespace
+//	shaping    bandwidth limits of links and addresses: desired, read, apply
+//	offload    checksums that the kernel is to fill in
 //	iptables   rulesets: build, print, parse, diff, restore
 //	conntrack  entries of a namespace's connection tracking: list, delete
 //	announce   gratuitous ARP and unsolicited neighbour advertisements

@@ -84,7 +84,7 @@ func (t TLS) Enabled() bool { return t.Cert != "" || t.Key != "" || t.CA != "" }
 type OVS struct {
 	// DB is the OVSDB server: unix:PATH, tcp:HOST:PORT on loopback, or ssl:HOST:PORT.
 	DB string `yaml:"db"`
-	// TLS is for a DB with ssl; its CA is the authority of the database's
+	// TLS is for a db with ssl; its CA is the authority of the database's
 	// certificate, which has to name the HOST.
 	TLS TLS `yaml:"tls"`
 	// RunDir holds the bridges' management sockets, BRIDGE.mgmt.
@@ -105,7 +105,7 @@ type OVS struct {
 
 // Tunnel describes this host's end of the tunnels.
 type Tunnel struct {
-	// Types are vxlan, gre, geneve. Default: vxlan when there is a LocalIP, else
+	// Types are vxlan, gre, geneve. Default: vxlan when there is a local_ip, else
 	// none.
 	Types []string `yaml:"types"`
 	// LocalIP is this host's address on the underlay. Without it there are no

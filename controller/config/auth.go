@@ -44,7 +44,7 @@ type Keystone struct {
 	Project string `yaml:"project"`
 	// Domain is the name of the domain of the user and of the project.
 	Domain string `yaml:"domain"`
-	// PublicURL is where clients get tokens; URL when empty.
+	// PublicURL is where clients get tokens; url when empty.
 	PublicURL string `yaml:"public_url"`
 	// TokenCacheTime is how long Keystone's answer about a token is used, in
 	// seconds; a revoked token works for as long at most.
