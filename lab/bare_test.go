@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // childVariable makes the test program build a lab and wait, so that it can be
@@ -160,6 +162,43 @@ func pingAcross(t *testing.T, l *Lab) {
 		t.Fatal(err)
 	}
 	check(b.Tunnel.Addr())
+	if l.plan.Datapath == "netdev" {
+		pauseSwitch(t, l, a, b)
+	}
+}
+
+// pauseSwitch has a switch wait for the processor longer than its own buffers
+// last.
+func pauseSwitch(t *testing.T, l *Lab, a *Place, b *HostPlan) {
+	t.Helper()
+	to, err := l.Place("b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := l.HoldMuch(); n == 0 || err != nil {
+		t.Fatalf("%d sockets hold much: %v", n, err)
+	}
+	p, err := l.find("b", ovsVswitchd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := StartStream(t.Context(), Flow{From: a, To: to, Address: netip.AddrPortFrom(b.Tunnel.Addr(), 5001)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond) // some arrive, so that the pause is a gap
+	if err := p.signal(unix.SIGSTOP); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(600 * time.Millisecond)
+	if err := p.signal(unix.SIGCONT); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	r, err := s.Stop()
+	if err != nil || r.Lost() > 0 || r.LongestGap < 500*time.Millisecond {
+		t.Errorf("a switch that stood still for 0.6 s: %d of %d packets lost, %+v, %v", r.Lost(), r.Sent, r, err)
+	}
 }
 
 // TestDownAfterACrashAtAnyMoment kills the builder of a lab after random

@@ -91,7 +91,7 @@ func holdMuch(c *net.UDPConn) error {
 		return err
 	}
 	var set error
-	err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20) })
+	err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, muchHeld) })
 	return errors.Join(err, set)
 }
 

@@ -174,6 +174,11 @@ func (l *lines) String() string {
 // millisecond, and gives the function that ends them and counts.
 func (c *Cloud) Stream(from, to Guest, family int) func() lab.StreamResult {
 	c.Helper()
+	if n, err := c.Lab.HoldMuch(); err != nil {
+		c.Logf("the switches may lose packets while they wait for the processor: %v", err)
+	} else if n == 0 && c.Lab.Plan().Datapath == "netdev" {
+		c.Fatal("no switch has a packet socket")
+	}
 	s, err := lab.StartStream(c.Context(), lab.Flow{
 		From: from.Place, To: to.Place,
 		Address: netip.AddrPortFrom(to.IP(family), 5001),
