@@ -429,3 +429,28 @@ func TestAGuestWithAnOddNameIsAnswered(t *testing.T) {
 		}
 	}
 }
+
+// One line tells of both families where they have one name.
+func TestAGuestWithANameIsInOneLineAndAnsweredInBothFamilies(t *testing.T) {
+	in := isolated()
+	six(&in, "dhcpv6-stateful", "")
+	in.Ports[1].DNSName, in.Ports[2].DNSName = "web", "db"
+	in.Ports[1].ExtraDHCPOpts = []model.DHCPOption{{Name: "224", Value: "four", IPVersion: 4}, {Name: "224", Value: "six", IPVersion: 6}}
+	in.Ports[2].ExtraDHCPOpts = []model.DHCPOption{{Name: "client-id", Value: "node-7", IPVersion: 4}} // nobody's DUID
+	s := Desired(in, options())
+	want := macA.String() + ",web.openstacklocal,10.30.0.120,[2001:db8::101],set:port-" + portA + "\n" +
+		macB.String() + ",id:node-7,db.openstacklocal,10.30.0.44\n" + macB.String() + ",db.openstacklocal,[2001:db8::102]\n"
+	if s.Hosts != want {
+		t.Errorf("hosts:\n%s\nwant:\n%s", s.Hosts, want)
+	}
+	d := serve(t, s)
+	for m, ip := range map[model.MAC]string{macA: "10.30.0.120", macB: "10.30.0.44"} {
+		if got := d.offer(m); got == nil || got.YourIPAddr.String() != ip || m == macA && string(got.Options.Get(dhcpv4.GenericOptionCode(224))) != "four" {
+			t.Errorf("%s is offered %v", m, got)
+		}
+	}
+	a := d.solicit(macA)
+	if a == nil || a.Options.OneIANA().Options.OneAddress().IPv6Addr.String() != "2001:db8::101" {
+		t.Fatalf("%s is told %v", macA, a)
+	}
+}

@@ -107,43 +107,60 @@ func option(s *answers.Subnet, code uint16) answers.Option {
 func (s *Server) addHosts(n *answers.Network) {
 	var b strings.Builder
 	for _, p := range n.Ports {
-		before := b.Len()
-		if p.V4 != nil && p.V4.Subnet.Server.IsValid() {
-			s.line(&b, n, p, []answers.Lease{*p.V4})
+		lines := linesOf(p)
+		for _, leases := range lines {
+			s.line(&b, n, p, leases)
 		}
-		// dnsmasq gives no address of Auto, but has to know who may ask.
-		var six []answers.Lease
-		for _, l := range append(append(six, p.V6...), p.Auto...) {
-			if l.Subnet.Server.IsValid() {
-				six = append(six, l)
-			}
-		}
-		if len(six) > 0 {
-			s.line(&b, n, p, six)
-		}
-		if b.Len() > before && !p.Trusted {
+		if len(lines) > 0 && !p.Trusted {
 			s.Serves = append(s.Serves, p.ID)
 		}
 	}
 	s.Hosts = b.String()
 }
 
+// linesOf gives a port's addresses by the lines that they are in. Both families are
+// in one where they have one name: of a line with this name and no address of a
+// family dnsmasq would look for one among the names, and complain of the other
+// line's, at every reload. An identifier is of DHCPv4 only.
+func linesOf(p *answers.Port) (lines [][]answers.Lease) {
+	if p.V4 != nil && p.V4.Subnet.Server.IsValid() {
+		lines = append(lines, []answers.Lease{*p.V4})
+	}
+	// dnsmasq gives no address of Auto, but has to know who may ask.
+	var six []answers.Lease
+	for _, l := range slices.Concat(p.V6, p.Auto) {
+		if l.Subnet.Server.IsValid() {
+			six = append(six, l)
+		}
+	}
+	switch {
+	case len(six) == 0:
+	case len(lines) > 0 && p.ClientID == "" && six[0].Host == lines[0][0].Host:
+		lines[0] = append(lines[0], six...)
+	default:
+		lines = append(lines, six)
+	}
+	return lines
+}
+
 func (s *Server) line(b *strings.Builder, n *answers.Network, p *answers.Port, leases []answers.Lease) {
 	b.WriteString(p.MAC.String())
-	v4 := leases[0].IP.Is4()
-	if p.ClientID != "" && v4 {
+	if p.ClientID != "" && leases[0].IP.Is4() {
 		b.WriteString(",id:" + p.ClientID)
 	}
 	b.WriteString("," + hostName(n, leases[0]))
+	own := false
 	for _, l := range leases {
 		s.Leases[l.IP] = p.MAC
-		if v4 {
+		if l.IP.Is4() {
 			b.WriteString("," + l.IP.String())
+			own = own || len(p.Own4) > 0
 		} else {
 			b.WriteString(",[" + l.IP.String() + "]")
+			own = own || len(p.Own6) > 0
 		}
 	}
-	if own := len(p.Own4) > 0 && v4 || len(p.Own6) > 0 && !v4; own {
+	if own {
 		b.WriteString(",set:" + portTag(p))
 	}
 	b.WriteString("\n")
