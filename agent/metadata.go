@@ -6,12 +6,9 @@ import (
 	"os"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/lepton-sdn/lepton/agent/config"
-	"github.com/lepton-sdn/lepton/agent/feed"
 	"github.com/lepton-sdn/lepton/agent/metadata"
 	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 )
@@ -27,34 +24,33 @@ func metadataLink(cfg *config.Config) string {
 	return ""
 }
 
-// serveMetadata starts the loop that keeps the metadata proxy, which is this
-// program again, or removes the one that was here before.
-func serveMetadata(ctx context.Context, g *errgroup.Group, o Options, c metadata.Config, updates *feed.Feed, reg prometheus.Registerer) error {
-	cfg := o.Config
+// metadata is the loop that keeps the metadata proxy, which is this program
+// again, or the removal of the one that was here before.
+func (h *host) metadata() ([]loop, error) {
+	cfg := h.Config
+	c := metadata.Config{
+		Host: cfg.Host, Owner: namespaceOwner(h.instance), RunDir: cfg.RunDir, Version: h.Version,
+		Local: cfg.Metadata.Local(), Bridge: cfg.OVS.IntegrationBridge, DB: h.db, Children: h.children,
+		Loop: h.counts.Loop("metadata"), LinkLoop: h.counts.Loop("metadata-link"), Log: h.Log,
+		Settings: proxy.Settings{
+			Controllers: cfg.Controller.All(), LogLevel: cfg.Log.Level,
+			CertFile: cfg.Controller.TLS.Cert, KeyFile: cfg.Controller.TLS.Key, CAFile: cfg.Controller.TLS.CA, CRLFile: cfg.Controller.TLS.CRL,
+			RateLimit: float64(cfg.Metadata.RateLimit), BurstLimit: cfg.Metadata.BurstLimit,
+		},
+	}
 	var err error
 	if c.Program, err = os.Executable(); err != nil {
-		return fmt.Errorf("find the program of the metadata proxy: %w", err)
-	}
-	c.RunDir, c.Version, c.Loop, c.Log = cfg.RunDir, o.Version, o.loops.Loop("metadata"), o.Log
-	c.LinkLoop = o.loops.Loop("metadata-link")
-	c.Local, c.Bridge = cfg.Metadata.Local(), cfg.OVS.IntegrationBridge
-	c.Settings = proxy.Settings{
-		Controllers: cfg.Controller.All(), LogLevel: cfg.Log.Level,
-		CertFile: cfg.Controller.TLS.Cert, KeyFile: cfg.Controller.TLS.Key, CAFile: cfg.Controller.TLS.CA, CRLFile: cfg.Controller.TLS.CRL,
-		RateLimit: float64(cfg.Metadata.RateLimit), BurstLimit: cfg.Metadata.BurstLimit,
+		return nil, fmt.Errorf("find the program of the metadata proxy: %w", err)
 	}
 	if !servesMetadata(cfg) {
-		g.Go(func() error {
+		return []loop{func(ctx context.Context) error {
 			if err := metadata.Leave(ctx, c); err != nil {
-				o.Log.Warn("something of the metadata proxy is left", zap.Error(err))
+				h.Log.Warn("something of the metadata proxy is left", zap.Error(err))
 			}
 			return nil
-		})
-		return nil
+		}}, nil
 	}
-	reg.MustRegister(metadata.NewMetrics(cfg.RunDir))
-	c.Controller, c.Audit = updates.Consumer("metadata"), o.audit
-	guests := metadata.New(c)
-	g.Go(func() error { return guests.Run(ctx) })
-	return nil
+	h.reg.MustRegister(metadata.NewMetrics(cfg.RunDir))
+	c.Controller, c.Audit = h.updates.Consumer("metadata"), h.audit
+	return []loop{metadata.New(c).Run}, nil
 }
