@@ -214,6 +214,9 @@ func (a *API) answer(r *http.Request, id string, log *zap.Logger) (res response,
 		return response{}, err
 	}
 	defer leave()
+	if !takesJSON(r.Header) {
+		return response{}, errAccept
+	}
 	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		return response{}, err
@@ -249,5 +252,6 @@ func (a *API) update(ctx context.Context, fn func(*records.Update) error) error 
 var (
 	errBusy   = errors.New("too many requests at once")
 	errNoPath = plugin.Refuse(http.StatusNotFound, "HTTPNotFound", "The resource could not be found.")
+	errAccept = plugin.Refuse(http.StatusNotAcceptable, "HTTPNotAcceptable", "The answer is application/json, which the request's Accept does not take.")
 	errMethod = plugin.Refuse(http.StatusMethodNotAllowed, "HTTPMethodNotAllowed", "The method is not allowed for this resource.")
 )

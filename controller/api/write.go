@@ -56,6 +56,22 @@ func (p *bodyPool) put(b []byte) {
 	}
 }
 
+// takesJSON reads Accept (RFC 9110, section 12.5.1) as far as Neutron does: weights
+// do not matter, and one that names no media type at all takes everything.
+func takesJSON(h http.Header) bool {
+	named := false
+	for part := range strings.SplitSeq(strings.Join(h.Values("Accept"), ","), ",") {
+		media, _, _ := strings.Cut(part, ";")
+		switch media = strings.ToLower(strings.TrimSpace(media)); {
+		case media == "application/json", media == "application/*", media == "*/*":
+			return true
+		case strings.Contains(media, "/"):
+			named = true
+		}
+	}
+	return !named
+}
+
 // takesGzip reads Accept-Encoding (RFC 9110, section 12.5.3): a coding of
 // weight 0 is one that is not wanted.
 func takesGzip(h http.Header) bool {

@@ -293,7 +293,7 @@ func (c *collection[S, V]) checkRevision(rq *request, v *V) error {
 			}
 			n, err := strconv.ParseInt(text, 10, 64)
 			if err != nil {
-				return badRequest("Revision number %q of If-Match is not an integer", clip(text))
+				return plugin.BadRequest("BadRequest", "Bad if-match request: Revision number etag must be in the format of revision_number=<int>, not '%s'.", clip(text))
 			}
 			if n != c.meta(v).Revision {
 				return plugin.Refuse(http.StatusPreconditionFailed, "RevisionNumberConstraintFailed",
