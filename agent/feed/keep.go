@@ -41,6 +41,8 @@ const (
 	// upkeepEvery is how often the file is synchronised, confirmed, and written
 	// anew when that had failed.
 	upkeepEvery = 2 * time.Second
+	// hangAfter is how long one writing may take before it is a problem of the host.
+	hangAfter = 5 * time.Second
 	// writeQueue is how many updates may wait for a slow disk.
 	writeQueue = 64
 )
@@ -67,6 +69,10 @@ type keeper struct {
 	lost, fulls atomic.Int64
 	size        atomic.Int64           // of the file
 	failed      atomic.Pointer[string] // why the last writing failed; nil: it did not
+	// busy is when the present writing began; nil: there is none. hangs says that it
+	// was told of, by whoever offers.
+	busy  atomic.Pointer[time.Time]
+	hangs bool
 }
 
 func newKeeper(a Archive, log *zap.Logger) *keeper {
@@ -87,7 +93,10 @@ func (k *keeper) run() {
 	defer close(k.ended)
 	defer k.archive.Close()
 	for w := range k.queue {
+		began := time.Now()
+		k.busy.Store(&began)
 		err := k.write(w)
+		k.busy.Store(nil)
 		k.note(err)
 		k.size.Store(k.archive.Size())
 		close(w.done)
@@ -151,6 +160,23 @@ func (k *keeper) note(err error) {
 		k.failed.Store(&text)
 		k.log.Error("records cannot be stored: without a controller this host would come up as it was before", zap.Error(err))
 	}
+}
+
+// trouble is why the records are not stored; "" when they are.
+func (k *keeper) trouble() string {
+	if began := k.busy.Load(); began != nil && time.Since(*began) >= hangAfter {
+		text := fmt.Sprintf("the disk hangs: it has not taken them for %s and longer", hangAfter)
+		if !k.hangs {
+			k.log.Error("records cannot be stored: without a controller this host would come up as it was before", zap.String("error", text))
+		}
+		k.hangs = true
+		return text
+	}
+	k.hangs = false
+	if t := k.failed.Load(); t != nil {
+		return *t
+	}
+	return ""
 }
 
 // offer queues a writing; nil when too much waits already. What is then lost is
@@ -250,10 +276,7 @@ func (f *Feed) keep(ctx context.Context, u *rpc.Update) {
 func (f *Feed) upkeep(ctx context.Context) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	text := ""
-	if t := f.keeper.failed.Load(); t != nil {
-		text = *t
-	}
+	text := f.keeper.trouble()
 	f.setProblem("records on disk", text, f.cfg.Now())
 	f.cfg.Metrics.file(f.keeper.size.Load(), text != "")
 	if !f.state.Known() || !f.state.Stored().IsZero() {

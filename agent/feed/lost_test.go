@@ -3,6 +3,7 @@ package feed
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,5 +106,27 @@ func TestAFileThatCouldNotBeSynchronisedIsWrittenAnew(t *testing.T) {
 	settled(t, k) // now the disk says that all is well
 	if !k.wants() {
 		t.Error("what the disk failed to take is taken for written")
+	}
+}
+
+func TestADiskThatHangsIsAProblem(t *testing.T) {
+	disk := newSlowDisk()
+	k := newKeeper(disk, zap.NewNop())
+	go k.run()
+	defer k.stop()
+	k.offer(writing{update: &rpc.Update{Full: true, Revision: 1}})
+	<-disk.entered
+	if text := k.trouble(); text != "" {
+		t.Errorf("a writing that has just begun is a problem: %s", text)
+	}
+	long := time.Now().Add(-hangAfter)
+	k.busy.Store(&long)
+	if text := k.trouble(); !strings.Contains(text, "hangs") {
+		t.Errorf("a writing that takes %s is told as %q", hangAfter, text)
+	}
+	close(disk.let)
+	settled(t, k)
+	if text := k.trouble(); text != "" {
+		t.Errorf("after the writing: %s", text)
 	}
 }
