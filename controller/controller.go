@@ -8,14 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lepton-sdn/lepton/controller/api"
 	"github.com/lepton-sdn/lepton/controller/config"
 	"github.com/lepton-sdn/lepton/controller/hosts"
+	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/journal"
 	"github.com/lepton-sdn/lepton/controller/metadata"
 	"github.com/lepton-sdn/lepton/controller/plugin"
@@ -43,93 +46,142 @@ type Options struct {
 // Run is the controller. It returns when ctx is done and what was under way
 // has ended, or with what makes it impossible to work.
 func Run(ctx context.Context, o Options) error {
-	cfg := o.Config
-	warnOfPlainText(cfg, o.Log)
-	reg := telemetry.Registry()
-	loops := telemetry.NewLoops(reg)
-	auth, authRun, err := authenticator(cfg.Auth, loops, o.Log)
-	if err != nil {
-		return fmt.Errorf("auth: %w", err)
-	}
-	st, err := openStore(ctx, cfg, loops, o.Log)
-	if err != nil {
+	warnOfPlainText(o.Config, o.Log)
+	p := &parts{Options: o, reg: telemetry.Registry(), downTime: time.Duration(o.Config.Network.AgentDownTime) * time.Second}
+	p.counts = telemetry.NewLoops(p.reg)
+	defer p.close()
+	if err := p.open(ctx); err != nil {
 		return err
 	}
-	defer func() { _ = st.Close() }()
-	events := journal.New(st, o.Log.Named("journal"), journal.NewMetrics(reg))
-	db, err := records.Open(ctx, st, o.Log, records.Journal(events.Note), records.Counted(loops.Loop("records")))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	rules, err := plugin.New(cfg.Network)
-	if err != nil {
-		return fmt.Errorf("network: %w", err)
-	}
-	recordMetrics(reg, db)
-	db.OnApply(rules.NoteHeartbeats)
-	agents, err := agentServer(cfg, hosts.Config{DB: db, Log: o.Log, Journal: events, Loops: loops, Metrics: hosts.NewMetrics(reg)}, rules)
-	if err != nil {
-		return err
-	}
-	name := nameOf(cfg)
-	there := presence.New(db, model.Controller{Name: name, Version: o.Version, API: cfg.API.Listen, RPC: cfg.RPC.Listen}, o.Log)
-	refused := limitMetrics(reg)
-	handler := api.New(api.Config{
-		RateLimit: rateLimit(cfg), Limited: refused,
-		DB: db, Plugin: rules, Auth: auth, Log: o.Log, Journal: events, Observe: requestMetrics(reg),
-		Hosts: hostRecords{agents}, Status: cloudStatus{there, st, len(cfg.Store.Endpoints) == 0, name},
-		AgentDownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second,
-	})
-	served, err := withPage(cfg, auth, handler, o.Log)
+	handler, err := p.handler()
 	if err != nil {
 		return err
 	}
 	// Nothing is served before everything can be.
-	apiListener, rpcListener, err := listen(ctx, cfg, o.Log)
+	apiListener, rpcListener, err := listen(ctx, o.Config, o.Log)
 	if err != nil {
 		return err
 	}
 	defer apiListener.Close()
 	defer rpcListener.Close()
-
+	all, err := p.loops()
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
-	if authRun != nil {
-		g.Go(func() error { return authRun(ctx) })
+	for _, run := range all {
+		g.Go(func() error { return run(ctx) })
 	}
-	if cfg.Metrics.Listen != "" {
-		m, err := telemetry.Listen(cfg.Metrics.Listen, reg, checks(db, agents)...)
-		if err != nil {
-			return fmt.Errorf("metrics.listen: %w", err)
-		}
-		g.Go(func() error { return m.Run(ctx) })
-	}
-	placing := schedule.New(schedule.Config{
-		DB: db, Rules: rules, Log: o.Log.Named("schedule"),
-		DownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second, MovesPerSecond: cfg.Network.MovesPerSecond,
-		Loop: loops.Loop("schedule"),
-	})
-	scheduleMetrics(reg, placing)
-	again := newRebinder(db, rules, time.Duration(cfg.Network.AgentDownTime)*time.Second, o.Log)
-	again.loop = loops.Loop("rebind")
-	g.Go(func() error { return again.run(byPart(ctx, "bind")) })
-	g.Go(func() error { return probe(ctx, db, reg, loops.Loop("store")) })
-	keeper := journal.Keeper{
-		Journal: events, DB: db, Config: cfg.Journal, Alone: len(cfg.Store.Endpoints) == 0,
-		DownTime: time.Duration(cfg.Network.AgentDownTime) * time.Second, Log: o.Log.Named("journal"),
-		Loop: loops.Loop("journal"),
-	}
-	g.Go(func() error { return keeper.Run(byPart(ctx, "journal")) })
-	if cfg.Nova.URL != "" {
-		events := notifier(cfg, db, reg, loops, o.Log)
-		g.Go(func() error { return events.Run(ctx) })
-	}
-	g.Go(func() error { return there.Run(byPart(ctx, "presence")) })
-	g.Go(func() error { return placing.Run(byPart(ctx, "schedule")) })
-	g.Go(func() error { return agents.Serve(ctx, rpcListener) })
-	g.Go(func() error { return api.Serve(ctx, apiListener, served, o.Log) })
+	g.Go(func() error { return p.agents.Serve(ctx, rpcListener) })
+	g.Go(func() error { return api.Serve(ctx, apiListener, handler, o.Log) })
 	o.Ready()
 	return g.Wait()
+}
+
+// parts are what the controller is put together from.
+type parts struct {
+	Options
+	reg      *prometheus.Registry
+	counts   *telemetry.Loops
+	downTime time.Duration // without a heartbeat until an agent is dead
+
+	auth   identity.Authenticator
+	store  store.Store
+	events *journal.Journal
+	db     *records.DB
+	rules  *plugin.Plugin
+	agents *hosts.Server
+	there  *presence.Presence
+	beside loop // runs beside auth; nil: nothing does
+}
+
+// open makes the parts.
+func (p *parts) open(ctx context.Context) (err error) {
+	cfg := p.Config
+	if p.auth, p.beside, err = authenticator(cfg.Auth, p.counts, p.Log); err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
+	st, err := openStore(ctx, cfg, p.counts, p.Log)
+	if err != nil {
+		return err
+	}
+	p.store = st
+	p.events = journal.New(p.store, p.Log.Named("journal"), journal.NewMetrics(p.reg))
+	p.db, err = records.Open(ctx, p.store, p.Log, records.Journal(p.events.Note), records.Counted(p.counts.Loop("records")))
+	if err != nil {
+		return err
+	}
+	if p.rules, err = plugin.New(cfg.Network); err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	recordMetrics(p.reg, p.db)
+	p.db.OnApply(p.rules.NoteHeartbeats)
+	p.agents, err = agentServer(cfg, hosts.Config{DB: p.db, Log: p.Log, Journal: p.events, Loops: p.counts, Metrics: hosts.NewMetrics(p.reg)}, p.rules)
+	p.there = presence.New(p.db, model.Controller{Name: nameOf(cfg), Version: p.Version, API: cfg.API.Listen, RPC: cfg.RPC.Listen}, p.Log)
+	return err
+}
+
+// close closes what open has opened, the records before the store.
+func (p *parts) close() {
+	if p.db != nil {
+		_ = p.db.Close()
+	}
+	if p.store != nil {
+		_ = p.store.Close()
+	}
+}
+
+// handler answers requests to the API and to the operator's page.
+func (p *parts) handler() (http.Handler, error) {
+	requests := api.New(api.Config{
+		RateLimit: rateLimit(p.Config), Limited: limitMetrics(p.reg),
+		DB: p.db, Plugin: p.rules, Auth: p.auth, Log: p.Log, Journal: p.events, Observe: requestMetrics(p.reg),
+		Hosts: hostRecords{p.agents}, Status: cloudStatus{p.there, p.store, len(p.Config.Store.Endpoints) == 0, nameOf(p.Config)},
+		AgentDownTime: p.downTime,
+	})
+	return withPage(p.Config, p.auth, requests, p.Log)
+}
+
+// loop runs until ctx is done.
+type loop = func(ctx context.Context) error
+
+// as has a loop be the author of what it changes, as a part of the controller.
+func as(part string, run loop) loop {
+	return func(ctx context.Context) error { return run(byPart(ctx, part)) }
+}
+
+// loops are what runs beside the answering of clients and agents.
+func (p *parts) loops() ([]loop, error) {
+	cfg := p.Config
+	placing := schedule.New(schedule.Config{
+		DB: p.db, Rules: p.rules, Log: p.Log.Named("schedule"),
+		DownTime: p.downTime, MovesPerSecond: cfg.Network.MovesPerSecond, Loop: p.counts.Loop("schedule"),
+	})
+	scheduleMetrics(p.reg, placing)
+	again := newRebinder(p.db, p.rules, p.downTime, p.Log)
+	again.loop = p.counts.Loop("rebind")
+	keeper := journal.Keeper{
+		Journal: p.events, DB: p.db, Config: cfg.Journal, Alone: len(cfg.Store.Endpoints) == 0,
+		DownTime: p.downTime, Log: p.Log.Named("journal"), Loop: p.counts.Loop("journal"),
+	}
+	all := []loop{
+		as("schedule", placing.Run), as("bind", again.run), as("journal", keeper.Run), as("presence", p.there.Run),
+		func(ctx context.Context) error { return probe(ctx, p.db, p.reg, p.counts.Loop("store")) },
+	}
+	if p.beside != nil {
+		all = append(all, p.beside)
+	}
+	if cfg.Nova.URL != "" {
+		all = append(all, notifier(cfg, p.db, p.reg, p.counts, p.Log).Run)
+	}
+	if cfg.Metrics.Listen == "" {
+		return all, nil
+	}
+	figures, err := telemetry.Listen(cfg.Metrics.Listen, p.reg, checks(p.db, p.agents)...)
+	if err != nil {
+		return nil, fmt.Errorf("metrics.listen: %w", err)
+	}
+	return append(all, figures.Run), nil
 }
 
 // byPart names a part of the controller as the author of what it changes.
