@@ -52,6 +52,8 @@ type Network struct {
 	ID     string
 	MTU    int
 	Domain string // of the guests, "" for none, without a final dot
+	// project is whose network it is.
+	project string
 	// Routed tells that a router of ours is on the network.
 	Routed bool
 	// Subnets are those with DHCP, by id.
@@ -139,14 +141,14 @@ type Port struct {
 // Name is how an address is called.
 type Name struct {
 	IP netip.Addr
-	// Names are full names without a final dot, then the one without domain. The
-	// first is the answer to a question for the address.
+	// Names are full names without a final dot, then the one without domain, if it
+	// is of one label. The first is the answer to a question for the address.
 	Names []string
 }
 
 // Of gives what is offered on the network.
 func Of(in Input) *Network {
-	n := &Network{ID: in.Network.ID, MTU: in.Network.MTU, Domain: domain(in)}
+	n := &Network{ID: in.Network.ID, MTU: in.Network.MTU, Domain: domain(in), project: in.Network.ProjectID}
 	n.Routed = slices.ContainsFunc(in.Ports, func(p *model.Port) bool { return slices.Contains(routerOwners, p.DeviceOwner) })
 	subnets := slices.SortedFunc(slices.Values(in.Subnets), func(a, b *model.Subnet) int { return cmp.Compare(a.ID, b.ID) })
 	ports := slices.SortedFunc(slices.Values(in.Ports), func(a, b *model.Port) int { return cmp.Compare(a.ID, b.ID) })

@@ -171,6 +171,27 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// Guests of a shared network believe its DNS server: a port of another project
+// must not take a name outside of the network's domains.
+func TestNobodyTakesNamesOutsideOfTheNetworksDomains(t *testing.T) {
+	in := isolated()
+	in.Network.ProjectID, in.Network.DNSDomain = "owner", "red.example."
+	in.guest(0).ProjectID, in.guest(0).DNSName, in.guest(0).DNSDomain = "other", "www", "bank.example."
+	in.guest(1).ProjectID, in.guest(1).DNSName, in.guest(1).DNSDomain = "owner", "www.bank.example", "own.example."
+	var got []string
+	for _, n := range Of(*in).Names {
+		got = append(got, n.Names...)
+	}
+	want := "www.bank.example.openstacklocal www.bank.example.red.example www.bank.example.own.example www.openstacklocal www.red.example www"
+	if text := strings.Join(got, " "); text != want {
+		t.Errorf("names %s, want %s", text, want)
+	}
+	in.Settings.Domain, in.Network.DNSDomain, in.guest(1).DNSDomain = "", "", ""
+	if got := Of(*in).Names[0].Names; len(got) != 1 || got[0] != "www" {
+		t.Errorf("without domains a name of several labels is %q", got)
+	}
+}
+
 func TestTheOrderOfTheRecordsDoesNotMatter(t *testing.T) {
 	in := isolated()
 	six(in, "dhcpv6-stateful")

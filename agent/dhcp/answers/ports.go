@@ -58,16 +58,25 @@ func (n *Network) label(p *model.Port, set Settings) string {
 }
 
 // names gives the full names of an address: in the cloud's domain, which is what
-// dns_assignment shows, in the network's, and in the port's own.
+// dns_assignment shows, in the network's, and in the port's own. That may be
+// anybody's, so it counts for ports of the network's project only: on a shared
+// network a guest must not become www.example.com for the others. For the same
+// reason a name of several labels is none without a domain.
 func (n *Network) names(f model.FixedIP, host string, p *model.Port, set Settings) Name {
 	out := Name{IP: f.IP}
-	for _, d := range []string{set.Domain, n.Domain, p.DNSDomain} {
+	domains := []string{set.Domain, n.Domain}
+	if p.ProjectID == n.project {
+		domains = append(domains, p.DNSDomain)
+	}
+	for _, d := range domains {
 		d = strings.TrimSuffix(d, ".")
 		if full := host + "." + d; d != "" && validName(full) && !slices.Contains(out.Names, full) {
 			out.Names = append(out.Names, full)
 		}
 	}
-	out.Names = append(out.Names, host)
+	if label, _, several := strings.Cut(host, "."); !several || len(out.Names) == 0 {
+		out.Names = append(out.Names, label)
+	}
 	return out
 }
 
