@@ -222,6 +222,15 @@ func (l *Lab) AwaitPort(ctx context.Context, port, status string) error {
 	return nil
 }
 
+// Guests lists the guests, without a question to anybody.
+func (l *Lab) Guests() ([]Guest, error) {
+	s, err := l.ledger.read()
+	if err != nil {
+		return nil, err
+	}
+	return s.Guests, nil
+}
+
 // Guest finds a guest by name.
 func (l *Lab) Guest(name string) (Guest, error) {
 	s, err := l.ledger.read()

@@ -135,6 +135,7 @@ is not as it should be, 9 not allowed, 10 no answer.
 	root.AddCommand(newLab(s), newAgents(s), newAudit(s), newRelease(s), newFlows(s), newEvents(s), newTrace(s), newCerts(s), newImport(s), newVersion(), newManual())
 	root.AddCommand(newCloudStatus(s), newPorts(s), newExplain(s))
 	refuseNonsense(root)
+	complete(root, s)
 	return root
 }
 
