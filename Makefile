@@ -76,7 +76,9 @@ deb: ## build the Debian packages in bin/deb
 	for s in bash fish; do $(GO) run ./cmd/leptonctl completion $$s >bin/deb/completion/leptonctl.$$s || exit; done
 	$(GO) run ./cmd/leptonctl completion zsh >bin/deb/completion/_leptonctl
 	cp packaging/man/*.8 bin/deb/man8/
-	gzip -9n bin/deb/man1/*.1 bin/deb/man8/*.8
+	{ echo 'lepton ($(DEB_VERSION)) unstable; urgency=medium'; echo; git log -n 40 --format='  * %s'; echo; \
+		git show -s --format=' -- The Lepton authors <lepton@localhost>  %aD'; } >bin/deb/changelog
+	gzip -9n bin/deb/man1/*.1 bin/deb/man8/*.8 bin/deb/changelog
 	for p in $(PROGRAMS); do DEB_VERSION='$(DEB_VERSION)' DEB_ARCH=$(DEB_ARCH) $(TOOLS)/nfpm package -p deb -f packaging/$$p.yaml -t bin/deb/ || exit; done
 
 lint: vuln ## go vet, staticcheck, gofumpt and govulncheck

@@ -133,6 +133,8 @@ func TestInstallUpgradeDowngradeRemoveAndPurge(t *testing.T) {
 			"systemctl show -P StartLimitIntervalUSec lepton-controller lepton-agent":                         "0\n\n0",
 			"systemctl show -P KillMode lepton-agent":                                                         "process",
 			"test -s /usr/share/man/man8/lepton-agent.8.gz && echo manual":                                    "manual",
+			"zcat /usr/share/doc/leptonctl/changelog.gz | head -1 | cut -d' ' -f1":                            "lepton",
+			"grep -l '^License: Apache-2.0$' /usr/share/doc/lepton*/copyright | wc -l":                        "3",
 			"bash -c '. /usr/share/bash-completion/completions/leptonctl'":                                    "",
 			"dpkg --verify lepton-controller lepton-agent leptonctl":                                          "",
 			"curl -s -o /dev/null -w '%{http_code}' 127.0.0.1:9696/v2.0/networks":                             "200",
