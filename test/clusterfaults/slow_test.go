@@ -80,7 +80,7 @@ hosts:
 // at every fsync.
 func TestASlowDiskOfAnEmbeddedStoreSlowsWritesOnly(t *testing.T) {
 	t.Parallel()
-	on, wrap := machines(t, "ctl1")
+	on, wrap := machines(t, "ctl1", "hv1")
 	c := &cluster{Cloud: e2e.StartWrapped(t, embeddedStore, wrap)}
 	c.apis = map[string]*lab.API{"ctl1": c.Lab.API()}
 	n := c.Network(nil)
@@ -105,6 +105,9 @@ func TestASlowDiskOfAnEmbeddedStoreSlowsWritesOnly(t *testing.T) {
 		}
 	}
 	on["ctl1"].SlowDisk(0)
+	if soak.Soaking() {
+		c.hangs(on["hv1"], near, n)
+	}
 	stop()
 	c.flowed(traffic())
 	w.judge()
@@ -126,4 +129,15 @@ func (c *cluster) reads(path string, during time.Duration) (slowest time.Duratio
 		slowest = max(slowest, a.took)
 	}
 	return slowest
+}
+
+// hangs has the disk of an agent's records hang.
+func (c *cluster) hangs(hv1 *trouble.Machine, near e2e.Guest, n e2e.Network) {
+	c.Helper()
+	hv1.SlowDisk(10 * time.Second)
+	third := c.Guest("hv1", "third", n)
+	c.AllReach(near, third)
+	c.Eventually("the agent says that its disk hangs", func() error { return c.agentSays("the disk hangs", true) })
+	hv1.SlowDisk(0)
+	c.Eventually("the agent has no problem", func() error { return c.agentSays("the disk hangs", false) })
 }
