@@ -15,6 +15,7 @@ import (
 
 	"github.com/lepton-sdn/lepton/flows"
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
 
 // TestTheDocumentShowsThePipelineAsItIs writes docs/pipeline.md with -update
@@ -30,7 +31,7 @@ func TestTheDocumentShowsThePipelineAsItIs(t *testing.T) {
 	d.priorities(t)
 	d.costs(t)
 	d.dumps()
-	golden(t, "../docs/pipeline.md", d.String())
+	golden.Text(t, "../docs/pipeline.md", d.String())
 }
 
 const introduction = `# The pipeline

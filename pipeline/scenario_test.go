@@ -2,23 +2,18 @@ package pipeline
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files and docs/pipeline.md")
 
 // cloud builds Views in few words.
 type cloud struct{ View }
@@ -274,28 +269,10 @@ func (p *Program) text() string {
 	return b.String()
 }
 
-// golden compares text with a file of testdata.
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("%s is not what the pipeline gives now (-update rewrites it):\n%s", path, diff)
-	}
-}
-
 func TestScenariosGiveTheGoldenTables(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
-			golden(t, filepath.Join("testdata", s.name+".flows"), Compile(s.view()).text())
+			golden.Text(t, filepath.Join("testdata", s.name+".flows"), Compile(s.view()).text())
 		})
 	}
 }

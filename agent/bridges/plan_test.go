@@ -2,10 +2,8 @@ package bridges_test
 
 import (
 	"context"
-	"flag"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,9 +18,8 @@ import (
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/ovsdb"
 	"github.com/lepton-sdn/lepton/ovsdb/ovsdbtest"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -107,26 +104,6 @@ func text(p bridges.Plan) string {
 	return b.String()
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("differs from %s:\n%s", path, diff)
-	}
-}
-
 func TestGoldenPlans(t *testing.T) {
 	v6 := desired()
 	v6.LocalIP, v6.CSUM, v6.DF = addr("2001:db8::1"), true, false
@@ -137,7 +114,9 @@ func TestGoldenPlans(t *testing.T) {
 	}
 	bare := bridges.Desired{Integration: "br-int", Controller: "tcp:127.0.0.1:6633"}
 	for name, want := range map[string]bridges.Desired{"fresh": desired(), "ipv6": v6, "bare": bare} {
-		t.Run(name, func(t *testing.T) { golden(t, name, text(converge(t, host(t), want))) })
+		t.Run(name, func(t *testing.T) {
+			golden.Text(t, filepath.Join("testdata", name+".txt"), text(converge(t, host(t), want)))
+		})
 	}
 }
 

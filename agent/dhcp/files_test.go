@@ -1,7 +1,6 @@
 package dhcp
 
 import (
-	"flag"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -17,9 +16,8 @@ import (
 	"github.com/lepton-sdn/lepton/agent/dhcp/answers"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func TestServersAreGolden(t *testing.T) {
 	for name, change := range map[string]func(*answers.Input, *Options){
@@ -55,18 +53,7 @@ func TestServersAreGolden(t *testing.T) {
 			change(&in, &o)
 			got := Desired(in, o).String()
 			file := filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".server")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), got); d != "" {
-				t.Errorf("%s (- want, + got):\n%s", file, d)
-			}
+			golden.Text(t, file, got)
 		})
 	}
 }

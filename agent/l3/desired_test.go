@@ -2,10 +2,8 @@ package l3
 
 import (
 	"context"
-	"flag"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -17,9 +15,8 @@ import (
 	"github.com/lepton-sdn/lepton/linux/iptables"
 	"github.com/lepton-sdn/lepton/linux/linuxtest"
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // scenarios are routers of every kind, by the name of their golden file.
 func scenarios() map[string]func(*View) {
@@ -109,18 +106,7 @@ func TestRoutersOfEveryKindAreDescribedAsInTheirFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := desired(t, change).String()
 			path := filepath.Join("testdata", name+".router")
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("differs (-file +now):\n%s", diff)
-			}
+			golden.Text(t, path, got)
 		})
 	}
 }

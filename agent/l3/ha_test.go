@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
 
 // The port by which the host of the tests watches the others.
@@ -43,18 +42,7 @@ func TestHARoutersAreDescribedAsInTheirFiles(t *testing.T) {
 		in.HA.Dir = "/run/lepton/ha/" + routerID
 		got := Desired(in).String()
 		path := filepath.Join("testdata", name+".router")
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s differs (-file +now):\n%s", name, diff)
-		}
+		golden.Text(t, path, got)
 	}
 }
 

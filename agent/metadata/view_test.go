@@ -2,10 +2,8 @@ package metadata
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -15,9 +13,8 @@ import (
 	"github.com/lepton-sdn/lepton/agent/metadata/proxy"
 	"github.com/lepton-sdn/lepton/model"
 	"github.com/lepton-sdn/lepton/rpc"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func uuid(n int) string { return fmt.Sprintf("%08x-0000-4000-8000-%012x", n, n) }
 
@@ -67,19 +64,7 @@ func TestScopesOfARouterAndOfDHCP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", "scopes.json")
-	if *update {
-		if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff(string(want), string(b)+"\n"); diff != "" {
-		t.Errorf("differs from %s:\n%s", path, diff)
-	}
+	golden.Text(t, filepath.Join("testdata", "scopes.json"), string(b)+"\n")
 }
 
 // Whatever changes, in whatever order, the scopes that are made anew where an

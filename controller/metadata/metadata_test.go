@@ -3,23 +3,18 @@ package metadata
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lepton-sdn/lepton/controller/plugin"
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func uuid(n int) string { return fmt.Sprintf("%08x-0000-4000-8000-%012x", n, n) }
 
@@ -140,7 +135,7 @@ func TestDocumentsOfEveryVersion(t *testing.T) {
 			for _, path := range []string{"/", "/openstack"} {
 				fmt.Fprintf(&b, "== %s\n%s\n", path, Answer(g, Request{Method: "GET", Path: path}).Body)
 			}
-			golden(t, name, b.String())
+			golden.Text(t, filepath.Join("testdata", name+".txt"), b.String())
 		})
 	}
 }
@@ -153,23 +148,6 @@ func TestNoNameServersAreNone(t *testing.T) {
 	g := &Guest{Instance: &model.Instance{}, NICs: []NIC{nic(1, 1450, map[string]*model.Subnet{"a": subnet("a", "10.1.0.0/24", none)}, "10.1.0.5")}}
 	if d := networkData(g); len(d.Services) != 0 || len(d.Networks) != 1 || len(d.Networks[0].Services) != 0 {
 		t.Errorf("services %v, networks %+v", d.Services, d.Networks)
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("differs from %s:\n%s", path, diff)
 	}
 }
 

@@ -1,16 +1,13 @@
 package policy
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // people are those whom the table is asked about, as they stand to an object of
 // project p1 that is part of one of project p2.
@@ -109,18 +106,7 @@ func text(resources []Resource) string {
 func TestTheTableOfRights(t *testing.T) {
 	const path = "testdata/rights.txt"
 	got := text(All())
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the table differs from %s; see with -update what has changed:\n%s", path, got)
-	}
+	golden.Text(t, path, got)
 }
 
 func TestNobodyButAdministratorsPassesARuleThatIsMissing(t *testing.T) {

@@ -1,11 +1,9 @@
 package answers
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,9 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lepton-sdn/lepton/model"
+	"github.com/lepton-sdn/lepton/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 const (
 	network = "40f78da5-e238-4231-a707-9d8a6c40d937"
@@ -133,7 +130,7 @@ func TestAnswersAreGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := isolated()
 			change(in)
-			golden(t, name, Of(*in).String())
+			golden.Text(t, filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".txt"), Of(*in).String())
 		})
 	}
 }
@@ -148,26 +145,6 @@ func six(in *Input, mode string) {
 			ip = p.MAC.EUI64(s.CIDR)
 		}
 		p.FixedIPs = append(p.FixedIPs, model.FixedIP{SubnetID: subnet6, IP: ip})
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".txt")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s (- want, + got):\n%s", file, d)
 	}
 }
 
