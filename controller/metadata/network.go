@@ -74,9 +74,10 @@ func networkData(g *Guest) netData {
 func linkID(p *model.Port) string { return "tap" + p.ID[:min(11, len(p.ID))] }
 
 // add adds the networks of a NIC: one for each address, but one for each subnet
-// whose addresses DHCP gives.
+// whose addresses DHCP gives. A subnet's routes are told once: cloud-init would
+// write the way out twice.
 func (d *netData) add(nic *NIC, link string) {
-	var served []string
+	var served, routed []string
 	for _, f := range nic.Port.FixedIPs {
 		s := nic.Subnets[f.SubnetID]
 		if s == nil || slices.Contains(served, s.ID) {
@@ -87,7 +88,10 @@ func (d *netData) add(nic *NIC, link string) {
 		if n.Type == "ipv4_dhcp" {
 			served = append(served, s.ID)
 		} else {
-			n.Address, n.Netmask, n.Routes, n.Services = f.IP.String(), netmask(s.CIDR), routes(s), dns
+			n.Address, n.Netmask, n.Services = f.IP.String(), netmask(s.CIDR), dns
+			if !slices.Contains(routed, s.ID) {
+				n.Routes, routed = routes(s), append(routed, s.ID)
+			}
 		}
 		d.Networks = append(d.Networks, n)
 		for _, service := range dns {
