@@ -60,3 +60,24 @@ func TestARouterHasOnePortWithIPv6OnANetwork(t *testing.T) {
 		t.Errorf("another subnet for the port: %d %v", status, out)
 	}
 }
+
+// Who owns a network sees the ports that others have on it, and does not make
+// them its own.
+func TestARouterDoesNotTakeAnotherProjectsPort(t *testing.T) {
+	c := rightsCloud(t)
+	admin, one, two := as("ops", "admin"), as("p1", "member"), as("p2", "member")
+	n := c.as(one, "networks", "network", `{}`)
+	c.as(one, "subnets", "subnet", `{"network_id": "`+n+`", "ip_version": 4, "cidr": "10.0.0.0/24"}`)
+	c.as(one, "rbac-policies", "rbac_policy", `{"object_type": "network", "object_id": "`+n+`", "action": "access_as_shared", "target_tenant": "p2"}`)
+	router, port := c.as(one, "routers", "router", `{}`), c.as(two, "ports", "port", `{"network_id": "`+n+`"}`)
+	path, body := "/v2.0/routers/"+router+"/add_router_interface", `{"port_id": "`+port+`"}`
+	if status, out, _ := c.call("PUT", path, body, one...); status != 409 || refusedType(out) != "DeviceIDNotOwnedByTenant" {
+		t.Errorf("the router of another project: %d %v", status, out)
+	}
+	if got := c.must(200, "GET", "/v2.0/ports/"+port, nil, two...); got["device_owner"] != "" || got["port_security_enabled"] != true {
+		t.Errorf("the port has become %v", got)
+	}
+	if status, out, _ := c.call("PUT", path, body, admin...); status != 200 {
+		t.Errorf("an administrator's doing: %d %v", status, out)
+	}
+}

@@ -167,6 +167,8 @@ func (p *Plugin) addPortInterface(c Call, u *records.Update, router *model.Route
 		return nil, NotFound("Port", "Port", id)
 	case port.DeviceID != "":
 		return nil, Conflict("PortInUse", "Unable to complete operation on port %s for network %s. Port already has an attached device %s.", id, port.NetworkID, port.DeviceID)
+	case port.ProjectID != router.ProjectID && !c.Who.Admin:
+		return nil, foreignDevice(router.ID)
 	case len(port.FixedIPs) == 0:
 		return nil, badRouter("Router port must have at least one fixed IP")
 	}

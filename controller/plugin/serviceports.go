@@ -155,7 +155,12 @@ func checkRouterOwned(c Call, r records.Reader, port *model.Port) error {
 		return nil
 	}
 	if router, ok := records.Routers.Get(r, port.DeviceID); ok && !identity.Owner(c.Who, identity.Target{ProjectID: router.ProjectID}) {
-		return Conflict("DeviceIDNotOwnedByTenant", "The following device_id %s is not owned by your tenant or matches another tenants router.", port.DeviceID)
+		return foreignDevice(port.DeviceID)
 	}
 	return nil
+}
+
+// foreignDevice refuses a port and a router of different projects for each other.
+func foreignDevice(router string) *Error {
+	return Conflict("DeviceIDNotOwnedByTenant", "The following device_id %s is not owned by your tenant or matches another tenants router.", router)
 }
