@@ -33,8 +33,12 @@ func (p *Plugin) makeServicePort(u *records.Update, s servicePortSpec) (*model.P
 	if err := p.identify(u, port, s.had); err != nil {
 		return nil, err
 	}
-	if err := p.takeQuota(Call{}, u, &port.Meta, QuotaPort); err != nil {
-		return nil, err
+	// Interfaces are counted, and no quota keeps one out: there are as many as
+	// the quotas of routers and subnets let there be.
+	if !routerInterface(s.owner) {
+		if err := p.takeQuota(Call{}, u, &port.Meta, QuotaPort); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.addressServicePort(u, s, port); err != nil {
 		return nil, err
