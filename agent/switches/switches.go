@@ -63,11 +63,25 @@ func (h *Hub) Run(ctx context.Context) error {
 	return h.ln.Serve(ctx, h.keep)
 }
 
-// keep holds a bridge's connection as long as it lives.
+// maxSwitches bounds the bridges that are connected at once. Whoever runs
+// something on the host may call itself one, by any number.
+const maxSwitches = 64
+
+// keep holds a bridge's connection as long as it lives, or until the bridge makes
+// another one.
 func (h *Hub) keep(ctx context.Context, dpid uint64, c *ofp.Conn) {
 	h.mu.Lock()
+	old := h.conns[dpid]
+	if old == nil && len(h.conns) >= maxSwitches {
+		h.mu.Unlock()
+		h.cfg.Log.Warn("refuse switch: too many are connected", zap.String("datapath_id", fmt.Sprintf("%016x", dpid)))
+		return
+	}
 	h.conns[dpid] = c
 	h.mu.Unlock()
+	if old != nil {
+		_ = old.Close() // gives no error
+	}
 	defer func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
