@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,6 +27,8 @@ import (
 const (
 	followEvery = 2 * time.Second
 	followAgain = 30 * time.Second
+	// followRarely is how long is waited at the most while nobody answers.
+	followRarely = 30 * time.Second
 	// eventPage is how many events are asked for at once.
 	eventPage = 500
 )
@@ -95,7 +98,7 @@ With -o json or yaml the events are as in the API; with --follow one a line.`,
 			if err != nil {
 				return err
 			}
-			return showEvents(cmd.Context(), &eventPrinter{settings: s, out: cmd.OutOrStdout()}, api, q, &f)
+			return showEvents(cmd.Context(), &eventPrinter{settings: s, out: cmd.OutOrStdout(), tell: cmd.ErrOrStderr()}, api, q, &f)
 		},
 	}
 	fl := cmd.Flags()
@@ -167,54 +170,91 @@ func moment(text string, now time.Time) (time.Time, error) {
 }
 
 func showEvents(ctx context.Context, p *eventPrinter, api *lab.API, q url.Values, f *eventFlags) error {
-	begun := time.Now()
+	if f.follow {
+		return followEvents(ctx, p, api, q, f.last)
+	}
 	list, err := readEvents(ctx, api, q, f.last)
 	if err != nil {
 		return p.settings.failed("list events", err)
 	}
-	if !f.follow {
-		return p.whole(list)
-	}
-	if err := p.lines(list); err != nil {
-		return err
-	}
+	return p.whole(list)
+}
+
+// followEvents writes the last events, and then those that come. It goes on when
+// nobody answers for a while, as while a controller is upgraded, and shows later
+// what happened meanwhile.
+func followEvents(ctx context.Context, p *eventPrinter, api *lab.API, q url.Values, last int) error {
+	begun := time.Now()
 	shown := map[string]time.Time{} // since when
-	for _, e := range list {
+	// What will be asked for again, and is not to be shown.
+	recent, err := readEvents(ctx, api, since(q, begun), 0)
+	if err == nil {
+		var list []event
+		if list, err = readEvents(ctx, api, q, last); err == nil {
+			err = p.lines(list)
+		}
+		recent = append(recent, list...)
+	}
+	if err != nil {
+		return p.settings.failed("list events", err)
+	}
+	for _, e := range recent {
 		shown[e.ID] = begun
 	}
+	pause := followEvery
 	for {
 		select {
 		case <-ctx.Done():
 			return nil // as asked for
-		case <-time.After(followEvery):
+		case <-time.After(pause):
 		}
 		from := time.Now()
-		q.Set("since", begun.Add(-followAgain).UTC().Format(time.RFC3339Nano))
-		list, err := readEvents(ctx, api, q, 0)
-		if ctx.Err() != nil {
+		list, err := readEvents(ctx, api, since(q, begun), 0)
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
-			return p.settings.failed("list events", err)
-		}
-		list = slices.DeleteFunc(list, func(e event) bool {
-			at, err := time.Parse(time.RFC3339Nano, e.At)
-			_, old := shown[e.ID]
-			return old || f.last >= 0 && err == nil && at.Before(begun.Add(-followAgain))
-		})
-		for _, e := range list {
-			shown[e.ID] = from
-		}
-		for id, since := range shown {
-			if from.Sub(since) > 4*followAgain {
-				delete(shown, id)
+		case err != nil:
+			if err = p.settings.failed("list events", err); !errors.Is(err, errUnreachable) {
+				return err
 			}
+			if pause == followEvery {
+				fmt.Fprintf(p.tell, "leptonctl: %v; it is asked again\n", err)
+			}
+			pause = min(2*pause, followRarely) + rand.N(followEvery/4)
+			continue
 		}
-		if err := p.lines(list); err != nil {
+		pause = followEvery
+		if err := p.fresh(list, shown, from, begun); err != nil {
 			return err
 		}
 		begun = from
 	}
+}
+
+// since narrows a question to what happened not long before a time, or later.
+func since(q url.Values, t time.Time) url.Values {
+	q = cloneValues(q)
+	q.Set("since", t.Add(-followAgain).UTC().Format(time.RFC3339Nano))
+	return q
+}
+
+// fresh writes those of the events since a time that were not shown yet, and notes that
+// they are now.
+func (p *eventPrinter) fresh(list []event, shown map[string]time.Time, now, since time.Time) error {
+	list = slices.DeleteFunc(list, func(e event) bool {
+		at, err := time.Parse(time.RFC3339Nano, e.At)
+		_, old := shown[e.ID]
+		return old || err == nil && at.Before(since.Add(-followAgain))
+	})
+	for _, e := range list {
+		shown[e.ID] = now
+	}
+	for id, since := range shown {
+		if now.Sub(since) > 4*followAgain {
+			delete(shown, id)
+		}
+	}
+	return p.lines(list)
 }
 
 // readEvents gives the last events that match, all for 0, the oldest first.
@@ -267,6 +307,7 @@ func cloneValues(q url.Values) url.Values {
 type eventPrinter struct {
 	settings *settings
 	out      io.Writer
+	tell     io.Writer // of what is wrong
 	headed   bool
 }
 

@@ -73,29 +73,46 @@ func TestEventsReadAllPages(t *testing.T) {
 	}
 }
 
-func TestFollowedEventsAreShownOnce(t *testing.T) {
+func TestFollowedEventsAreShownOnceAlsoAfterAnOutage(t *testing.T) {
 	var asked atomic.Int32
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 	defer cancel()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n := asked.Add(1)
-		fresh := fmt.Sprintf(`{"id": "n%d", "at": %q, "kind": "agent", "action": "came", "resource": "agent", "hosts": ["hv1"]}`,
-			n, time.Now().UTC().Format(time.RFC3339Nano))
-		fmt.Fprintf(w, `{"lepton_events": [%s, %s]}`, fresh, someEvents)
-		if n == 3 {
+		now := time.Now().UTC().Format(time.RFC3339Nano)
+		came := func(id string) string {
+			return fmt.Sprintf(`{"id": %q, "at": %q, "kind": "agent", "action": "came", "resource": "agent", "hosts": ["hv-%s"]}`, id, now, id)
+		}
+		switch n {
+		case 1: // what is recent
+			fmt.Fprintf(w, `{"lepton_events": [%s, %s]}`, someEvents, came("recent"))
+		case 2: // the last of all
+			fmt.Fprintf(w, `{"lepton_events": [%s]}`, someEvents)
+		case 4:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 6:
 			cancel()
+		default:
+			fmt.Fprintf(w, `{"lepton_events": [%s, %s, %s]}`, came(fmt.Sprintf("n%d", n)), someEvents, came("recent"))
 		}
 	}))
 	defer api.Close()
-	var out bytes.Buffer
+	var out, said bytes.Buffer
 	root := newRoot()
 	root.SetOut(&out)
-	root.SetArgs([]string{"events", "--api", api.URL, "--follow"})
+	root.SetErr(&said)
+	root.SetArgs([]string{"events", "--api", api.URL, "--follow", "-n", "2"})
 	if err := root.ExecuteContext(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); strings.Count(got, "alice") != 1 || strings.Count(got, "came") < 2 || strings.Count(got, "WHAT") != 1 {
-		t.Errorf("%s", got)
+	got := out.String()
+	for word, times := range map[string]int{"WHAT": 1, "alice": 1, "hv-n3": 1, "hv-n5": 1, "hv-recent": 0, "came": 2} {
+		if n := strings.Count(got, word); n != times {
+			t.Errorf("%q is told %d times, not %d:\n%s", word, n, times, got)
+		}
+	}
+	if text := said.String(); strings.Count(text, "it is asked again") != 1 {
+		t.Errorf("of the outage it says %q", text)
 	}
 }
 
