@@ -186,6 +186,7 @@ func FuzzNothingThatAUserWritesBreaksOutOfItsLine(f *testing.F) {
 	f.Add("67", "a\ntag:x,3,1.2.3.4", "web\n1.2.3.4 bank", "evil.\nname", 4)
 	f.Add("tftp-server", `"; rm -rf / #\`, "$(id)", "a b", 4)
 	f.Add("60", "a\",b\\", "`id`", "x,y", 6)
+	f.Add("domain-search", "a.example,\n3,10.0.0.66", "x", "y", 4) // a router for everybody
 	f.Add("client-id", "x,10.0.0.9", "x", "y", 4)
 	f.Fuzz(func(t *testing.T, name, value, dnsName, domain string, version int) {
 		in := isolated()

@@ -264,6 +264,9 @@ func TestOptionsAreEncodedAsTheirTypeSays(t *testing.T) {
 func FuzzOptionsOfPorts(f *testing.F) {
 	f.Add("67", "pxelinux.0", 4)
 	f.Add("tag:!ipxe6,59", "x\ny", 6)
+	f.Add("119", "a.example,\n3,10.0.0.66", 4)
+	f.Add("121", "10.0.0.0/8\t,\v10.0.0.1", 4)
+	f.Add("120", "\u0085a", 4)
 	f.Fuzz(func(t *testing.T, name, value string, version int) {
 		o, err := Encode(model.DHCPOption{Name: name, Value: value, IPVersion: version})
 		if err != nil {

@@ -227,8 +227,12 @@ func canonical(as format, value string, data []byte, v6 bool) string {
 			n = n<<8 | uint64(b)
 		}
 		return strconv.FormatUint(n, 10)
-	case names, routes, sip:
-		return strings.ReplaceAll(value, " ", "")
+	case names, routes, sip: // without blanks, which may be line breaks
+		parts := strings.Split(value, ",")
+		for i := range parts {
+			parts[i] = strings.TrimSpace(parts[i])
+		}
+		return strings.Join(parts, ",")
 	}
 	if printable(value) {
 		return value
