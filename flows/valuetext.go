@@ -245,7 +245,7 @@ func parseIP(s string, bits int) (Value, error) {
 	return IP(a), nil
 }
 
-// parseMask reads what stands behind the slash of an address: a length or a
+// parseIPMask reads what stands behind the slash of an address: a length or a
 // mask.
 func parseIPMask(s string, bits int) (Value, error) {
 	if n, err := strconv.ParseUint(s, 10, 8); err == nil {

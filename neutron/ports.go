@@ -10,7 +10,7 @@ const (
 	reservedDHCP    = "reserved_dhcp_port"
 )
 
-// interfaceOwners are those of routers' interfaces.
+// isInterface reports whether a port is a router's interface.
 func isInterface(p Object) bool {
 	switch p.text("device_owner") {
 	case "network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface":

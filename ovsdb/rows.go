@@ -81,8 +81,7 @@ func decodeInterface(uuid string, r *rowReader) Interface {
 	}
 }
 
-// equalInterface and equalPort tell a real change from a rewrite of the same
-// values.
+// equalInterface tells a real change from a rewrite of the same values.
 func equalInterface(a, b Interface) bool {
 	return a.UUID == b.UUID && a.Name == b.Name && a.Type == b.Type && a.OFPort == b.OFPort && a.Error == b.Error &&
 		a.MACInUse == b.MACInUse && a.MTU == b.MTU && a.MTURequest == b.MTURequest &&

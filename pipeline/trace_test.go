@@ -56,7 +56,7 @@ func nd(typ int, from, to, target string) string {
 	return fmt.Sprintf(",icmp6,ipv6_src=%s,ipv6_dst=%s,nw_ttl=255,icmpv6_type=%d,icmpv6_code=0,nd_target=%s", from, to, typ, target)
 }
 
-// to is the MAC of a port as text.
+// at is the MAC of a port as text.
 func at(n int) string { return mac(n).String() }
 
 type traced struct {

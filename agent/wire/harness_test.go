@@ -374,7 +374,7 @@ func (h *host) settled(rev int64) {
 	})
 }
 
-// records makes networks and ports.
+// network makes one with this segment.
 func network(n int, seg model.Segment) *model.Network {
 	return &model.Network{
 		Meta:         model.Meta{ID: fmt.Sprintf("%08d-0000-4000-8000-000000000000", n), Revision: 1},

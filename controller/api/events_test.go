@@ -29,7 +29,7 @@ func (c *cloud) events(query string, who ...string) []map[string]any {
 	return rows
 }
 
-// attribute gives old and new of an attribute of an event.
+// changedAttribute gives old and new of an attribute of an event.
 func changedAttribute(e map[string]any, name string) (old, now any, ok bool) {
 	for _, a := range e["attributes"].([]any) {
 		if a := a.(map[string]any); a["name"] == name {

@@ -86,8 +86,8 @@ func parseBool(s string) (value, ok bool) {
 	return false, false
 }
 
-// tagFilters are the filters of tagged resources: all of the tags, any of them,
-// and the opposites.
+// tagFilter is a filter of tagged resources: all of the tags, any of them, or
+// the opposite of either.
 func tagFilter(name string, values []string) func(tags []string) bool {
 	want := map[string]bool{}
 	for _, v := range values {

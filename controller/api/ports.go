@@ -82,8 +82,6 @@ func newPorts(a *API) endpoint {
 	}).governed()}
 }
 
-// portHints are the filters on ports that an index answers, the most selective
-// first.
 // portsAt finds ports by network and address, as Nova and metadata services ask:
 // the addresses that tenants choose are the same on many networks.
 func portsAt(p *plugin.Plugin) func(records.Reader, *query) iter.Seq[*portView] {
@@ -113,6 +111,8 @@ func portsAt(p *plugin.Plugin) func(records.Reader, *query) iter.Seq[*portView] 
 	}
 }
 
+// portHints are the filters on ports that an index answers, the most selective
+// first.
 func portHints(p *plugin.Plugin) []hint[portView] {
 	of := func(x *records.Index[model.Port]) func(records.Reader, string) iter.Seq[*portView] {
 		return func(r records.Reader, value string) iter.Seq[*portView] {

@@ -124,7 +124,7 @@ func addrOrNull(a netip.Addr) any {
 	return a.String()
 }
 
-// strings gives an empty list instead of null.
+// list gives an empty list instead of null.
 func list(s []string) []string {
 	if s == nil {
 		return []string{}

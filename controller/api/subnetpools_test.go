@@ -81,7 +81,6 @@ func TestNetworksShowTheAddressScopesOfTheirSubnets(t *testing.T) {
 	}
 }
 
-// poolFixture is what the refusals below are about.
 func TestAPoolInTheScopeOfAnotherProject(t *testing.T) {
 	c := rightsCloud(t)
 	admin, one := as("ops", "admin"), as("p1", "member")

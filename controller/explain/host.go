@@ -23,7 +23,8 @@ type Host struct {
 	Behind string
 }
 
-// The OpenFlow ports that are made up. Guests' follow firstGuest.
+// The OpenFlow ports that are made up. Those of guests and of tunnels begin with
+// firstPort.
 const (
 	patchTun   = 1   // on br-int
 	patchInt   = 1   // on br-tun

@@ -29,7 +29,7 @@ func served(t testing.TB) *cloud {
 	return c
 }
 
-// roles gives a host's agent a role more.
+// role gives a host's agent a role more.
 func (c *cloud) role(host, role string) {
 	c.put(func(u *records.Update) {
 		for a := range records.AgentsByHost.Get(u.Peek(), host) {

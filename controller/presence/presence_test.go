@@ -22,7 +22,7 @@ func pair(t *testing.T) (a, b *Presence) {
 	return New(db, model.Controller{Name: "a"}, zap.NewNop()), New(db, model.Controller{Name: "b"}, zap.NewNop())
 }
 
-// seen is who is there, as one sees it.
+// names are who is there, as one sees it.
 func (p *Presence) names() string {
 	out := ""
 	for _, s := range p.States() {

@@ -165,7 +165,7 @@ func (r Route) Compare(o Route) int {
 
 func (r Route) table() int { return cmp.Or(r.Table, MainTable) }
 
-// key tells routes apart.
+// routeKey tells routes apart.
 type routeKey struct {
 	table, metric int
 	dst           netip.Prefix
