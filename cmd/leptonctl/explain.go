@@ -211,7 +211,7 @@ func objectText(o *explain.Object) string {
 	if o == nil {
 		return "-"
 	}
-	text := strings.ReplaceAll(o.Kind, "_", " ")
+	text := o.Words()
 	for _, part := range []string{o.Name, o.ID} {
 		if part != "" {
 			text += " " + part

@@ -125,6 +125,10 @@ It asks the switch itself: neither agent nor controller has to run.`,
 			if s.forPrograms() {
 				return s.print(cmd.OutOrStdout(), list)
 			}
+			if len(list) == 0 {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no such flows on %s\n", bridge)
+				return err
+			}
 			return inspect.Print(cmd.OutOrStdout(), list)
 		},
 	}

@@ -93,3 +93,17 @@ func TestVerdictsNameWhatDecides(t *testing.T) {
 		})
 	}
 }
+
+func TestObjectsAreCalledAsPeopleCallThem(t *testing.T) {
+	for want, o := range map[string]*Object{
+		"floating IP x":                  {Kind: kindFloatingIP, ID: "x"},
+		"security group web":             {Kind: "security_group", ID: "x", Name: "web"},
+		"security group rule x (egress)": {Kind: kindRule, ID: "x", Text: "egress"},
+		"port":                           {Kind: kindPort}, // another project's
+		"nothing":                        nil,
+	} {
+		if got := o.String(); got != want {
+			t.Errorf("%+v is called %q, not %q", o, got, want)
+		}
+	}
+}

@@ -74,12 +74,20 @@ func (o *Object) describe(m model.Meta, text string) {
 	o.Name, o.project, o.Text = m.Name, m.ProjectID, text
 }
 
+// Words is the kind of an object as people call it.
+func (o *Object) Words() string {
+	if o.Kind == kindFloatingIP {
+		return "floating IP"
+	}
+	return strings.ReplaceAll(o.Kind, "_", " ")
+}
+
 // String is the object in a sentence.
 func (o *Object) String() string {
 	if o == nil {
 		return "nothing"
 	}
-	out := strings.ReplaceAll(o.Kind, "_", " ")
+	out := o.Words()
 	switch {
 	case o.Name != "":
 		out += " " + o.Name

@@ -34,6 +34,7 @@ func TestLeptonctlNamesTheObjectsBehindFlows(t *testing.T) {
 	}
 	see("flows --table 82 --hit", "table 82 ingress_rules", "security group rule "+icmp+" (ingress IPv4 icmp)")
 	see("flows --object "+server.Port.ID, `port `+server.Port.ID+` "server"`, "table 61 local_mac_direct", "identity of port")
+	see("flows --object 00000000-0000-4000-8000-000000000000", "no such flows on br-int")
 	see("flows br-tun", "table 0 ", "tunnel of network "+n.ID)
 	see("flows -o json --table 82", `"owner": "security group rule `+icmp)
 	packet := fmt.Sprintf("in_port=patch-tun,dl_vlan=1,dl_src=%s,dl_dst=%s,icmp,nw_src=%s,nw_dst=%s", client.Port.MAC, server.Port.MAC, client.IP(4), server.IP(4))
