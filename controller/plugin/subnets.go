@@ -257,7 +257,8 @@ func (p *Plugin) UpdateSubnet(c Call, u *records.Update, before *model.Subnet, s
 	if err := p.checkSubnet(&subnet); err != nil {
 		return err
 	}
-	if subnet.Gateway != before.Gateway && before.Gateway.IsValid() {
+	// None at all is no other: guests are told of no gateway, and the router stays.
+	if subnet.Gateway != before.Gateway && before.Gateway.IsValid() && subnet.Gateway.IsValid() {
 		if port := routerPortWith(u, before.ID, before.Gateway); port != nil {
 			return Conflict("GatewayIpInUse", "Current gateway ip %s already in use by port %s. Unable to update.", before.Gateway, port.ID)
 		}
