@@ -96,6 +96,7 @@ func TestThePageShowsACloudThatPeopleCanWalkThrough(t *testing.T) {
 			b.ready()
 			b.says("#inspector .verdict", x.verdict)
 			b.says("#inspector .path", from.Host)
+			b.says("#inspector .path .small", "port "+from.Name)
 		}
 		b.run(chromedp.SetValue(chromedp.CSS("#inspector [name=port]"), "x"), chromedp.SetValue(chromedp.CSS("#inspector [name=protocol]"), "tcp"))
 		b.troubled = true

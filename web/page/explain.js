@@ -113,7 +113,9 @@ function path(c, steps, ends) {
 
 /** An object of the API, as a link where the page shows such ones. */
 function object(c, o) {
-  const text = o.text || `${o.kind === "floatingip" ? "floating IP" : o.kind.replaceAll("_", " ")} ${o.name || (o.id ?? "").slice(0, 8)}`;
+  const kind = o.kind === "floatingip" ? "floating IP" : o.kind.replaceAll("_", " ");
+  // A rule is known by what it admits, everything else by its name.
+  const text = (o.kind === "security_group_rule" && o.text) || `${kind} ${o.name || (o.id ?? "").slice(0, 8)}`;
   const known = ["port", "network", "router", "subnet"].includes(o.kind) && o.id;
   return h("span", {}, known ? c.link(`${o.kind}:${o.id}`, text) : text, " ");
 }

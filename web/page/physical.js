@@ -137,7 +137,7 @@ export class Physical {
     b.box(c.x, c.y, c.w, c.h, 10, b.c.surface);
     const edge = key === b.selected ? b.c.accent : key === b.hovered ? b.c.text : b.c.line;
     b.frame(c.x, c.y, c.w, c.h, 10, edge, key === b.selected ? 3 : 1.2);
-    const size = Math.min(Math.max(13, 10 / b.zoom), 26);
+    const size = Math.min(Math.max(13, 10 / b.zoom), 34);
     b.disc(c.x + 17, c.y + headHeight / 2, Math.max(5.5, Math.min(3 / b.zoom, 11)), healthColour(host, b.c));
     b.text(host.host, c.x + 32, c.y + (size > 14 ? headHeight / 2 : 16), { size, width: c.w - 44, bold: true });
     if (size <= 14) b.text([host.tunneling_ip, host.roles?.join(" ")].filter(Boolean).join(" · "), c.x + 32, c.y + 31, { size: 10.5, width: c.w - 44, colour: b.c.soft });

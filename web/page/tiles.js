@@ -91,7 +91,7 @@ function label(b, state, x, y, p) {
   const ip = p.fixed_ips[0]?.ip_address ?? "";
   const name = p.name || (isService(p) ? p.device_owner.slice(8) : p.id.slice(0, 8));
   b.text(name, x + 1.4, y + 6.4, { size, width: tile - 2.6, colour, bold: true, end: p.name ? 3 : 0 });
-  if (b.zoom >= addressed) b.text(ip, x + 1.4, y + 11.6, { size: 2.5, width: tile - 2.6, colour });
+  if (b.zoom >= addressed) b.text(ip, x + 1.4, y + 11.6, { size: 2.5, width: tile - 2.6, colour, end: 6 });
 }
 
 /** From afar: what share of the ports is in which state. */
