@@ -297,6 +297,9 @@ func (ty *typing) span(p Page, s Span) {
 	if strings.HasPrefix(text, "lab ") {
 		text = "leptonctl " + text
 	}
+	if of, ok := strings.CutPrefix(text, "leptonctl --lab NAME "); ok {
+		text = "leptonctl --lab lab " + strings.Replace(of, "--host HOST", "--host hv1", 1)
+	}
 	var out string
 	var err error
 	switch filled := ty.fill(strings.ReplaceAll(text, "PORT|ADDRESS", "PORT")); {

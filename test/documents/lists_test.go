@@ -61,7 +61,7 @@ var notTyped = map[string]string{
 
 // usages are commands of leptonctl that are named without what they need: their
 // --help must know the words and flags.
-var usages = regexp.MustCompile(`^leptonctl( lab| certs| import| explain| --lab|.* NAME agents)$|^leptonctl (lab .*(\[|HOST|GUEST|PORT)|lab (up|exec|plug|down)$|certs (issue|init|revoke|show --expiring))`)
+var usages = regexp.MustCompile(`^leptonctl( lab| certs| import| explain| --lab)$|^leptonctl (lab .*(\[|HOST|GUEST|PORT)|lab (up|exec|plug|down)$|certs (issue|init|revoke|show --expiring))`)
 
 // places says where a command in text is typed; the first that matches counts.
 var places = []struct {
