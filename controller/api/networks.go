@@ -3,6 +3,7 @@ package api
 import (
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/lepton-sdn/lepton/controller/identity"
 	"github.com/lepton-sdn/lepton/controller/plugin"
@@ -144,6 +145,9 @@ func hintList(v any) (any, error) {
 		s, err := text255(item)
 		if err != nil {
 			return nil, err
+		}
+		if slices.Contains(out, s.(string)) {
+			return nil, wrong("Duplicate items in the list: '%s'", s)
 		}
 		out = append(out, s.(string))
 	}

@@ -38,6 +38,7 @@ func TestValuesMeanWhatTheyMeanToNeutron(t *testing.T) {
 		{"no IP version", "POST", "address-scopes", `{"address_scope": {"ip_version": null}}`, one, 400, "InvalidInput"},
 		{"a filter of another form", "GET", "ports?fixed_ips=10.0.0.9", "", one, 400, "InvalidInput"},
 		{"no gateway any more where a router is", "PUT", "subnets/" + s, `{"subnet": {"gateway_ip": null}}`, one, 200, ""},
+		{"a zone named twice", "POST", "networks", `{"network": {"availability_zone_hints": ["nova", "nova"]}}`, one, 400, "HTTPBadRequest"},
 		{"the MAC of a router", "PUT", "ports/" + gateway, `{"port": {"mac_address": "fa:16:3e:00:00:99"}}`, admin, 409, "UnsupportedPortDeviceOwner"},
 	} {
 		var body any
