@@ -20,10 +20,16 @@ type patience struct {
 }
 
 func (p patience) RoundTrip(r *http.Request) (*http.Response, error) {
+	told := make(chan struct{})
 	tell := time.AfterFunc(p.after, func() {
+		defer close(told)
 		fmt.Fprintf(p.tell, "leptonctl: waiting for %s://%s, for up to %s\n", r.URL.Scheme, r.URL.Host, answerTime)
 	})
-	defer tell.Stop()
+	defer func() {
+		if !tell.Stop() {
+			<-told // so that nothing is said of an answer that is there
+		}
+	}()
 	return p.RoundTripper.RoundTrip(r)
 }
 
