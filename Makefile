@@ -78,7 +78,8 @@ deb: ## build the Debian packages in bin/deb
 	cp packaging/man/*.8 bin/deb/man8/
 	{ echo 'lepton ($(DEB_VERSION)) unstable; urgency=medium'; echo; git log -n 40 --format='  * %s'; echo; \
 		git show -s --format=' -- The Lepton authors <lepton@localhost>  %aD'; } >bin/deb/changelog
-	gzip -9n bin/deb/man1/*.1 bin/deb/man8/*.8 bin/deb/changelog
+	for p in $(PROGRAMS); do .ci/licenses $(GO) $$p >bin/deb/$$p.licenses || exit; done
+	gzip -9n bin/deb/man1/*.1 bin/deb/man8/*.8 bin/deb/changelog bin/deb/*.licenses
 	for p in $(PROGRAMS); do DEB_VERSION='$(DEB_VERSION)' DEB_ARCH=$(DEB_ARCH) $(TOOLS)/nfpm package -p deb -f packaging/$$p.yaml -t bin/deb/ || exit; done
 
 lint: vuln ## go vet, staticcheck, gofumpt and govulncheck
