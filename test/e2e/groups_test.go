@@ -96,6 +96,21 @@ func (c *Cloud) admitted(to Guest, from map[string]Guest) []string {
 	return answered
 }
 
+// admits checks that just what is wanted is answered. What nobody may ask is
+// never answered; an answer that a switch without time did not give by the rule
+// at once is asked for once more.
+func (c *Cloud) admits(to Guest, from map[string]Guest, want []string) {
+	c.Helper()
+	got := c.admitted(to, from)
+	if len(got) < len(want) && !slices.ContainsFunc(got, func(g string) bool { return !slices.Contains(want, g) }) {
+		c.Logf("not at once: admits %q of %q", got, want)
+		got = c.admitted(to, from)
+	}
+	if !slices.Equal(got, want) {
+		c.Errorf("admits %q, want %q", got, want)
+	}
+}
+
 func TestRulesOfEveryKindAdmitWhatTheySay(t *testing.T) {
 	t.Parallel()
 	c := Start(t, "two-node")
@@ -127,9 +142,7 @@ func TestRulesOfEveryKindAdmitWhatTheySay(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := c.in(t)
 			id := c.Rule("hv2", web, tc.rule)
-			if got := c.admitted(server, clients); !slices.Equal(got, tc.want) {
-				t.Errorf("admits %q, want %q", got, tc.want)
-			}
+			c.admits(server, clients, tc.want)
 			c.NoRule("hv2", id)
 		})
 	}
