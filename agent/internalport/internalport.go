@@ -24,6 +24,8 @@ const (
 	// suspicion is how long a link may be missing before the switch is asked
 	// whether it is still at work.
 	suspicion = time.Second
+	// look is between two looks at what the switch says of a port.
+	look = 3 * time.Millisecond
 	// followed is how long the switch may take to do what the database says.
 	followed = 5 * time.Second
 )
@@ -43,6 +45,7 @@ type Database interface {
 // The error is netns.ErrNotMade, with what the switch says, when there is no link
 // after ten seconds.
 func Fetch(ctx context.Context, db Database, port ovsdb.EnsurePort, from, to string) (moved bool, err error) {
+	await(ctx, db, port.Name, to)
 	moved, err = netns.FetchLink(ctx, port.Name, from, to, suspicion)
 	if !errors.Is(err, netns.ErrNotMade) {
 		return moved, err
@@ -63,6 +66,23 @@ func Fetch(ctx context.Context, db Database, port ovsdb.EnsurePort, from, to str
 		err = fmt.Errorf("%w: %s", err, text)
 	}
 	return moved, err
+}
+
+// await gives Open vSwitch time to be done with a link that is to be moved, a
+// second at most. It makes the device first and then opens it by its name, which
+// fails when that has gone to another namespace meanwhile; the interface has an
+// ofport, or -1, after that.
+func await(ctx context.Context, db Database, link, to string) {
+	if inside, err := netns.HasLink(to, link); err != nil || inside {
+		return
+	}
+	for deadline := time.Now().Add(suspicion); db.State().Interfaces[link].OFPort == 0 && time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(look):
+		}
+	}
 }
 
 // remake has the switch let go of a port before it is made again.
