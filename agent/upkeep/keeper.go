@@ -274,11 +274,11 @@ func (k *Keeper[O, J]) acknowledge() {
 	settled, here, waiting := k.swept, 0, 0
 	for _, o := range k.Objects {
 		i := o.AsItem()
-		moving := i.busy || i.Stale || i.again
+		moving := i.busy || i.Stale || !i.tried
 		if moving || !i.known {
 			waiting++
 		}
-		settled = settled && !moving && (i.known || i.problem != "")
+		settled = settled && !moving
 		if o.Wanted() {
 			here++
 		}

@@ -315,3 +315,24 @@ func TestWhatIsLeftOfObjectsIsLookedForOnceAndOnCompleteRecords(t *testing.T) {
 		t.Error("looked for twice")
 	}
 }
+
+// What a loop describes in its step, as that of DHCP does, is acknowledged once
+// it is done.
+func TestWhatIsDescribedInAStepIsNotAcknowledgedBefore(t *testing.T) {
+	s := open(t, audit.Repair, 1)
+	w := s.Objects["w00"]
+	w.Stale = true
+	s.Take(&rpc.Update{Revision: 2})
+	s.step(t.Context(), Hooks[*task]{Step: func(ctx context.Context, now time.Time) time.Time {
+		w.Stale = false
+		s.desire("w00", "v2")
+		return s.Tend(ctx, w, now, func(w *widget) *task { return &task{shop: s, want: w.want} })
+	}})
+	if s.acked == 2 || s.insync {
+		t.Errorf("acknowledged %d, in sync %v, while it is in version %s", s.acked, s.insync, s.made["w00"])
+	}
+	s.finishAll()
+	if s.acked != 2 || !s.insync {
+		t.Errorf("in the end: acknowledged %d, in sync %v", s.acked, s.insync)
+	}
+}
