@@ -44,30 +44,30 @@ func (f *agentFlags) path(s *settings) (string, error) {
 		}
 		return filepath.Join(h.config.RunDir, "agent.sock"), nil
 	}
+	dir, err := s.agentDir(f.host)
+	return filepath.Join(dir, "run", "agent.sock"), err
+}
+
+// agentDir gives the directory of a host of the lab that has an agent.
+func (s *settings) agentDir(host string) (string, error) {
 	l, err := lab.Open(s.lab, s.dir)
 	if err != nil {
 		return "", err
 	}
-	for _, h := range l.Plan().Hosts {
-		if h.Name == f.host && h.RunsAgent() {
-			return filepath.Join(h.Dir, "run", "agent.sock"), nil
-		}
-	}
-	return "", noAgent(s.lab, l, f.host)
-}
-
-// noAgent says which hosts of a lab have an agent.
-func noAgent(name string, l *lab.Lab, host string) error {
 	var have []string
 	for _, h := range l.Plan().Hosts {
-		if h.RunsAgent() {
+		switch {
+		case !h.RunsAgent():
+		case h.Name == host:
+			return h.Dir, nil
+		default:
 			have = append(have, h.Name)
 		}
 	}
 	if host == "" {
-		return usage(fmt.Errorf("--lab needs --host, one of %s", strings.Join(have, ", ")))
+		return "", usage(fmt.Errorf("--lab needs --host, one of %s", strings.Join(have, ", ")))
 	}
-	return advise(lab.ErrNotFound, fmt.Errorf("lab %s has no host %q with an agent", name, host), "--host is one of "+strings.Join(have, ", "))
+	return "", advise(lab.ErrNotFound, fmt.Errorf("lab %s has no host %q with an agent", s.lab, host), "--host is one of "+strings.Join(have, ", "))
 }
 
 func newAudit(s *settings) *cobra.Command {

@@ -18,25 +18,20 @@ const nothingElse = cobra.ShellCompDirectiveNoFileComp
 
 // offer has a flag's values completed, where the command has the flag.
 func offer(cmd *cobra.Command, flag string, values func(args []string) []string) {
+	register(cmd, flag, nothingElse, values)
+}
+
+// files has a flag completed with files, or with values beside them.
+func files(cmd *cobra.Command, flag string, values ...string) {
+	register(cmd, flag, cobra.ShellCompDirectiveDefault, fixed(values...))
+}
+
+func register(cmd *cobra.Command, flag string, directive cobra.ShellCompDirective, values func(args []string) []string) {
 	if cmd.Flags().Lookup(flag) == nil && cmd.PersistentFlags().Lookup(flag) == nil {
 		return
 	}
 	err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, a []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return values(a), nothingElse
-	})
-	if err != nil {
-		panic(err) // the flag was registered twice
-	}
-}
-
-// files has a flag completed with files, or with values beside them, where the command
-// has the flag.
-func files(cmd *cobra.Command, flag string, values ...string) {
-	if cmd.Flags().Lookup(flag) == nil && cmd.PersistentFlags().Lookup(flag) == nil {
-		return
-	}
-	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return values, cobra.ShellCompDirectiveDefault
+		return values(a), directive
 	})
 	if err != nil {
 		panic(err) // the flag was registered twice
@@ -69,7 +64,7 @@ func complete(root *cobra.Command, s *settings) {
 			files(cmd, "topology", lab.Topologies()...)
 			_ = cmd.MarkFlagDirname("bin")
 		case "leptonctl audit", "leptonctl release", "leptonctl flows", "leptonctl trace":
-			values["host"] = s.labPlaces(true, false)
+			values["host"] = s.labPlaces(lab.HostPlan.RunsAgent, false)
 		case "leptonctl certs issue", "leptonctl certs renew":
 			values["role"] = fixed(config.Roles()...)
 		case "leptonctl explain":
@@ -112,16 +107,16 @@ func (s *settings) arguments(cmd *cobra.Command) func([]string) []string {
 			return slices.Sorted(maps.Keys(h.sw.Kinds))
 		})
 	case "leptonctl lab exec", "leptonctl lab shell":
-		return first(s.labPlaces(true, true))
+		return first(s.labPlaces(anyHost, true))
 	case "leptonctl lab plug":
-		return first(s.labPlaces(true, false))
+		return first(s.labPlaces(anyHost, false))
 	case "leptonctl lab unplug":
-		return first(s.labPlaces(false, true))
+		return first(s.labPlaces(nil, true))
 	case "leptonctl lab stop", "leptonctl lab start":
 		return func(a []string) []string {
 			switch len(a) {
 			case 0:
-				return s.labPlaces(true, false)(a)
+				return s.labPlaces(anyHost, false)(a)
 			case 1:
 				return lab.Programs()
 			}
@@ -133,16 +128,18 @@ func (s *settings) arguments(cmd *cobra.Command) func([]string) []string {
 	return nil
 }
 
-// labPlaces gives the names of a lab's hosts and guests.
-func (s *settings) labPlaces(hosts, guests bool) func([]string) []string {
+func anyHost(lab.HostPlan) bool { return true }
+
+// labPlaces gives the names of a lab's hosts, nil for none of them, and guests.
+func (s *settings) labPlaces(hosts func(lab.HostPlan) bool, guests bool) func([]string) []string {
 	return func([]string) []string {
 		l, err := s.open()
 		if err != nil {
 			return nil
 		}
 		var out []string
-		if hosts {
-			for _, h := range l.Plan().Hosts {
+		for _, h := range l.Plan().Hosts {
+			if hosts != nil && hosts(h) {
 				out = append(out, h.Name)
 			}
 		}
