@@ -15,33 +15,18 @@ func TestAProjectHasNoPortsOnAnExternalNetworkThatIsNotSharedWithIt(t *testing.T
 	}
 	plain, shared, mine, partly := external(""), external(`, "shared": true`), external(`, "project_id": "p1"`), external("")
 	c.as(admin, "rbac-policies", "rbac_policy", `{"object_type": "network", "object_id": "`+partly+`", "action": "access_as_shared", "target_tenant": "p1"}`)
-	before := len(c.claims())
-	for _, f := range []struct {
-		name, collection, key, body string
-		who                         []string
-		status                      int
-		kind                        string
-	}{
-		{"a stranger's port", "ports", "port", `{"network_id": "` + plain + `"}`, one, 403, "HTTPForbidden"},
-		{"one with an address", "ports", "port", `{"network_id": "` + plain + `", "fixed_ips": [{"ip_address": "203.0.113.9"}]}`, one, 403, "HTTPForbidden"},
-		{"a stranger's local IP", "local_ips", "local_ip", `{"network_id": "` + plain + `"}`, one, 403, "HTTPForbidden"},
-		{"a port where it is shared with another", "ports", "port", `{"network_id": "` + partly + `"}`, two, 403, "HTTPForbidden"},
-		{"an administrator's port", "ports", "port", `{"network_id": "` + plain + `"}`, admin, 201, ""},
-		{"a port where it is shared", "ports", "port", `{"network_id": "` + shared + `"}`, two, 201, ""},
-		{"a port of the owner", "ports", "port", `{"network_id": "` + mine + `"}`, one, 201, ""},
-		{"a port where it is shared with this one", "ports", "port", `{"network_id": "` + partly + `"}`, one, 201, ""},
-		{"a floating address", "floatingips", "floatingip", `{"floating_network_id": "` + plain + `"}`, one, 201, ""},
-		{"a gateway", "routers", "router", `{"external_gateway_info": {"network_id": "` + plain + `"}}`, one, 201, ""},
-	} {
-		status, out, _ := c.call("POST", "/v2.0/"+f.collection, `{"`+f.key+`": `+f.body+`}`, f.who...)
-		if status != f.status || refusedType(out) != f.kind {
-			t.Errorf("%s: %d %v, want %d %s", f.name, status, out, f.status, f.kind)
-		}
-		if after := len(c.claims()); status >= 400 && after != before {
-			t.Errorf("%s left %d keys", f.name, after-before)
-		}
-		before = len(c.claims())
-	}
+	c.answers([]asked{
+		{"a stranger's port", "POST ports", `{"port": {"network_id": "` + plain + `"}}`, one, 403, "HTTPForbidden"},
+		{"one with an address", "POST ports", `{"port": {"network_id": "` + plain + `", "fixed_ips": [{"ip_address": "203.0.113.9"}]}}`, one, 403, "HTTPForbidden"},
+		{"a stranger's local IP", "POST local_ips", `{"local_ip": {"network_id": "` + plain + `"}}`, one, 403, "HTTPForbidden"},
+		{"a port where it is shared with another", "POST ports", `{"port": {"network_id": "` + partly + `"}}`, two, 403, "HTTPForbidden"},
+		{"an administrator's port", "POST ports", `{"port": {"network_id": "` + plain + `"}}`, admin, 201, ""},
+		{"a port where it is shared", "POST ports", `{"port": {"network_id": "` + shared + `"}}`, two, 201, ""},
+		{"a port of the owner", "POST ports", `{"port": {"network_id": "` + mine + `"}}`, one, 201, ""},
+		{"a port where it is shared with this one", "POST ports", `{"port": {"network_id": "` + partly + `"}}`, one, 201, ""},
+		{"a floating address", "POST floatingips", `{"floatingip": {"floating_network_id": "` + plain + `"}}`, one, 201, ""},
+		{"a gateway", "POST routers", `{"router": {"external_gateway_info": {"network_id": "` + plain + `"}}}`, one, 201, ""},
+	})
 }
 
 func TestWhatIsMadeOnANetworkThatIsNotSeenIsOnNone(t *testing.T) {

@@ -43,6 +43,34 @@ type refusal struct {
 	kind    string
 }
 
+// asked is a request of somebody's and what is answered.
+type asked struct {
+	name, request, body string
+	who                 []string
+	status              int
+	kind                string
+}
+
+// answers checks answers in turn; what is refused leaves no key.
+func (c *cloud) answers(cases []asked) {
+	c.t.Helper()
+	for _, f := range cases {
+		before := len(c.claims())
+		method, path, _ := strings.Cut(f.request, " ")
+		var body any
+		if f.body != "" {
+			body = f.body
+		}
+		status, out, _ := c.call(method, "/v2.0/"+path, body, f.who...)
+		if status != f.status || refusedType(out) != f.kind {
+			c.t.Errorf("%s: %d %v, want %d %s", f.name, status, out, f.status, f.kind)
+		}
+		if after := len(c.claims()); status >= 400 && after != before {
+			c.t.Errorf("%s left %d keys", f.name, after-before)
+		}
+	}
+}
+
 func TestRefusalsHaveNeutronsStatusAndType(t *testing.T) {
 	for area, cases := range map[string]map[string]refusal{
 		"form": formRefusals(), "lists": listRefusals(), "networks": networkRefusals(), "subnets": subnetRefusals(),

@@ -18,30 +18,16 @@ func TestAProjectsRouterDoesNotTakeTheGatewayOfANetworkThatAllShare(t *testing.T
 	c.as(admin, "rbac-policies", "rbac_policy", `{"object_type": "network", "object_id": "`+named+`", "action": "access_as_shared", "target_tenant": "p1"}`)
 	mine, theirs := c.as(one, "routers", "router", `{}`), c.as(two, "routers", "router", `{}`)
 	port := c.as(one, "ports", "port", `{"network_id": "`+shared+`"}`)
-	before := len(c.claims())
-	for _, f := range []struct {
-		name, router, body string
-		who                []string
-		status             int
-		kind               string
-	}{
-		{"all share it", mine, `{"subnet_id": "` + all + `"}`, one, 400, "BadRequest"},
-		{"another project's that all share", theirs, `{"subnet_id": "` + own + `"}`, two, 400, "BadRequest"},
-		{"it is shared with another", theirs, `{"subnet_id": "` + some + `"}`, two, 404, "SubnetNotFound"},
-		{"it is shared with the project by name", mine, `{"subnet_id": "` + some + `"}`, one, 200, ""},
-		{"its own, whoever made the subnet", mine, `{"subnet_id": "` + own + `"}`, one, 200, ""},
-		{"a port with an address of the pool", mine, `{"port_id": "` + port + `"}`, one, 200, ""},
-		{"an administrator's doing", theirs, `{"subnet_id": "` + all + `"}`, admin, 200, ""},
-	} {
-		status, out, _ := c.call("PUT", "/v2.0/routers/"+f.router+"/add_router_interface", f.body, f.who...)
-		if status != f.status || refusedType(out) != f.kind {
-			t.Errorf("%s: %d %v, want %d %s", f.name, status, out, f.status, f.kind)
-		}
-		if after := len(c.claims()); status >= 400 && after != before {
-			t.Errorf("%s: left %d keys", f.name, after-before)
-		}
-		before = len(c.claims())
-	}
+	add := func(router string) string { return "PUT routers/" + router + "/add_router_interface" }
+	c.answers([]asked{
+		{"all share it", add(mine), `{"subnet_id": "` + all + `"}`, one, 400, "BadRequest"},
+		{"another project's that all share", add(theirs), `{"subnet_id": "` + own + `"}`, two, 400, "BadRequest"},
+		{"it is shared with another", add(theirs), `{"subnet_id": "` + some + `"}`, two, 404, "SubnetNotFound"},
+		{"it is shared with the project by name", add(mine), `{"subnet_id": "` + some + `"}`, one, 200, ""},
+		{"its own, whoever made the subnet", add(mine), `{"subnet_id": "` + own + `"}`, one, 200, ""},
+		{"a port with an address of the pool", add(mine), `{"port_id": "` + port + `"}`, one, 200, ""},
+		{"an administrator's doing", add(theirs), `{"subnet_id": "` + all + `"}`, admin, 200, ""},
+	})
 }
 
 func TestARouterHasOnePortWithIPv6OnANetwork(t *testing.T) {
