@@ -52,10 +52,10 @@ func (p *Plugin) localPort(c Call, u *records.Update, ip *model.LocalIP) (*model
 	if ip.NetworkID == "" {
 		return nil, BadRequest("LocalIPPortOrNetworkRequired", "Either Port ID or Network ID must be specified for Local IP create.")
 	}
-	if err := p.CheckNetworkUsed(c, u, ip.NetworkID, ip.ProjectID); err != nil {
+	network, err := p.networkUsed(c, u, ip.NetworkID, ip.ProjectID)
+	if err != nil {
 		return nil, err
 	}
-	network, _ := records.Networks.Get(u, ip.NetworkID)
 	spec := servicePortSpec{network: network, project: ip.ProjectID, owner: OwnerLocalIP, device: ip.ID, onlyIPv4: true}
 	if ip.Address.IsValid() {
 		spec.addresses = []AddressRequest{{IP: ip.Address}}

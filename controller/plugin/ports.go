@@ -109,9 +109,9 @@ func portClaims(port *model.Port) []string {
 // CreatePort makes a port on a network: MAC, addresses, security groups and
 // binding. It completes the spec's port.
 func (p *Plugin) CreatePort(c Call, u *records.Update, s *PortSpec) (string, error) {
-	network, ok := records.Networks.Get(u, s.NetworkID)
-	if !ok || !p.maySeeNetwork(c, u, network) {
-		return "", NotFound("Network", "Network", s.NetworkID)
+	network, err := p.networkSeen(c, u, s.NetworkID)
+	if err != nil {
+		return "", err
 	}
 	port := &s.Port
 	p.newMeta(&port.Meta, 1)

@@ -91,9 +91,9 @@ func (p *Plugin) maySeeSubnet(c Call, r records.Reader, s *model.Subnet) bool {
 // externalNetwork finds a network that a gateway or a floating address can be
 // on; kind is what the request is about.
 func (p *Plugin) externalNetwork(c Call, u *records.Update, kind, id string) (*model.Network, error) {
-	n, ok := records.Networks.Get(u, id)
-	if !ok || !p.maySeeNetwork(c, u, n) {
-		return nil, NotFound("Network", "Network", id)
+	n, err := p.networkSeen(c, u, id)
+	if err != nil {
+		return nil, err
 	}
 	if !n.External {
 		return nil, BadRequest("BadRequest", "Bad %s request: Network %s is not a valid external network.", kind, id)

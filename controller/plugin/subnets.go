@@ -62,9 +62,9 @@ func automatic(s *model.Subnet) bool {
 
 // CreateSubnet makes a subnet on a network.
 func (p *Plugin) CreateSubnet(c Call, u *records.Update, s *SubnetSpec) (string, error) {
-	network, ok := records.Networks.Get(u, s.NetworkID)
-	if !ok || !p.maySeeNetwork(c, u, network) {
-		return "", NotFound("Network", "Network", s.NetworkID)
+	network, err := p.networkSeen(c, u, s.NetworkID)
+	if err != nil {
+		return "", err
 	}
 	subnet := s.Subnet
 	p.newMeta(&subnet.Meta, 0)

@@ -39,11 +39,16 @@ func (p *Plugin) CheckNetworkSeen(c Call, r records.Reader, id string) error {
 // CheckNetworkUsed refuses in addition a network that the caller may see and may
 // not have ports on: an external one of another project.
 func (p *Plugin) CheckNetworkUsed(c Call, r records.Reader, id, project string) error {
+	_, err := p.networkUsed(c, r, id, project)
+	return err
+}
+
+func (p *Plugin) networkUsed(c Call, r records.Reader, id, project string) (*model.Network, error) {
 	n, err := p.networkSeen(c, r, id)
 	if err == nil && !policy.May(p.useNetwork, c.Who, NetworkTarget(r, n)) {
-		return Refuse(http.StatusForbidden, "HTTPForbidden", "Tenant %s not allowed to create port on this network", project)
+		return nil, Refuse(http.StatusForbidden, "HTTPForbidden", "Tenant %s not allowed to create port on this network", project)
 	}
-	return err
+	return n, err
 }
 
 func (p *Plugin) networkSeen(c Call, r records.Reader, id string) (*model.Network, error) {
